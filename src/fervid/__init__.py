@@ -1,0 +1,113 @@
+"""fervid reads facial expressions: a picture goes in, every face and its expression come out.
+
+Importing this package loads nothing heavy; names are resolved when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from fervid.drawing.annotation import annotate
+    from fervid.drawing.emoji import draw_emoji as emoji
+    from fervid.drawing.emojification import emojify
+    from fervid.emotions import EMOTIONS, VOTE_LABELS, Emotion
+    from fervid.errors import (
+        ConfigError,
+        ContractError,
+        DatasetError,
+        FervidError,
+        ImageError,
+        InputError,
+        IntegrityError,
+        MissingExtraError,
+        ModelError,
+        SizeError,
+        UnknownModelError,
+        UsageError,
+        VideoError,
+    )
+    from fervid.imaging import load_image, save_image
+    from fervid.pipeline import Analyzer, analyze
+    from fervid.results import Analysis, Box, Distribution, Face, Failure, Quality
+
+_HOMES = {
+    "Analysis": "fervid.results",
+    "Analyzer": "fervid.pipeline",
+    "Box": "fervid.results",
+    "ConfigError": "fervid.errors",
+    "ContractError": "fervid.errors",
+    "DatasetError": "fervid.errors",
+    "Distribution": "fervid.results",
+    "EMOTIONS": "fervid.emotions",
+    "Emotion": "fervid.emotions",
+    "Face": "fervid.results",
+    "Failure": "fervid.results",
+    "FervidError": "fervid.errors",
+    "ImageError": "fervid.errors",
+    "InputError": "fervid.errors",
+    "IntegrityError": "fervid.errors",
+    "MissingExtraError": "fervid.errors",
+    "ModelError": "fervid.errors",
+    "Quality": "fervid.results",
+    "SizeError": "fervid.errors",
+    "UnknownModelError": "fervid.errors",
+    "UsageError": "fervid.errors",
+    "VOTE_LABELS": "fervid.emotions",
+    "VideoError": "fervid.errors",
+    "analyze": "fervid.pipeline",
+    "annotate": "fervid.drawing.annotation",
+    "emoji": "fervid.drawing.emoji:draw_emoji",
+    "emojify": "fervid.drawing.emojification",
+    "load_image": "fervid.imaging",
+    "save_image": "fervid.imaging",
+}
+
+__all__ = [
+    "EMOTIONS",
+    "VOTE_LABELS",
+    "Analysis",
+    "Analyzer",
+    "Box",
+    "ConfigError",
+    "ContractError",
+    "DatasetError",
+    "Distribution",
+    "Emotion",
+    "Face",
+    "Failure",
+    "FervidError",
+    "ImageError",
+    "InputError",
+    "IntegrityError",
+    "MissingExtraError",
+    "ModelError",
+    "Quality",
+    "SizeError",
+    "UnknownModelError",
+    "UsageError",
+    "VideoError",
+    "__version__",
+    "analyze",
+    "annotate",
+    "emoji",
+    "emojify",
+    "load_image",
+    "save_image",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fervid' has no attribute {name!r}")
+    module, _, attribute = _HOMES[name].partition(":")
+    value = getattr(importlib.import_module(module), attribute or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,63 @@
+"""``fervid``: the verbs, and how an error becomes an exit status."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from fervid.cli.data import data_app
+from fervid.cli.demo import demo
+from fervid.cli.doctor import doctor
+from fervid.cli.evaluate import evaluate
+from fervid.cli.image import image
+from fervid.cli.models import models_app
+from fervid.cli.terminal import INTERRUPTED, exit_status, print_error
+from fervid.cli.train import train
+from fervid.errors import FervidError
+
+app = typer.Typer(
+    name="fervid",
+    help="Reads facial expressions. Data goes to stdout, progress and messages to stderr. "
+    "Exit status: 0 ok, 1 error, 2 usage, 3 some inputs failed, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(demo)
+app.command()(image)
+app.add_typer(data_app, name="data")
+app.command()(train)
+app.command()(evaluate)
+app.add_typer(models_app, name="models")
+app.command()(doctor)
+
+
+def show_version(value: bool) -> None:
+    """Print the version and leave."""
+    if value:
+        import fervid
+
+        typer.echo(f"fervid {fervid.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", callback=show_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Options that come before the verb."""
+
+
+def main() -> None:
+    """Run the command line; the entry point of the ``fervid`` script."""
+    try:
+        app()
+    except FervidError as error:
+        print_error(error)
+        sys.exit(exit_status(error))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader of stdout left, as `fervid … | head` does
+        sys.stderr.close()
+        sys.exit(1)

@@ -1,0 +1,107 @@
+"""What every verb shares: where text goes, how progress looks, what the exit statuses mean."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from fervid.errors import FervidError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+ERROR: Final = 1
+USAGE: Final = 2
+SOME_FAILED: Final = 3
+INTERRUPTED: Final = 130
+
+
+def exit_status(error: FervidError) -> int:
+    """2 for a wrong argument, 1 for everything else."""
+    return USAGE if isinstance(error, UsageError) else ERROR
+
+
+def stdout() -> Console:
+    """Console for data: tables and text that the user asked for."""
+    from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def stderr() -> Console:
+    """Console for progress, notes and errors."""
+    from rich.console import Console
+
+    return Console(file=sys.stderr, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def print_error(error: FervidError) -> None:
+    """One or two lines on stderr: what was wrong, and what to do."""
+    console = stderr()
+    console.print(f"[bold red]error[/] ({error.code}): ", end="")
+    console.print(error.message, markup=False)
+    if error.advice:
+        console.print(f"  {error.advice}", markup=False)
+
+
+def print_note(text: str) -> None:
+    """One line on stderr."""
+    stderr().print(text, markup=False)
+
+
+@contextmanager
+def show_progress(description: str, unit: str = "") -> Iterator[Callable[[int, int | None], None]]:
+    """A progress bar with speed and time left on stderr, when stderr is a terminal.
+
+    Yields:
+        A function of (done, total or None) to call as work goes on.
+    """
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = stderr()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(description, total=None)
+
+        def advance(done: int, total: int | None) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield advance
+
+
+def write_output(destination: str, text: str) -> None:
+    """Write text to a file, whole or not at all; ``-`` is stdout.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    from fervid.files import write_atomically
+
+    if destination == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        with write_atomically(Path(destination)) as part:
+            part.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {destination} ({error.strerror})", advice="Choose another place with -o."
+        ) from None

@@ -1,0 +1,132 @@
+"""Every error fervid raises on purpose.
+
+::
+
+    FervidError                 code            when
+    ├── InputError              input           what was given cannot be read
+    │   ├── ImageError          input.image     not a picture, damaged, empty
+    │   ├── VideoError          input.video     no video stream, damaged
+    │   └── SizeError           input.size      more pixels than the limit allows
+    ├── ModelError              model
+    │   ├── UnknownModelError   model.unknown   no model or detector of that name
+    │   ├── IntegrityError      model.integrity the file is not the one that was published
+    │   └── ContractError       model.contract  the file lacks what fervid needs to use it
+    ├── DatasetError            dataset         a row, a label or a split is wrong
+    ├── ConfigError             config          a training recipe is wrong
+    ├── UsageError              usage           an argument is out of its range
+    └── MissingExtraError       extra           an optional dependency is not installed
+
+Each says what was wrong and what was got (``message``) and what to do (``advice``); ``code`` is stable.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class FervidError(Exception):
+    """Root of the tree.
+
+    Args:
+        message: what was wrong, and what was got.
+        advice: what to do about it; empty when there is nothing to add.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.advice}" if self.advice else self.message
+
+    def to_dict(self) -> dict[str, str]:
+        """The one JSON shape of an error, the same on every surface."""
+        return {"code": self.code, "message": self.message, "advice": self.advice}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments do not survive BaseException's own pickling; errors cross process borders.
+        return _rebuild, (type(self), self.message, self.advice)
+
+
+def _rebuild(kind: type[FervidError], message: str, advice: str) -> FervidError:
+    return kind(message, advice=advice)
+
+
+class InputError(FervidError):
+    """What was given cannot be read."""
+
+    code = "input"
+
+
+class ImageError(InputError):
+    """Not a picture, a damaged picture, or an array of the wrong shape."""
+
+    code = "input.image"
+
+
+class VideoError(InputError):
+    """Not a film, a film without a video stream, or a damaged one."""
+
+    code = "input.video"
+
+
+class SizeError(InputError):
+    """More pixels than the limit allows."""
+
+    code = "input.size"
+
+
+class ModelError(FervidError):
+    """A model cannot be used."""
+
+    code = "model"
+
+
+class UnknownModelError(ModelError):
+    """There is no model or detector of that name."""
+
+    code = "model.unknown"
+
+
+class IntegrityError(ModelError):
+    """A model file is not, byte for byte, the one that was published."""
+
+    code = "model.integrity"
+
+
+class ContractError(ModelError):
+    """A model file lacks the metadata, the inputs or the outputs that fervid needs."""
+
+    code = "model.contract"
+
+
+class DatasetError(FervidError):
+    """A dataset has a row, a label, a split or a layout that cannot be right."""
+
+    code = "dataset"
+
+
+class ConfigError(FervidError):
+    """A training recipe has an unknown key or a value out of its range."""
+
+    code = "config"
+
+
+class UsageError(FervidError, ValueError):
+    """An argument is out of its range."""
+
+    code = "usage"
+
+
+class MissingExtraError(FervidError, ImportError):
+    """An optional dependency is not installed; ``advice`` holds the exact pip line."""
+
+    code = "extra"
+
+    @classmethod
+    def for_extra(cls, extra: str, module: str, purpose: str) -> MissingExtraError:
+        """The error for a missing ``module`` that ``purpose`` needs and ``extra`` installs."""
+        return cls(f"{purpose} needs {module}, which is not installed", advice=f"Run: pip install 'fervid[{extra}]'")

@@ -1,0 +1,77 @@
+"""Boxes: overlap, suppression, clipping, framing. All in px, half-open, pure arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fervid.results import Box
+
+
+def intersection_over_union(boxes: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
+    """IoU of every box with every other: ``(N, 4)`` and ``(M, 4)`` of x1, y1, x2, y2 to ``(N, M)``."""
+    a, b = np.asarray(boxes, dtype=np.float64)[:, None], np.asarray(others, dtype=np.float64)[None]
+    width = np.minimum(a[..., 2], b[..., 2]) - np.maximum(a[..., 0], b[..., 0])
+    height = np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1])
+    overlap = np.maximum(width, 0) * np.maximum(height, 0)
+    area_a = (a[..., 2] - a[..., 0]) * (a[..., 3] - a[..., 1])
+    area_b = (b[..., 2] - b[..., 0]) * (b[..., 3] - b[..., 1])
+    union = area_a + area_b - overlap
+    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+
+
+def suppress_overlaps(boxes: NDArray[np.floating], scores: NDArray[np.floating], threshold: float) -> list[int]:
+    """Greedy non-maximum suppression.
+
+    Args:
+        boxes: ``(N, 4)``.
+        scores: ``(N,)``.
+        threshold: a box goes when its IoU with a better one is above this.
+
+    Returns:
+        Indices of the boxes that stay, best first; ties keep their order.
+    """
+    order = np.argsort(-np.asarray(scores), kind="stable")
+    overlaps = intersection_over_union(boxes, boxes) if len(boxes) else np.zeros((0, 0))
+    kept: list[int] = []
+    for index in order.tolist():
+        if all(overlaps[index, other] <= threshold for other in kept):
+            kept.append(index)
+    return kept
+
+
+def clip_box(box: Box, width: float, height: float) -> Box:
+    """The part of ``box`` inside a picture of that size; empty boxes collapse onto its border."""
+    x1, x2 = min(max(box.x1, 0.0), width), min(max(box.x2, 0.0), width)
+    y1, y2 = min(max(box.y1, 0.0), height), min(max(box.y2, 0.0), height)
+    return Box(x1, y1, x2, y2)
+
+
+def scale_box(box: Box, factor: float) -> Box:
+    """``box`` in a picture that is ``factor`` times as large."""
+    return Box(box.x1 * factor, box.y1 * factor, box.x2 * factor, box.y2 * factor)
+
+
+def square_box(centre_x: float, centre_y: float, side: float) -> Box:
+    """The square of that side around a point."""
+    half = side / 2
+    return Box(centre_x - half, centre_y - half, centre_x + half, centre_y + half)
+
+
+def shrink_box(box: Box, factor: float) -> Box:
+    """The central part of ``box`` with ``factor`` of its width and height (above 1 it grows)."""
+    half_width, half_height = box.width / 2 * factor, box.height / 2 * factor
+    centre_x, centre_y = box.centre
+    return Box(centre_x - half_width, centre_y - half_height, centre_x + half_width, centre_y + half_height)
+
+
+def central_box(width: float, height: float, factor: float = 1.0) -> Box:
+    """The central part of a picture."""
+    return shrink_box(Box(0.0, 0.0, float(width), float(height)), factor)
+
+
+def boxes_to_array(boxes: Sequence[Box]) -> NDArray[np.float64]:
+    """``(N, 4)`` float64 of x1, y1, x2, y2."""
+    return np.array([(b.x1, b.y1, b.x2, b.y2) for b in boxes], dtype=np.float64).reshape(-1, 4)

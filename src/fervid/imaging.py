@@ -1,0 +1,217 @@
+"""Pictures in and out, and the one way to cut a face.
+
+Everything inside fervid is RGB uint8 ``(H, W, 3)``, upright. Decoding is Pillow's.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fervid.errors import ImageError, InputError, SizeError
+from fervid.files import write_atomically
+from fervid.results import Box
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+ImageLike = "str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | NDArray[np.uint8] | NDArray[np.uint16]"
+
+MAX_PIXELS: Final = 100_000_000
+"""Pictures of more pixels than this are refused before they are decoded (decompression bombs)."""
+
+SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
+"""File name endings that a folder is searched for."""
+
+_FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "MPO")
+_LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as JPEG and Pillow's "L"
+
+
+def load_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Read a picture.
+
+    Args:
+        source: a path, encoded bytes, a Pillow image, or an array: ``(H, W)`` grey, ``(H, W, 1)`` grey,
+            ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA, uint8 or uint16.
+        max_pixels: the most width × height that is accepted.
+
+    Returns:
+        ``(H, W, 3)`` uint8 RGB, upright (EXIF orientation applied), the first frame of an animation, transparency laid
+        over white, 16-bit depth reduced to 8.
+
+    Raises:
+        ImageError: not a picture, damaged, empty, or an array of another shape or dtype.
+        SizeError: too many pixels.
+        InputError: the file cannot be opened.
+    """
+    if isinstance(source, np.ndarray):
+        return _load_array(source, max_pixels)
+    from PIL import Image
+
+    if isinstance(source, Image.Image):
+        return _load_pillow(source, "the picture", max_pixels)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _decode(bytes(source), "the data", max_pixels)
+    if isinstance(source, str | os.PathLike):
+        return _decode(_read_file(Path(source)), str(source), max_pixels)
+    raise ImageError(
+        f"cannot read a picture from {type(source).__name__}",
+        advice="Give a path, bytes, a Pillow image or an RGB uint8 array.",
+    )
+
+
+def save_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
+    """Write ``(H, W, 3)`` uint8 RGB (or RGBA, or ``(H, W)`` grey) in the format that the file's ending names.
+
+    The file appears whole or not at all; its folder is made if absent.
+
+    Raises:
+        ImageError: the array is no picture, or the ending names no format.
+        InputError: the file cannot be written.
+    """
+    from PIL import Image
+
+    final = Path(path)
+    if final.suffix.lower() not in SUFFIXES:
+        raise ImageError(
+            f"no picture format ends in {final.suffix!r}", advice=f"Use one of {', '.join(sorted(SUFFIXES))}."
+        )
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or 0 in image.shape:
+        raise ImageError(f"cannot save {image.dtype} {image.shape}", advice="Give (H, W, 3) uint8.")
+    picture = Image.fromarray(image)
+    if final.suffix.lower() in (".jpg", ".jpeg"):
+        picture = picture.convert("RGB")
+    file_format = Image.registered_extensions()[final.suffix.lower()]
+    try:
+        with write_atomically(final) as part:
+            picture.save(part, format=file_format, **({"quality": 92} if file_format == "JPEG" else {}))
+    except OSError as error:
+        raise InputError(f"cannot write {final} ({error.strerror or error})", advice="Choose another place.") from None
+
+
+def crop_resize(image: NDArray[np.uint8], box: Box, size: int) -> NDArray[np.float32]:
+    """Cut ``box`` out of a picture and resize it to a grey square: the only such function in fervid.
+
+    The kernel is a triangle as wide as one source pixel when enlarging and as one target pixel when reducing
+    ("antialiased bilinear", Pillow's ``BILINEAR``), computed in float32. Pixels outside the picture repeat its border.
+    A box on whole pixels whose side is ``size`` returns the pixels as they are.
+
+    Args:
+        image: ``(H, W, 3)`` RGB or ``(H, W)`` grey, uint8.
+        box: any finite box of more than no area; it may leave the picture.
+        size: side of the result, px.
+
+    Returns:
+        ``(size, size)`` float32 grey levels, 0–255.
+    """
+    if box.width <= 0 or box.height <= 0:
+        raise ImageError(f"cannot cut an empty box ({box.width:g}×{box.height:g} px)")
+    top, rows = _resampling_weights(box.y1, box.y2, size, image.shape[0])
+    left, columns = _resampling_weights(box.x1, box.x2, size, image.shape[1])
+    part = image[top : top + rows.shape[1], left : left + columns.shape[1]]
+    grey = part.astype(np.float32) if part.ndim == 2 else part @ _LUMA
+    return np.clip(rows @ grey @ columns.T, 0, 255)
+
+
+def _resampling_weights(start: float, stop: float, size: int, length: int) -> tuple[int, NDArray[np.float32]]:
+    """Weights ``(size, K)`` of the K source pixels from the returned offset on, for ``size`` pixels of start–stop."""
+    scale = (stop - start) / size
+    support = max(1.0, scale)
+    centres = start + (np.arange(size) + 0.5) * scale
+    first = np.floor(centres - support).astype(np.int64)
+    taps = first[:, None] + np.arange(int(np.ceil(2 * support)) + 2)
+    weights = np.maximum(0.0, 1.0 - np.abs(taps + 0.5 - centres[:, None]) / support)
+    weights /= weights.sum(axis=1, keepdims=True)
+    taps = np.clip(taps, 0, length - 1)
+    offset = int(taps.min())
+    matrix = np.zeros((size, int(taps.max()) - offset + 1), dtype=np.float64)
+    np.add.at(matrix, (np.arange(size)[:, None], taps - offset), weights)
+    return offset, matrix.astype(np.float32)
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder", advice="Give the pictures in it.") from None
+    except OSError as error:
+        raise InputError(f"cannot open {path} ({error.strerror})", advice="Check the path and its permissions.") from None
+    except ValueError as error:  # a null byte in the path
+        raise InputError(f"{str(path)!r} is no path ({error})") from None
+
+
+def _decode(data: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
+    from PIL import Image, UnidentifiedImageError
+
+    advice = f"Give one of: {', '.join(_FORMATS[:-1])}."
+    if not data:
+        raise ImageError(f"{name} is empty", advice=advice)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's bomb and EXIF warnings; our own limit and errors say it better
+        try:
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+                return _load_pillow(picture, name, max_pixels)
+        except UnidentifiedImageError:
+            raise ImageError(f"{name} is not a picture ({len(data)} bytes)", advice=advice) from None
+        except Image.DecompressionBombError:
+            raise SizeError(f"{name} has too many pixels", advice=f"The limit is {max_pixels:,}.") from None
+
+
+def _load_pillow(picture: Image.Image, name: str, max_pixels: int) -> NDArray[np.uint8]:
+    from PIL import Image, ImageOps
+
+    width, height = picture.size
+    _check_size(width, height, name, max_pixels)
+    try:
+        picture.load()
+        upright = ImageOps.exif_transpose(picture)
+        if upright.mode.startswith(("I", "F")):
+            return _load_array(_reduce_depth(np.asarray(upright)), max_pixels)
+        if upright.has_transparency_data:
+            layer = upright.convert("RGBA")
+            upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+        return np.array(upright.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, ZeroDivisionError) as error:
+        # Pillow's decoders raise all of these on damaged data.
+        raise ImageError(f"{name} is damaged ({error})", advice="Save the picture again.") from None
+
+
+def _load_array(array: NDArray[np.uint8] | NDArray[np.uint16], max_pixels: int) -> NDArray[np.uint8]:
+    shape = array.shape
+    if array.ndim not in (2, 3) or (array.ndim == 3 and shape[2] not in (1, 3, 4)) or 0 in shape:
+        raise ImageError(f"an array of shape {shape} is no picture", advice="Give (H, W, 3) RGB uint8.")
+    _check_size(shape[1], shape[0], "the array", max_pixels)
+    if array.dtype == np.uint16:
+        array = _reduce_depth(array)
+    if array.dtype != np.uint8:
+        raise ImageError(f"an array of {array.dtype} is no picture", advice="Give uint8 with values of 0–255.")
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.shape[2] == 1:
+        return np.repeat(array, 3, axis=2)
+    if array.shape[2] == 4:
+        alpha = array[:, :, 3:].astype(np.uint16)
+        return ((array[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return np.array(array, dtype=np.uint8)
+
+
+def _reduce_depth(array: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """More than 8 bits to 8: uint16 by its range, 32-bit and float by their own when they exceed 255."""
+    values = array.astype(np.float64)
+    if array.dtype == np.uint16 or values.max(initial=0) > 255:
+        values = values * (255 / 65535)
+    return np.clip(np.round(values), 0, 255).astype(np.uint8)
+
+
+def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise SizeError(
+            f"{name} has {width}×{height} = {width * height:,} pixels",
+            advice=f"The limit is {max_pixels:,}; reduce the picture, or raise max_pixels.",
+        )

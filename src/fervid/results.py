@@ -1,0 +1,280 @@
+"""What an analysis answers with: frozen values that know how to become JSON and back.
+
+Pixels count from the top left corner of the upright picture. Arrays inside are copies and read-only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fervid.emotions import Emotion
+from fervid.errors import FervidError, UsageError
+
+SCHEMA: Final = "fervid/1"
+"""Name and version of the JSON that :meth:`Analysis.to_dict` gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in float px of the upright picture, half-open: x1 ≤ x < x2, y1 ≤ y < y2.
+
+    Raises:
+        UsageError: a coordinate is not finite, or x2 < x1 or y2 < y1.
+    """
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    def __post_init__(self) -> None:
+        values = (self.x1, self.y1, self.x2, self.y2)
+        if not all(math.isfinite(v) for v in values) or self.x2 < self.x1 or self.y2 < self.y1:
+            raise UsageError(f"{values} is no box", advice="Give finite x1 ≤ x2 and y1 ≤ y2.")
+        for name, value in zip(("x1", "y1", "x2", "y2"), values, strict=True):
+            object.__setattr__(self, name, float(value))
+
+    @property
+    def width(self) -> float:
+        """x2 − x1."""
+        return self.x2 - self.x1
+
+    @property
+    def height(self) -> float:
+        """y2 − y1."""
+        return self.y2 - self.y1
+
+    @property
+    def area(self) -> float:
+        """Width × height, px²."""
+        return self.width * self.height
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """(x, y) of the middle."""
+        return (self.x1 + self.x2) / 2, (self.y1 + self.y2) / 2
+
+
+@dataclass(frozen=True, slots=True, init=False, eq=True)
+class Distribution(Mapping[str, float]):
+    """Probabilities by label, in a fixed order; reads like a dict.
+
+    Args:
+        labels: the labels.
+        values: as many probabilities, each in 0–1, that sum to 1 (± 0.001).
+
+    Raises:
+        UsageError: lengths differ, a label repeats, or the values are no distribution.
+    """
+
+    labels: tuple[str, ...]
+    values_tuple: tuple[float, ...] = field(repr=False)
+
+    def __init__(self, labels: Sequence[str], values: Sequence[float] | NDArray[np.floating]) -> None:
+        names, numbers = tuple(labels), tuple(float(v) for v in values)
+        if len(names) != len(numbers) or len(set(names)) != len(names):
+            raise UsageError(f"{len(numbers)} values for the labels {names}", advice="Give one value per label.")
+        if not all(-1e-6 <= v <= 1 + 1e-6 for v in numbers) or abs(sum(numbers) - 1) > 1e-3:
+            raise UsageError(f"{numbers} is no distribution", advice="Values lie in 0–1 and sum to 1.")
+        object.__setattr__(self, "labels", names)
+        object.__setattr__(self, "values_tuple", numbers)
+
+    def __getitem__(self, label: str) -> float:
+        try:
+            return self.values_tuple[self.labels.index(label)]
+        except ValueError:
+            raise KeyError(label) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.labels)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def top(self) -> str:
+        """The most probable label; the first of them on a tie."""
+        return self.labels[self.values_tuple.index(max(self.values_tuple))]
+
+    @property
+    def array(self) -> NDArray[np.float64]:
+        """``(len,)`` float64, a fresh copy in label order."""
+        return np.array(self.values_tuple)
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain dict with six decimals, as JSON carries it."""
+        return {str(label): round(value, 6) for label, value in self.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How readable a face is.
+
+    Attributes:
+        size_px: side of the square the network was given, in px of the picture.
+        sharpness: variance of the Laplacian of that square at 48 px, grey levels²; low values mean blur.
+        roll_deg: tilt of the line between the eyes, clockwise positive; None without landmarks.
+        yaw: how far the nose stands from the middle of the eyes, as a share of the distance between them,
+            negative to the picture's left; None without landmarks.
+    """
+
+    size_px: float
+    sharpness: float
+    roll_deg: float | None = None
+    yaw: float | None = None
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Plain dict, as JSON carries it."""
+        return {
+            "size_px": round(self.size_px, 2),
+            "sharpness": round(self.sharpness, 2),
+            "roll_deg": None if self.roll_deg is None else round(self.roll_deg, 2),
+            "yaw": None if self.yaw is None else round(self.yaw, 3),
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One face and how its expression reads.
+
+    Attributes:
+        box: where the detector saw the face.
+        score: the detector's confidence, 0–1.
+        emotion: the most probable emotion, or None when ``confidence`` is below the model's threshold (uncertain).
+        confidence: calibrated probability of the most probable emotion.
+        probabilities: over the seven (or six) emotions.
+        votes: how ten people would vote, over eight expressions (FER+).
+        landmarks: ``(5, 2)`` float64 px (right eye, left eye, nose, right and left mouth corner; the person's right),
+            or None when the detector gives none.
+        quality: how readable the face is.
+        track_id: the same number for the same person in a film; None in photos.
+    """
+
+    box: Box
+    score: float
+    emotion: Emotion | None
+    confidence: float
+    probabilities: Distribution
+    votes: Distribution
+    landmarks: NDArray[np.float64] | None = None
+    quality: Quality | None = None
+    track_id: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.landmarks is not None:
+            points = np.array(self.landmarks, dtype=np.float64)
+            if points.shape != (5, 2):
+                raise UsageError(f"landmarks have the shape {points.shape}", advice="Give (5, 2).")
+            points.flags.writeable = False
+            object.__setattr__(self, "landmarks", points)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Face) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.box, self.emotion, self.confidence))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dict, as JSON carries it; px with two decimals, probabilities with six."""
+        box = self.box
+        return {
+            "box": [round(v, 2) for v in (box.x1, box.y1, box.x2, box.y2)],
+            "score": round(self.score, 6),
+            "emotion": None if self.emotion is None else str(self.emotion),
+            "confidence": round(self.confidence, 6),
+            "probabilities": self.probabilities.to_dict(),
+            "votes": self.votes.to_dict(),
+            "landmarks": None if self.landmarks is None else [[round(x, 2), round(y, 2)] for x, y in self.landmarks],
+            "quality": None if self.quality is None else self.quality.to_dict(),
+            "track": self.track_id,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The face that :meth:`to_dict` described, up to its rounding."""
+        quality = data.get("quality")
+        landmarks = data.get("landmarks")
+        return cls(
+            box=Box(*data["box"]),
+            score=data["score"],
+            emotion=None if data["emotion"] is None else Emotion(data["emotion"]),
+            confidence=data["confidence"],
+            probabilities=_read_distribution(data["probabilities"]),
+            votes=_read_distribution(data["votes"]),
+            landmarks=None if landmarks is None else np.array(landmarks, dtype=np.float64),
+            quality=None if quality is None else Quality(**quality),
+            track_id=data.get("track"),
+        )
+
+
+def _read_distribution(data: Mapping[str, float]) -> Distribution:
+    known = {str(e): e for e in Emotion}
+    return Distribution([known.get(label, label) for label in data], list(data.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """Every face of one picture.
+
+    Attributes:
+        faces: from left to right; empty when nobody is there.
+        size: (width, height) of the upright picture, px.
+        model: the network that answered, ``name@sha256[:12]``.
+        detector: the detector that looked.
+        source: the path or name the picture came from; None for arrays and bytes.
+        timings_ms: milliseconds per step; not part of equality and JSON, so that a second run compares equal.
+    """
+
+    faces: tuple[Face, ...]
+    size: tuple[int, int]
+    model: str
+    detector: str
+    source: str | None = None
+    timings_ms: Mapping[str, float] = field(default_factory=dict, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """``{"schema": "fervid/1", …}``: the same from the API, the command line and every server."""
+        return {
+            "schema": SCHEMA,
+            "source": self.source,
+            "size": list(self.size),
+            "model": self.model,
+            "detector": self.detector,
+            "faces": [face.to_dict() for face in self.faces],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The analysis that :meth:`to_dict` described.
+
+        Raises:
+            UsageError: the JSON is of another schema.
+        """
+        if data.get("schema") != SCHEMA:
+            raise UsageError(f"the schema is {data.get('schema')!r}, not {SCHEMA!r}", advice="Read it with its writer.")
+        width, height = data["size"]
+        return cls(
+            faces=tuple(Face.from_dict(face) for face in data["faces"]),
+            size=(width, height),
+            model=data["model"],
+            detector=data["detector"],
+            source=data["source"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An input that could not be analysed, in the place of its :class:`Analysis`."""
+
+    source: str
+    error: FervidError
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dict with the error's one JSON shape."""
+        return {"schema": SCHEMA, "source": self.source, "error": self.error.to_dict()}

@@ -1,0 +1,68 @@
+"""Random changes to whole batches of faces, on the device that trains.
+
+Everything is drawn per face from one generator, so that a seed gives the same batch on the same kind of device.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fervid.training.expressions.config import AugmentationConfig
+
+
+def augment(
+    images: Tensor, size: int, config: AugmentationConfig, *, mean: float, std: float, generator: torch.Generator
+) -> Tensor:
+    """Mirror, zoom, shift, rotate, relight and erase.
+
+    Args:
+        images: ``(N, 48, 48)`` uint8 grey.
+        size: side of the result, px; the resampling that moves the face also resizes it.
+        config: how far each change may go.
+        mean: grey level (0–255) that becomes 0.
+        std: grey levels that become 1.
+        generator: source of all randomness, on the device of ``images``.
+
+    Returns:
+        ``(N, 1, size, size)`` float32, normalised, channels last in memory.
+    """
+    device, n = images.device, len(images)
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        return torch.rand(n, *shape, device=device, generator=generator) * (high - low) + low
+
+    x = images.unsqueeze(1).float() / 255
+    angle = uniform(-config.rotation, config.rotation) * (math.pi / 180)
+    zoom = uniform(*config.scale)
+    mirror = (uniform(0, 1) < 0.5).float() * 2 - 1
+    cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
+    # A shift of config.shift sides is twice that in grid_sample's units, which run from -1 to 1.
+    dx, dy = uniform(-2 * config.shift, 2 * config.shift), uniform(-2 * config.shift, 2 * config.shift)
+    theta = torch.stack([torch.stack([cos * mirror, -sin, dx], 1), torch.stack([sin * mirror, cos, dy], 1)], 1)
+    grid = F.affine_grid(theta, [n, 1, size, size], align_corners=False)
+    x = F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+    x = x.clamp(0, 1) ** torch.exp(uniform(-1, 1, 1, 1, 1) * -math.log(1 - config.gamma))
+    centre = x.mean((1, 2, 3), keepdim=True)
+    x = (x - centre) * uniform(1 - config.contrast, 1 + config.contrast, 1, 1, 1) + centre
+    x = (x + uniform(-config.brightness, config.brightness, 1, 1, 1)).clamp(0, 1)
+
+    x = _erase(x, config, uniform(0, 1, 6))
+    return ((x * 255 - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def _erase(x: Tensor, config: AugmentationConfig, draws: Tensor) -> Tensor:
+    """Paint one rectangle of one grey on some of the faces (arXiv:1708.04896). ``draws``: ``(N, 6)`` in 0–1."""
+    low, high = config.erase_side
+    width, height = draws[:, 0] * (high - low) + low, draws[:, 1] * (high - low) + low
+    left, top = draws[:, 2] * (1 - width), draws[:, 3] * (1 - height)
+    place = (torch.arange(x.shape[-1], device=x.device) + 0.5) / x.shape[-1]
+    across = (place >= left[:, None]) & (place < (left + width)[:, None])
+    down = (place >= top[:, None]) & (place < (top + height)[:, None])
+    chosen = draws[:, 4] < config.erase
+    mask = (down[:, :, None] & across[:, None, :] & chosen[:, None, None]).unsqueeze(1)
+    return torch.where(mask, draws[:, 5, None, None, None], x)

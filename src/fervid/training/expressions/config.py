@@ -1,0 +1,202 @@
+"""A training recipe: TOML in, frozen dataclasses out, every key and range checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from fervid.errors import ConfigError
+
+
+def _check_range(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ConfigError(f"{name} is {value:g}", advice=f"It must lie between {low:g} and {high:g}.")
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """The shape of the squeeze-and-excitation ResNet in :mod:`.network`."""
+
+    stem: int = 24
+    widths: tuple[int, ...] = (48, 96, 192, 256)
+    depths: tuple[int, ...] = (2, 2, 2, 1)
+    squeeze: int = 8
+    dropout: float = 0.2
+    drop_path: float = 0.05
+
+    def __post_init__(self) -> None:
+        if len(self.widths) != len(self.depths) or not self.widths:
+            raise ConfigError(f"network: {len(self.widths)} widths but {len(self.depths)} depths")
+        _check_range("network.dropout", self.dropout, 0, 1)
+        _check_range("network.drop_path", self.drop_path, 0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class StageConfig:
+    """A run of epochs at one input size (progressive resizing: small first is fast and regularises)."""
+
+    epochs: int
+    size: int
+
+    def __post_init__(self) -> None:
+        _check_range("schedule.stages.epochs", self.epochs, 1, 10_000)
+        _check_range("schedule.stages.size", self.size, 16, 224)
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleConfig:
+    """SGD with Nesterov momentum; the rate rises linearly in the warm-up and falls along a half cosine to zero."""
+
+    stages: tuple[StageConfig, ...] = (StageConfig(30, 44),)
+    batch_size: int = 128
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    warmup_epochs: float = 1.0
+    ema: float = 0.998
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            raise ConfigError("schedule.stages is empty", advice="Give at least one {epochs, size}.")
+        _check_range("schedule.batch_size", self.batch_size, 2, 65_536)
+        _check_range("schedule.learning_rate", self.learning_rate, 1e-9, 100)
+        _check_range("schedule.ema", self.ema, 0, 1)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all stages together."""
+        return sum(stage.epochs for stage in self.stages)
+
+    def size_at(self, epoch: int) -> int:
+        """Input side in px during ``epoch`` (from 0)."""
+        for stage in self.stages:
+            if epoch < stage.epochs:
+                return stage.size
+            epoch -= stage.epochs
+        return self.stages[-1].size
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentationConfig:
+    """How far a face may be changed; see :mod:`.augmentation`."""
+
+    scale: tuple[float, float] = (0.8, 1.05)
+    shift: float = 0.08
+    rotation: float = 14.0
+    brightness: float = 0.15
+    contrast: float = 0.3
+    gamma: float = 0.25
+    erase: float = 0.25
+    erase_side: tuple[float, float] = (0.1, 0.4)
+
+    def __post_init__(self) -> None:
+        _check_range("augmentation.scale", self.scale[0], 0.1, self.scale[1])
+        _check_range("augmentation.erase", self.erase, 0, 1)
+        _check_range("augmentation.contrast", self.contrast, 0, 0.95)
+        _check_range("augmentation.gamma", self.gamma, 0, 0.95)
+
+
+@dataclass(frozen=True, slots=True)
+class LossConfig:
+    """Cross-entropy of the label head (smoothed) plus that of the votes head, times its weight."""
+
+    label_smoothing: float = 0.1
+    votes_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_range("loss.label_smoothing", self.label_smoothing, 0, 0.9)
+        _check_range("loss.votes_weight", self.votes_weight, 0, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class InputConfig:
+    """What the finished network sees: the central ``crop`` of the face's square, at ``size`` px."""
+
+    size: int = 44
+    crop: float = 44 / 48
+
+    def __post_init__(self) -> None:
+        _check_range("input.size", self.size, 16, 224)
+        _check_range("input.crop", self.crop, 0.25, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """One recipe. ``name`` names the run's folder and the exported model."""
+
+    name: str
+    labels: int = 7
+    seed: int = 1
+    input: InputConfig = field(default_factory=InputConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+
+    def __post_init__(self) -> None:
+        if self.labels not in (6, 7):
+            raise ConfigError(f"labels is {self.labels}", advice="Use 7, or 6 to fold disgust into anger.")
+        if not self.name or not self.name.replace("-", "").replace("_", "").isalnum():
+            raise ConfigError(f"name is {self.name!r}", advice="Use letters, digits, '-' and '_'.")
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Self:
+        """Read a recipe.
+
+        Raises:
+            ConfigError: no such file, not TOML, an unknown key, a wrong type or a value out of range.
+        """
+        try:
+            table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"cannot read the recipe {path} ({error.strerror})") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} is not TOML ({error})") from None
+        return cls.from_dict(table)
+
+    @classmethod
+    def from_dict(cls, table: dict[str, Any]) -> Self:
+        """Build a recipe from nested tables, as TOML gives them. Raises ConfigError like :meth:`from_toml`."""
+        return typing.cast(Self, _build(cls, table, ""))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested plain tables that :meth:`from_dict` reads back."""
+        return dataclasses.asdict(self)
+
+
+def _build(kind: Any, table: Any, where: str) -> Any:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where or 'the recipe'} is {table!r}, not a table")
+    hints = typing.get_type_hints(kind)
+    names = {f.name: f for f in dataclasses.fields(kind)}
+    for key in table:
+        if key not in names:
+            raise ConfigError(f"unknown key {where}{key}", advice=f"Known here: {', '.join(names)}.")
+    for name, f in names.items():
+        no_default = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        if no_default and name not in table:
+            raise ConfigError(f"{where}{name} is missing")
+    return kind(**{key: _convert(hints[key], value, f"{where}{key}") for key, value in table.items()})
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        return _build(hint, value, f"{where}.")
+    if typing.get_origin(hint) is tuple:
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{where} is {value!r}, not a list")
+        inner = typing.get_args(hint)
+        if inner[-1] is Ellipsis:
+            return tuple(_convert(inner[0], v, where) for v in value)
+        if len(value) != len(inner):
+            raise ConfigError(f"{where} has {len(value)} values, not {len(inner)}")
+        return tuple(_convert(h, v, where) for h, v in zip(inner, value, strict=True))
+    wanted: type | types.UnionType = (int | float) if hint is float else hint
+    if isinstance(value, bool) != (hint is bool) or not isinstance(value, wanted):
+        raise ConfigError(f"{where} is {value!r}, not a {hint.__name__}")
+    return float(value) if hint is float else value
