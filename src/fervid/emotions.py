@@ -72,9 +72,7 @@ def parse_emotion(text: str) -> Emotion:
     try:
         return Emotion(word)
     except ValueError:
-        raise UsageError(
-            f"unknown emotion {text!r}", advice=f"Use 0–6 or one of: {', '.join(EMOTIONS)}."
-        ) from None
+        raise UsageError(f"unknown emotion {text!r}", advice=f"Use 0–6 or one of: {', '.join(EMOTIONS)}.") from None
 
 
 def emotions_for(labels: int) -> tuple[Emotion, ...]:

@@ -21,7 +21,9 @@ from fervid.results import Box
 if TYPE_CHECKING:
     from PIL import Image
 
-ImageLike = "str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | NDArray[np.uint8] | NDArray[np.uint16]"
+ImageLike = (
+    "str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | NDArray[np.uint8] | NDArray[np.uint16]"
+)
 
 MAX_PIXELS: Final = 100_000_000
 """Pictures of more pixels than this are refused before they are decoded (decompression bombs)."""
@@ -141,7 +143,9 @@ def _read_file(path: Path) -> bytes:
     except IsADirectoryError:
         raise InputError(f"{path} is a folder", advice="Give the pictures in it.") from None
     except OSError as error:
-        raise InputError(f"cannot open {path} ({error.strerror})", advice="Check the path and its permissions.") from None
+        raise InputError(
+            f"cannot open {path} ({error.strerror})", advice="Check the path and its permissions."
+        ) from None
     except ValueError as error:  # a null byte in the path
         raise InputError(f"{str(path)!r} is no path ({error})") from None
 

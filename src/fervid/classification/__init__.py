@@ -1,0 +1,1 @@
+"""Faces to distributions: preprocessing, network, calibration."""

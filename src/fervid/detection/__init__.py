@@ -1,0 +1,1 @@
+"""Where the faces are: detectors that answer alike, and how their boxes map to the network's framing."""

@@ -1,0 +1,30 @@
+"""From a picture and face squares to the network's input: used by training, evaluation and inference alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fervid.geometry import shrink_box
+from fervid.imaging import crop_resize
+from fervid.models.spec import ModelSpec
+from fervid.results import Box
+
+
+def preprocess(image: NDArray[np.uint8], squares: Sequence[Box], spec: ModelSpec) -> NDArray[np.float32]:
+    """Cut, resize and normalise.
+
+    Args:
+        image: ``(H, W, 3)`` RGB or ``(H, W)`` grey, uint8.
+        squares: one square per face in FER2013's framing.
+        spec: of the network.
+
+    Returns:
+        ``(N, 1, S, S)`` float32.
+    """
+    inputs = np.empty((len(squares), 1, spec.size, spec.size), dtype=np.float32)
+    for i, square in enumerate(squares):
+        inputs[i, 0] = crop_resize(image, shrink_box(square, spec.crop), spec.size)
+    return (inputs - np.float32(spec.mean)) / np.float32(spec.std)

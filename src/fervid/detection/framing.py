@@ -1,0 +1,38 @@
+"""From a detector's box to the square that the expression network was trained on: the one place that knows.
+
+The network learnt from FER2013's crops. Each detector draws its own kind of box around the same face; the constants
+below bring them to FER2013's framing. ``benchmarks/measure_framing.py`` measures them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from fervid.geometry import square_box
+from fervid.results import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """A square relative to a detector's box.
+
+    Attributes:
+        scale: side of the square as a share of the box's height.
+        shift_x: from the box's centre to the square's, to the right, as a share of the side.
+        shift_y: the same, downwards.
+    """
+
+    scale: float
+    shift_x: float
+    shift_y: float
+
+    def apply(self, box: Box) -> Box:
+        """The square for ``box``; it may leave the picture."""
+        side = box.height * self.scale
+        centre_x, centre_y = box.centre
+        return square_box(centre_x + self.shift_x * side, centre_y + self.shift_y * side, side)
+
+
+YUNET: Final = Framing(scale=0.933, shift_x=0.004, shift_y=-0.012)
+HAAR: Final = Framing(scale=1.0, shift_x=0.0, shift_y=0.0)

@@ -1,0 +1,75 @@
+"""OpenCV's bundled Haar cascade (Viola & Jones 2001, doi:10.1109/CVPR.2001.990517): the offline fallback.
+
+It finds upright frontal faces and gives no landmarks.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fervid.detection import framing
+from fervid.detection.detector import Detection
+from fervid.detection.framing import Framing
+from fervid.detection.resizing import resize_longest
+from fervid.errors import ModelError
+from fervid.results import Box
+
+CASCADE: Final = "haarcascade_frontalface_default.xml"
+LONGEST_SIDE: Final = 1600
+"""Larger pictures are reduced to this before the search, px."""
+
+SCALE_STEP: Final = 1.1
+NEIGHBOURS: Final = 5
+SMALLEST: Final = 20
+"""The cascade's own window, px: it cannot see smaller faces."""
+
+_MARGIN_SCALE: Final = 4.0  # the last stage's margin runs from 0 to about 10; this makes its score span 0–0.9
+
+
+class HaarDetector:
+    """OpenCV's frontal face cascade.
+
+    Raises:
+        ModelError: this build of OpenCV has no cascades (OpenCV 5 ships none).
+    """
+
+    name = "haar"
+    framing: Framing = framing.HAAR
+
+    def __init__(self) -> None:
+        folder = getattr(getattr(cv2, "data", None), "haarcascades", "")
+        self._cascade = cv2.CascadeClassifier(folder + CASCADE) if hasattr(cv2, "CascadeClassifier") else None
+        if self._cascade is None or self._cascade.empty():
+            raise ModelError(
+                f"OpenCV {cv2.__version__} has no {CASCADE}",
+                advice="Run: pip install 'opencv-python-headless<5'; or use the detector yunet.",
+            )
+        self._lock = threading.Lock()  # a cascade keeps state while it searches
+
+    def detect(self, image: NDArray[np.uint8], *, min_face: float) -> list[Detection]:
+        """See :class:`.detector.Detector`. The score grows with the margin of the cascade's last stage."""
+        small, factor = resize_longest(image, LONGEST_SIDE)
+        grey = cv2.equalizeHist(cv2.cvtColor(np.ascontiguousarray(small), cv2.COLOR_RGB2GRAY))
+        smallest = max(SMALLEST, round(min_face * factor))
+        if min(grey.shape) < smallest:
+            return []
+        with self._lock:
+            found, _, margins = self._cascade.detectMultiScale3(
+                grey,
+                scaleFactor=SCALE_STEP,
+                minNeighbors=NEIGHBOURS,
+                minSize=(smallest, smallest),
+                outputRejectLevels=True,
+            )
+        detections = []
+        for (x, y, width, height), margin in zip(np.reshape(found, (-1, 4)), np.ravel(margins), strict=True):
+            corners = (float(v) / factor for v in (x, y, x + width, y + height))
+            score = 1 - math.exp(-max(0.0, float(margin)) / _MARGIN_SCALE)
+            detections.append(Detection(Box(*corners), score))
+        return sorted(detections, key=lambda d: -d.score)

@@ -1,0 +1,130 @@
+"""What a network needs to be used, carried inside its ONNX file.
+
+The metadata of the file has two keys: ``fervid.spec`` (the JSON of :class:`ModelSpec`) and ``fervid.layers`` (the JSON
+list of :class:`Layer`). Training writes them; Python, the browser and the model cards read them; nothing is guessed
+from a file name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS
+from fervid.errors import ContractError
+
+SPEC_KEY: Final = "fervid.spec"
+LAYERS_KEY: Final = "fervid.layers"
+KERNEL: Final = "triangle"
+"""The one resize kernel, :func:`fervid.imaging.crop_resize`."""
+
+INPUT: Final = "faces"
+"""Name of the network's input, ``(N, 1, S, S)`` float32: (grey level − mean) / std."""
+
+OUTPUTS: Final = ("emotion_logits", "vote_logits")
+"""Names of the outputs, ``(N, labels)`` and ``(N, 8)`` float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """The contract between an expression network and whoever runs it.
+
+    Attributes:
+        name: the model's name.
+        version: of the weights.
+        labels: what ``emotion_logits`` stand for, in order.
+        vote_labels: what ``vote_logits`` stand for, in order.
+        size: input side S, px.
+        crop: share of the face's square (FER2013's framing) that is shown to the network.
+        kernel: how the crop is resized.
+        mean: grey level (0–255) that becomes 0.
+        std: grey levels that become 1.
+        temperature: by which ``emotion_logits`` are divided before the softmax.
+        votes_temperature: the same for ``vote_logits``.
+        threshold: confidence below which the answer is "uncertain".
+        training_data: what it was trained on, in words.
+        licence: of the weights (SPDX).
+        recipe: the recipe it was trained with, in words or as a path of the project.
+    """
+
+    name: str
+    version: str
+    labels: tuple[str, ...]
+    size: int
+    crop: float
+    mean: float
+    std: float
+    temperature: float
+    votes_temperature: float
+    threshold: float
+    training_data: str
+    licence: str
+    recipe: str
+    vote_labels: tuple[str, ...] = VOTE_LABELS
+    kernel: str = KERNEL
+
+    def __post_init__(self) -> None:
+        if self.labels not in (EMOTIONS, EMOTIONS_WITHOUT_DISGUST) or self.vote_labels != VOTE_LABELS:
+            raise ContractError(f"{self.name}: unknown labels {self.labels} / {self.vote_labels}")
+        if self.kernel != KERNEL:
+            raise ContractError(f"{self.name}: unknown resize kernel {self.kernel!r}", advice="Update fervid.")
+        if not (self.size > 0 and self.crop > 0 and self.std > 0 and self.temperature > 0 < self.votes_temperature):
+            raise ContractError(f"{self.name}: a size, crop, std or temperature is not positive")
+        if not 0 <= self.threshold <= 1:
+            raise ContractError(f"{self.name}: the threshold is {self.threshold}, not between 0 and 1")
+
+    def to_metadata(self) -> dict[str, str]:
+        """The ONNX metadata that :meth:`from_metadata` reads back."""
+        return {SPEC_KEY: json.dumps(dataclasses.asdict(self), ensure_ascii=False)}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str], name: str) -> Self:
+        """Read the spec of a file; ``name`` stands for it in errors.
+
+        Raises:
+            ContractError: the file carries no spec, or one that this version does not understand.
+        """
+        text = metadata.get(SPEC_KEY)
+        if text is None:
+            raise ContractError(
+                f"{name} carries no {SPEC_KEY}", advice="Use a model exported by fervid train, or a bundled one."
+            )
+        try:
+            table = json.loads(text)
+            table["labels"], table["vote_labels"] = tuple(table["labels"]), tuple(table["vote_labels"])
+            return cls(**table)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ContractError(f"{name} carries a damaged {SPEC_KEY} ({error})", advice="Export it again.") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One operation of the network, for a batch of one face.
+
+    Attributes:
+        name: where it stands in the network.
+        operation: ONNX operator, with kernel and stride where it has them.
+        output: shape of what it gives, without the batch axis.
+        parameters: weights it holds.
+        flops: multiplications and additions (2 per multiply-add).
+    """
+
+    name: str
+    operation: str
+    output: tuple[int, ...]
+    parameters: int
+    flops: int
+
+
+def layers_to_metadata(layers: list[Layer]) -> dict[str, str]:
+    """The ONNX metadata that :func:`layers_from_metadata` reads back."""
+    return {LAYERS_KEY: json.dumps([dataclasses.astuple(layer) for layer in layers])}
+
+
+def layers_from_metadata(metadata: Mapping[str, str]) -> list[Layer]:
+    """The layer table of a file; empty when it carries none."""
+    rows = json.loads(metadata.get(LAYERS_KEY, "[]"))
+    return [Layer(name, op, tuple(shape), parameters, flops) for name, op, shape, parameters, flops in rows]
