@@ -104,4 +104,4 @@ def fold_label_indices(indices: NDArray[np.integer]) -> NDArray[np.int64]:
     """Map indices into :data:`EMOTIONS` to indices into :data:`EMOTIONS_WITHOUT_DISGUST`, disgust counting as angry."""
     targets = [Emotion.ANGRY if e is Emotion.DISGUST else e for e in EMOTIONS]
     table = np.array([EMOTIONS_WITHOUT_DISGUST.index(e) for e in targets], dtype=np.int64)
-    return table[indices]
+    return np.asarray(table[indices], dtype=np.int64)

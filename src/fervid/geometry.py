@@ -19,7 +19,7 @@ def intersection_over_union(boxes: NDArray[np.floating], others: NDArray[np.floa
     area_a = (a[..., 2] - a[..., 0]) * (a[..., 3] - a[..., 1])
     area_b = (b[..., 2] - b[..., 0]) * (b[..., 3] - b[..., 1])
     union = area_a + area_b - overlap
-    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+    return np.asarray(np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0), dtype=np.float64)
 
 
 def suppress_overlaps(boxes: NDArray[np.floating], scores: NDArray[np.floating], threshold: float) -> list[int]:

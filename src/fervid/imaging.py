@@ -9,7 +9,7 @@ import io
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,10 @@ from fervid.results import Box
 if TYPE_CHECKING:
     from PIL import Image
 
-ImageLike = (
+ImageLike: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | NDArray[np.uint8] | NDArray[np.uint16]"
 )
+"""Everything that :func:`load_image` reads."""
 
 MAX_PIXELS: Final = 100_000_000
 """Pictures of more pixels than this are refused before they are decoded (decompression bombs)."""

@@ -35,4 +35,4 @@ class Framing:
 
 
 YUNET: Final = Framing(scale=0.933, shift_x=0.004, shift_y=-0.012)
-HAAR: Final = Framing(scale=1.0, shift_x=0.0, shift_y=0.0)
+HAAR: Final = Framing(scale=1.013, shift_x=0.0, shift_y=0.0)

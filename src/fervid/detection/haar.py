@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
+from pathlib import Path
 from typing import Final
 
 import cv2
@@ -43,13 +44,13 @@ class HaarDetector:
     framing: Framing = framing.HAAR
 
     def __init__(self) -> None:
-        folder = getattr(getattr(cv2, "data", None), "haarcascades", "")
-        self._cascade = cv2.CascadeClassifier(folder + CASCADE) if hasattr(cv2, "CascadeClassifier") else None
-        if self._cascade is None or self._cascade.empty():
+        data = getattr(cv2, "data", None)
+        if data is None or not Path(data.haarcascades, CASCADE).is_file():
             raise ModelError(
                 f"OpenCV {cv2.__version__} has no {CASCADE}",
                 advice="Run: pip install 'opencv-python-headless<5'; or use the detector yunet.",
             )
+        self._cascade = cv2.CascadeClassifier(str(Path(data.haarcascades, CASCADE)))
         self._lock = threading.Lock()  # a cascade keeps state while it searches
 
     def detect(self, image: NDArray[np.uint8], *, min_face: float) -> list[Detection]:

@@ -1,0 +1,108 @@
+"""``fervid doctor``: is this installation sound, and what can it do?"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from fervid.cli.terminal import ERROR, stdout
+
+RUNTIME = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "matplotlib", "typer", "rich", "platformdirs")
+EXTRAS = {"data": ("pyarrow",), "train": ("torch", "onnx")}
+
+
+def doctor(
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check the installation: versions, models, detectors, extras, and a real picture end to end."""
+    import json
+
+    rows = [{"check": check, "state": state, "detail": detail} for check, state, detail in run_checks()]
+    broken = any(row["state"] == "broken" for row in rows)
+    if json_output:
+        sys.stdout.write(json.dumps({"ok": not broken, "checks": rows}, indent=2, ensure_ascii=False) + "\n")
+    else:
+        from rich import box
+        from rich.table import Table
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for heading in ("check", "state", "detail"):
+            table.add_column(heading, overflow="fold")
+        colours = {"ok": "green", "absent": "yellow", "broken": "bold red"}
+        for row in rows:
+            state = row["state"]
+            table.add_row(row["check"], f"[{colours[state]}]{state}[/]", row["detail"])
+        stdout().print(table)
+        stdout().print("Something is broken; see above." if broken else "Everything needed works.")
+    if broken:
+        raise typer.Exit(ERROR)
+
+
+def run_checks() -> Iterator[tuple[str, str, str]]:
+    """(check, state, detail), where the state is ``ok``, ``absent`` (optional and not there) or ``broken``."""
+    import fervid
+
+    yield "fervid", "ok", fervid.__version__
+    supported = sys.version_info[:2] >= (3, 11)
+    yield "python", "ok" if supported else "broken", f"{platform.python_version()} on {platform.platform()}"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield "processor", "ok", f"{cores} cores, {platform.machine()}"
+    for package in RUNTIME:
+        version = _find_version(package)
+        yield package, "ok" if version else "broken", version or "not installed: pip install --force-reinstall fervid"
+    for extra, packages in EXTRAS.items():
+        versions = {package: _find_version(package) for package in packages}
+        missing = [package for package, version in versions.items() if version is None]
+        detail = ", ".join(f"{package} {version}" for package, version in versions.items() if version)
+        advice = f"pip install 'fervid[{extra}]'"
+        yield f"extra [{extra}]", "absent" if missing else "ok", advice if missing else detail
+    yield from _check_models()
+    yield _check_analysis()
+
+
+def _find_version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _check_models() -> Iterator[tuple[str, str, str]]:
+    from fervid.errors import FervidError
+    from fervid.models.store import list_published, locate, read_checked
+
+    for published in list_published():
+        path = locate(published)
+        if path is None:
+            yield f"model {published.name}", "absent", f"fervid models pull {published.name}"
+            continue
+        try:
+            read_checked(published, path)
+            yield f"model {published.name}", "ok", str(path)
+        except FervidError as error:
+            yield f"model {published.name}", "broken", str(error)
+
+
+def _check_analysis() -> tuple[str, str, str]:
+    """Read the demo's portrait."""
+    from matplotlib.cbook import get_sample_data
+
+    from fervid.errors import FervidError
+    from fervid.pipeline import Analyzer
+
+    try:
+        analysis = Analyzer().analyze(get_sample_data("grace_hopper.jpg", asfileobj=False))
+    except FervidError as error:
+        return "a portrait", "broken", str(error)
+    if len(analysis.faces) != 1:
+        return "a portrait", "broken", f"{analysis.detector} found {len(analysis.faces)} faces instead of 1"
+    face = analysis.faces[0]
+    total = sum(analysis.timings_ms.values())
+    expression = face.emotion or "uncertain"
+    return "a portrait", "ok", f"1 face, {expression}, {face.confidence:.0%}, {total:.0f} ms with {analysis.detector}"

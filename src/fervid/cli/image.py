@@ -1,0 +1,164 @@
+"""``fervid image``: pictures in, expressions out."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Protocol, cast
+
+import typer
+
+from fervid.cli.inputs import collect_pictures, plan_outputs
+from fervid.cli.terminal import ERROR, SOME_FAILED, print_note, show_progress, stdout
+from fervid.emotions import LabelCount
+from fervid.errors import UsageError
+
+if TYPE_CHECKING:
+    from fervid.pipeline import Analyzer
+    from fervid.results import Analysis, Failure
+
+
+class DetectorName(StrEnum):
+    """Choices of ``--detector``."""
+
+    AUTO = "auto"
+    HAAR = "haar"
+    YUNET = "yunet"
+
+
+class Placement(StrEnum):
+    """Choices of ``--emoji-placement``."""
+
+    OVER = "over"
+    BESIDE = "beside"
+
+
+LabelsOption = Annotated[int, typer.Option("--labels", min=6, max=7, help="7 emotions, or 6: disgust counts as anger.")]
+ModelOption = Annotated[str, typer.Option("--model", help="A model's name, or the path of an .onnx file.")]
+ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="Threads; one per core if not given.")]
+
+
+class Writer(Protocol):
+    """Takes one result after another."""
+
+    def write(self, result: Analysis | Failure) -> None:
+        """Add one result."""
+
+
+def image(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Pictures, folders of pictures, or globs.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures that are made.")] = Path(),
+    annotate: Annotated[bool, typer.Option("--annotate", help="Save each picture with its faces marked.")] = False,
+    emoji: Annotated[bool, typer.Option("--emoji", help="Save each picture with an emoji per face.")] = False,
+    emoji_placement: Annotated[Placement, typer.Option(help="Emoji over the face or beside it.")] = Placement.OVER,
+    json_file: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="Save JSON, one object per line; - is stdout.")
+    ] = None,
+    csv_file: Annotated[
+        str | None, typer.Option("--csv", metavar="FILE", help="Save CSV, one row per face; - is stdout.")
+    ] = None,
+    labels: LabelsOption = 7,
+    detector: Annotated[DetectorName, typer.Option(help="auto is YuNet when present, else Haar.")] = DetectorName.AUTO,
+    min_face: Annotated[float, typer.Option(metavar="PX", help="Height of the smallest face looked for.")] = 20.0,
+    model: ModelOption = "base",
+    threads: ThreadsOption = None,
+) -> None:
+    """Find every face in pictures and read its expression.
+
+    Without --json - or --csv - a table is printed. Pictures that cannot be read are listed at the end and do not stop
+    the others (exit status 3).
+    """
+    if json_file == "-" and csv_file == "-":
+        raise UsageError("both --json and --csv go to stdout", advice="Give one of them a file.")
+    pictures = collect_pictures(paths)
+    outputs = plan_outputs(pictures, output, annotate=annotate, emoji=emoji)
+
+    from fervid.pipeline import Analyzer
+
+    analyzer = Analyzer(model, detector.value, labels=cast("LabelCount", labels), threads=threads, min_face=min_face)
+    to_stdout = "-" in (json_file, csv_file)
+    failures: list[Failure] = []
+    with open_writers(json_file, csv_file) as writers, show_progress("Reading", "pictures") as advance:
+        for done, result in enumerate(_analyze(analyzer, [p.source for p in pictures]), start=1):
+            for writer in writers:
+                writer.write(result)
+            failure = _save_or_print(result, outputs[done - 1], emoji_placement, show=not to_stdout)
+            if failure is not None:
+                failures.append(failure)
+            advance(done, len(pictures))
+    if failures:
+        print_note(f"{len(failures)} of {len(pictures)} pictures failed:")
+        for failure in failures:
+            print_note(f"  {failure.error}")
+        raise typer.Exit(ERROR if len(failures) == len(pictures) else SOME_FAILED)
+
+
+def _analyze(analyzer: Analyzer, sources: Iterable[Path]) -> Iterator[Analysis | Failure]:
+    return analyzer.map(sources, batch_size=16)
+
+
+def _save_or_print(
+    result: Analysis | Failure, outputs: dict[str, Path], placement: Placement, *, show: bool
+) -> Failure | None:
+    """Print one result and save its pictures; the failure, if it is one or saving fails."""
+    from fervid.cli.tables import print_analysis
+    from fervid.errors import FervidError
+    from fervid.results import Failure
+
+    if isinstance(result, Failure):
+        return result
+    if show:
+        print_analysis(stdout(), result)
+    try:
+        save_pictures(result, outputs, placement)
+    except FervidError as error:
+        return Failure(str(result.source), error)
+    return None
+
+
+def save_pictures(analysis: Analysis, outputs: dict[str, Path], placement: Placement = Placement.OVER) -> None:
+    """Write the annotated and the emoji version of an analysed file, as ``outputs`` asks, and say where."""
+    if not outputs:
+        return
+    from fervid.drawing.annotation import annotate
+    from fervid.drawing.emojification import emojify
+    from fervid.imaging import load_image, save_image
+
+    picture = load_image(str(analysis.source))
+    for kind, path in outputs.items():
+        if kind == "annotated":
+            save_image(path, annotate(picture, analysis))
+        else:
+            save_image(path, emojify(picture, analysis, placement=placement.value))
+        print_note(f"saved {path}")
+
+
+@contextlib.contextmanager
+def open_writers(json_file: str | None, csv_file: str | None) -> Iterator[list[Writer]]:
+    """Writers for the asked files; files appear when the block ends without an error, ``-`` is stdout."""
+    from fervid.sinks.table import CsvWriter, JsonLinesWriter
+
+    with contextlib.ExitStack() as stack:
+        writers: list[Writer] = []
+        if json_file is not None:
+            writers.append(JsonLinesWriter(stack.enter_context(_open_text(json_file))))
+        if csv_file is not None:
+            writers.append(CsvWriter(stack.enter_context(_open_text(csv_file))))
+        yield writers
+
+
+@contextlib.contextmanager
+def _open_text(destination: str) -> Iterator[IO[str]]:
+    from fervid.files import write_atomically
+
+    if destination == "-":
+        yield sys.stdout
+        return
+    try:
+        with write_atomically(destination) as part, part.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+    except OSError as error:
+        raise UsageError(f"cannot write {destination} ({error.strerror})", advice="Choose another file.") from None

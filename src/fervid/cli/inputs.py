@@ -1,0 +1,80 @@
+"""From the arguments of ``fervid image`` to the pictures they mean and the files they make."""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import dataclass
+from pathlib import Path
+
+from fervid.errors import UsageError
+from fervid.imaging import SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture to read.
+
+    Attributes:
+        source: its path.
+        relative: where its results go below the output folder, without the file name.
+    """
+
+    source: Path
+    relative: Path
+
+
+def collect_pictures(arguments: list[str]) -> list[Picture]:
+    """Expand folders (all their pictures, subfolders included) and globs, in a fixed order, each file once.
+
+    A path that does not exist is kept: reading it will fail and be reported like any other bad file.
+
+    Raises:
+        UsageError: a folder or a glob has no pictures.
+    """
+    pictures: dict[Path, Picture] = {}
+    for argument in arguments:
+        path = Path(argument)
+        if path.is_dir():
+            found = [
+                Picture(file, file.parent.relative_to(path))
+                for file in sorted(path.rglob("*"))
+                if file.suffix.lower() in SUFFIXES and file.is_file()
+            ]
+            if not found:
+                raise UsageError(
+                    f"the folder {path} has no pictures", advice=f"Looked for {', '.join(sorted(SUFFIXES))}."
+                )
+        elif not path.exists() and glob.has_magic(argument):
+            matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - absolute patterns are allowed
+            found = [Picture(Path(match), Path()) for match in matches if Path(match).is_file()]
+            if not found:
+                raise UsageError(f"nothing matches {argument}", advice="Check the pattern.")
+        else:
+            found = [Picture(path, Path())]
+        for picture in found:
+            pictures.setdefault(picture.source, picture)
+    return list(pictures.values())
+
+
+def plan_outputs(pictures: list[Picture], folder: Path, *, annotate: bool, emoji: bool) -> list[dict[str, Path]]:
+    """The files to make of each picture, by kind (``annotated``, ``emoji``); no two pictures share a name.
+
+    ``team.jpg`` becomes ``team.annotated.jpg`` and ``team.emoji.jpg`` in ``folder``; a second ``team`` becomes
+    ``team-2``. Animations and formats that lose colours are written as PNG.
+    """
+    kinds = [kind for kind, wanted in (("annotated", annotate), ("emoji", emoji)) if wanted]
+    plans: list[dict[str, Path]] = []
+    taken: set[Path] = set()
+    for picture in pictures:
+        suffix = picture.source.suffix.lower()
+        suffix = suffix if suffix in {".jpg", ".jpeg", ".png", ".webp"} else ".png"
+        number = 1
+        while True:
+            stem = picture.source.stem if number == 1 else f"{picture.source.stem}-{number}"
+            plan = {kind: folder / picture.relative / f"{stem}.{kind}{suffix}" for kind in kinds}
+            if taken.isdisjoint(plan.values()):
+                break
+            number += 1
+        taken.update(plan.values())
+        plans.append(plan)
+    return plans

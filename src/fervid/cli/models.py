@@ -1,0 +1,127 @@
+"""``fervid models``: what is there, what it is made of, whether it is intact."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fervid.cli.terminal import ERROR, print_error, print_note, show_progress, stdout
+
+models_app = typer.Typer(help="List, inspect, fetch and verify model files.", no_args_is_help=True)
+
+
+@models_app.command("list")
+def list_models() -> None:
+    """List the models and detectors fervid knows, and where they are."""
+    from rich import box
+    from rich.table import Table
+
+    from fervid.models.store import list_published, locate
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("name", "kind", "size", "SHA-256", "where"):
+        table.add_column(heading, justify="right" if heading == "size" else "left")
+    for published in list_published():
+        path = locate(published)
+        size = f"{path.stat().st_size / 1e6:.2f} MB" if path is not None and path.exists() else ""
+        where = (
+            "in the package" if published.bundled else str(path or "not fetched: fervid models pull " + published.name)
+        )
+        table.add_row(published.name, published.kind, size, published.sha256[:12], where)
+    stdout().print(table)
+
+
+@models_app.command("show")
+def show_model(
+    name: Annotated[str, typer.Argument(help="A model's name, or the path of an .onnx file.")] = "base",
+) -> None:
+    """Show a model's contract and its layers: shapes, parameters, FLOPs."""
+    from rich import box
+    from rich.table import Table
+
+    from fervid.errors import ContractError
+    from fervid.models.runtime import create_session, read_metadata
+    from fervid.models.spec import ModelSpec, layers_from_metadata
+    from fervid.models.store import load_model
+
+    file = load_model(name)
+    session = create_session(file, threads=1)
+    metadata = read_metadata(session)
+    console = stdout()
+    facts = Table(box=None, show_header=False, pad_edge=False)
+    facts.add_row("model", file.identity)
+    facts.add_row("file", f"{len(file.data) / 1e6:.2f} MB, SHA-256 {file.sha256}")
+    for port, kind in ((session.get_inputs(), "input"), (session.get_outputs(), "output")):
+        for node in port:
+            facts.add_row(kind, f"{node.name}  {' × '.join(str(n) for n in node.shape)}  {node.type}")
+    try:
+        spec = ModelSpec.from_metadata(metadata, file.name)
+    except ContractError:
+        console.print(facts)
+        print_note("This file carries no fervid spec and no layer table: it is another project's.")
+        return
+    facts.add_row("version", spec.version)
+    facts.add_row("labels", ", ".join(spec.labels))
+    facts.add_row("votes", ", ".join(spec.vote_labels))
+    facts.add_row("preprocessing", f"grey, central {spec.crop:.1%} of the face, {spec.size}×{spec.size} px, "
+                  f"{spec.kernel} kernel, (x − {spec.mean:.2f}) / {spec.std:.2f}")  # fmt: skip
+    facts.add_row("calibration", f"temperatures {spec.temperature:.3f} and {spec.votes_temperature:.3f} (votes); "
+                  f"uncertain below {spec.threshold:.0%}")  # fmt: skip
+    facts.add_row("trained on", spec.training_data)
+    facts.add_row("recipe", spec.recipe)
+    facts.add_row("licence", spec.licence)
+    console.print(facts)
+
+    layers = layers_from_metadata(metadata)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
+    table.add_column("layer", footer=f"{len(layers)} layers")
+    table.add_column("operation")
+    table.add_column("output", justify="right")
+    table.add_column("parameters", justify="right", footer=f"{sum(layer.parameters for layer in layers):,}")
+    table.add_column("FLOPs", justify="right", footer=f"{sum(layer.flops for layer in layers) / 1e6:,.1f} M")
+    for layer in layers:
+        shape = " × ".join(str(n) for n in layer.output)
+        parameters = f"{layer.parameters:,}" if layer.parameters else ""
+        table.add_row(layer.name, layer.operation, shape, parameters, f"{layer.flops / 1e6:,.2f} M")
+    console.print(table)
+
+
+@models_app.command("verify")
+def verify_models(
+    names: Annotated[list[str] | None, typer.Argument(help="Names; all that are on this machine if none.")] = None,
+) -> None:
+    """Check that model files are, byte for byte, the published ones (exit status 1 when one is not)."""
+    from fervid.errors import FervidError, ModelError
+    from fervid.models.store import find_published, list_published, locate, read_checked
+
+    broken = 0
+    for published in [find_published(name) for name in names] if names else list_published():
+        path = locate(published)
+        try:
+            if path is None:
+                if not names:
+                    continue
+                raise ModelError(
+                    f"{published.name} is not on this machine", advice=f"fervid models pull {published.name}"
+                )
+            read_checked(published, path)
+            stdout().print(f"ok      {published.name}  {published.sha256}", markup=False)
+        except FervidError as error:
+            broken += 1
+            stdout().print(f"broken  {published.name}", markup=False)
+            print_error(error)
+    if broken:
+        raise typer.Exit(ERROR)
+
+
+@models_app.command("pull")
+def pull_model(name: Annotated[str, typer.Argument(help="Which one, see fervid models list.")]) -> None:
+    """Fetch a published file once into the user's cache, checked against its SHA-256."""
+    from fervid.models.store import fetch
+
+    with show_progress(f"Fetching {name}", "files") as advance:
+        advance(0, 1)
+        path = fetch(name)
+        advance(1, 1)
+    stdout().print(str(path), markup=False)

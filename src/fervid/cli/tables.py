@@ -1,0 +1,72 @@
+"""Results as terminal tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fervid.emotions import Emotion
+from fervid.results import Analysis, Face
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+BAR_WIDTH = 16
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+def print_analysis(console: Console, analysis: Analysis) -> None:
+    """The faces of one picture: number, place, expression, confidence and a bar per emotion."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    count = len(analysis.faces)
+    faces = "no face" if count == 0 else "1 face" if count == 1 else f"{count} faces"
+    width, height = analysis.size
+    source = analysis.source or "picture"
+    console.print(
+        Text.assemble(
+            (source, "bold"), f"  {width}×{height} px, {faces}  ", (f"{analysis.model}, {analysis.detector}", "dim")
+        )
+    )
+    if not count:
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("face", justify="right")
+    table.add_column("x, y, size (px)")
+    table.add_column("expression")
+    table.add_column("confidence", justify="right")
+    table.add_column("probabilities")
+    for number, face in enumerate(analysis.faces, start=1):
+        table.add_row(str(number), *_describe(face), _draw_bars(face))
+    console.print(table)
+
+
+def _describe(face: Face) -> tuple[str, str, str]:
+    place = f"{face.box.x1:.0f}, {face.box.y1:.0f}, {face.box.width:.0f}×{face.box.height:.0f}"
+    if face.emotion is None:
+        likely = Emotion(face.probabilities.top)
+        name = f"[yellow]uncertain[/] ({likely}? {likely.character} )"
+    else:
+        name = f"[bold]{face.emotion}[/] {face.emotion.character} "
+    return place, name, f"{face.confidence:.0%}"
+
+
+def _draw_bars(face: Face) -> RenderableType:
+    from rich.table import Table
+
+    bars = Table.grid(padding=(0, 1))
+    bars.add_column()
+    bars.add_column(width=BAR_WIDTH)
+    bars.add_column(justify="right")
+    for label, value in face.probabilities.items():
+        strong = label == face.probabilities.top
+        bars.add_row(str(label), draw_bar(value), f"{value:.1%}", style="bold" if strong else "dim")
+    return bars
+
+
+def draw_bar(share: float, width: int = BAR_WIDTH) -> str:
+    """A horizontal bar of ``share`` (0–1) of ``width`` characters, in eighths of a character."""
+    eighths = round(share * width * 8)
+    full, rest = divmod(eighths, 8)
+    return "█" * full + (_EIGHTHS[rest] if rest else "")
