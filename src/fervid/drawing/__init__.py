@@ -1,0 +1,1 @@
+"""Emoji, annotated pictures and emojified pictures, drawn with Pillow alone."""

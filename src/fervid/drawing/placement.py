@@ -1,0 +1,84 @@
+"""Where labels go: inside the picture, close to their face, off other faces and off one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from fervid.results import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Something not to cover; a label wholly on it costs ``weight``."""
+
+    box: Box
+    weight: float = 1.0
+
+
+def move_inside(box: Box, width: float, height: float) -> Box | None:
+    """``box`` shifted by the least way into a picture of that size; None when it is larger than the picture."""
+    if box.width > width or box.height > height:
+        return None
+    x = min(max(box.x1, 0.0), width - box.width)
+    y = min(max(box.y1, 0.0), height - box.height)
+    return Box(x, y, x + box.width, y + box.height)
+
+
+def overlap_area(box: Box, other: Box) -> float:
+    """Area that two boxes share, px²."""
+    width = min(box.x2, other.x2) - max(box.x1, other.x1)
+    height = min(box.y2, other.y2) - max(box.y1, other.y1)
+    return max(0.0, width) * max(0.0, height)
+
+
+def measure_cost(box: Box, obstacles: Iterable[Obstacle]) -> float:
+    """How much of the obstacles ``box`` covers, each as a share of ``box`` times its weight."""
+    return sum(obstacle.weight * overlap_area(box, obstacle.box) for obstacle in obstacles) / max(box.area, 1e-9)
+
+
+def place(
+    candidates: Sequence[Box], size: tuple[int, int], obstacles: Sequence[Obstacle], *, patience: float = 0.02
+) -> tuple[float, Box] | None:
+    """The candidate that covers the least once it is moved inside the picture.
+
+    Args:
+        candidates: best first.
+        size: (width, height) of the picture, px.
+        obstacles: what not to cover.
+        patience: what every further candidate costs, besides what it covers.
+
+    Returns:
+        Its cost and its place, or None when no candidate fits in the picture.
+    """
+    best: tuple[float, Box] | None = None
+    for rank, candidate in enumerate(candidates):
+        inside = move_inside(candidate, *size)
+        if inside is None:
+            continue
+        shift = abs(inside.x1 - candidate.x1) / candidate.width + abs(inside.y1 - candidate.y1) / candidate.height
+        cost = patience * (rank + shift) + measure_cost(inside, obstacles)
+        if best is None or cost < best[0]:
+            best = cost, inside
+    return best
+
+
+def surround(box: Box, width: float, height: float, gap: float) -> list[Box]:
+    """Places for a label of that size around ``box``: above, below, then at its sides, then on its edges."""
+    centre_x, centre_y = box.centre
+    rows = (box.y1 - gap - height, box.y2 + gap)
+    corners = [(x, y) for y in rows for x in (box.x1, box.x2 - width, centre_x - width / 2)]
+    sides = [
+        (x, y) for x in (box.x2 + gap, box.x1 - gap - width) for y in (box.y1, box.y2 - height, centre_y - height / 2)
+    ]
+    edges = [(centre_x - width / 2, box.y2 - height), (centre_x - width / 2, box.y1)]
+    return [Box(x, y, x + width, y + height) for x, y in (*corners, *sides, *edges)]
+
+
+def flank(box: Box, width: float, height: float, gap: float) -> list[Box]:
+    """Places for a panel of that size around ``box``: at its right, at its left, then below and above."""
+    tops = (box.y1, box.centre[1] - height / 2, box.y2 - height)
+    sides = [(x, y) for x in (box.x2 + gap, box.x1 - gap - width) for y in tops]
+    lefts = (box.x1, box.centre[0] - width / 2, box.x2 - width)
+    rows = [(x, y) for y in (box.y2 + gap, box.y1 - gap - height) for x in lefts]
+    return [Box(x, y, x + width, y + height) for x, y in (*sides, *rows)]
