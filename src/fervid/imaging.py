@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.errors import ImageError, InputError, SizeError
+from fervid.errors import FervidError, ImageError, InputError, SizeError
 from fervid.files import write_atomically
 from fervid.results import Box
 
@@ -32,7 +32,7 @@ MAX_PIXELS: Final = 100_000_000
 SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 """File name endings that a folder is searched for."""
 
-_FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "MPO")
+_FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 _LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as JPEG and Pillow's "L"
 
 
@@ -154,7 +154,7 @@ def _read_file(path: Path) -> bytes:
 def _decode(data: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
     from PIL import Image, UnidentifiedImageError
 
-    advice = f"Give one of: {', '.join(_FORMATS[:-1])}."
+    advice = f"Give one of: {', '.join(_FORMATS)}."
     if not data:
         raise ImageError(f"{name} is empty", advice=advice)
     with warnings.catch_warnings():
@@ -166,6 +166,10 @@ def _decode(data: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
             raise ImageError(f"{name} is not a picture ({len(data)} bytes)", advice=advice) from None
         except Image.DecompressionBombError:
             raise SizeError(f"{name} has too many pixels", advice=f"The limit is {max_pixels:,}.") from None
+        except FervidError:
+            raise
+        except Exception as error:  # damaged headers make Pillow raise almost anything
+            raise _damaged(name, error) from None
 
 
 def _load_pillow(picture: Image.Image, name: str, max_pixels: int) -> NDArray[np.uint8]:
@@ -176,15 +180,18 @@ def _load_pillow(picture: Image.Image, name: str, max_pixels: int) -> NDArray[np
     try:
         picture.load()
         upright = ImageOps.exif_transpose(picture)
-        if upright.mode.startswith(("I", "F")):
-            return _load_array(_reduce_depth(np.asarray(upright)), max_pixels)
-        if upright.has_transparency_data:
-            layer = upright.convert("RGBA")
-            upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-        return np.array(upright.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, ZeroDivisionError) as error:
-        # Pillow's decoders raise all of these on damaged data.
-        raise ImageError(f"{name} is damaged ({error})", advice="Save the picture again.") from None
+    except Exception as error:  # and so do damaged pixels
+        raise _damaged(name, error) from None
+    if upright.mode.startswith(("I", "F")):
+        return _load_array(_reduce_depth(np.asarray(upright)), max_pixels)
+    if upright.has_transparency_data:
+        layer = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return np.array(upright.convert("RGB"))
+
+
+def _damaged(name: str, error: Exception) -> ImageError:
+    return ImageError(f"{name} is damaged ({error})", advice="Save the picture again.")
 
 
 def _load_array(array: NDArray[np.uint8] | NDArray[np.uint16], max_pixels: int) -> NDArray[np.uint8]:

@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fervid.classification.classifier import Classifier, softmax
+from fervid.classification.preprocess import preprocess
+from fervid.classification.quality import measure_quality
+from fervid.emotions import EMOTIONS
+from fervid.errors import ContractError, UsageError
+from fervid.geometry import central_box, square_box
+from fervid.imaging import load_image
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    return Classifier("base", threads=1)
+
+
+@pytest.fixture(scope="module")
+def chips() -> list[np.ndarray]:
+    return list(np.random.default_rng(0).integers(0, 256, (5, 48, 48), dtype=np.uint8))
+
+
+def test_answers_are_distributions(classifier: Classifier, chips: list[np.ndarray]) -> None:
+    prediction = classifier.predict(chips)
+    assert prediction.probabilities.shape == (5, 7)
+    assert prediction.votes.shape == (5, 8)
+    for part in (prediction.probabilities, prediction.votes):
+        assert part.sum(axis=1) == pytest.approx(np.ones(5))
+        assert part.min() >= 0
+    assert classifier.spec.labels == EMOTIONS
+
+
+def test_the_batch_changes_nothing(classifier: Classifier, chips: list[np.ndarray]) -> None:
+    together = classifier.predict(chips).probabilities
+    in_twos = classifier.predict(chips, batch_size=2).probabilities
+    assert in_twos == pytest.approx(together, abs=1e-6)
+
+
+def test_no_faces_give_empty_answers(classifier: Classifier) -> None:
+    prediction = classifier.predict([])
+    assert prediction.probabilities.shape == (0, 7)
+    assert prediction.votes.shape == (0, 8)
+
+
+def test_grey_and_rgb_of_the_same_face_are_the_same(classifier: Classifier, chips: list[np.ndarray]) -> None:
+    rgb = [np.repeat(chip[:, :, None], 3, axis=2) for chip in chips]
+    assert classifier.predict(rgb).probabilities == pytest.approx(classifier.predict(chips).probabilities, abs=1e-4)
+
+
+def test_a_face_inside_a_picture_scores_like_its_chip(classifier: Classifier, astronaut: Path) -> None:
+    image = load_image(astronaut)
+    square = square_box(222, 118, 96)
+    chip = image[70:166, 174:270]
+    inside = classifier.predict([image], [square]).probabilities
+    alone = classifier.predict([chip]).probabilities
+    assert inside == pytest.approx(alone, abs=1e-6)
+
+
+def test_boxes_must_match_the_pictures(classifier: Classifier, chips: list[np.ndarray]) -> None:
+    with pytest.raises(UsageError, match="1 boxes for 5 pictures"):
+        classifier.predict(chips, [central_box(48, 48)])
+
+
+def test_preprocessing_is_the_central_crop_normalised(classifier: Classifier, chips: list[np.ndarray]) -> None:
+    spec = classifier.spec
+    inputs = preprocess(chips[0], [central_box(48, 48)], spec)
+    margin = round((48 - 48 * spec.crop) / 2)
+    assert spec.size == 48 - 2 * margin, "base sees FER2013's own pixels"
+    expected = (chips[0][margin : 48 - margin, margin : 48 - margin] - spec.mean) / spec.std
+    assert inputs[0, 0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_another_projects_model_is_refused(yunet_folder: Path) -> None:
+    with pytest.raises(ContractError, match=r"faces.*emotion_logits"):
+        Classifier(yunet_folder / "face_detection_yunet_2023mar.onnx")
+
+
+def test_softmax_with_a_temperature() -> None:
+    logits = np.array([[0.0, np.log(4.0)], [1000.0, 0.0]])
+    assert softmax(logits) == pytest.approx(np.array([[0.2, 0.8], [1.0, 0.0]]))
+    assert softmax(logits, 2.0)[0] == pytest.approx([1 / 3, 2 / 3])
+
+
+def test_blur_lowers_sharpness_and_landmarks_tell_the_pose(astronaut: Path) -> None:
+    from PIL import Image, ImageFilter
+
+    image = load_image(astronaut)
+    square = square_box(222, 118, 96)
+    sharp = measure_quality(image, square)
+    blurred = measure_quality(np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(4))), square)
+    assert sharp.size_px == 96
+    assert blurred.sharpness < sharp.sharpness / 2
+    assert sharp.roll_deg is None
+    points = np.array([[0, 0], [10, 10], [5, 5], [0, 20], [10, 20]], dtype=np.float64)
+    posed = measure_quality(image, square, points)
+    assert posed.roll_deg == pytest.approx(45)
+    assert posed.yaw == pytest.approx(0)
+    points[2] = [10, 10]
+    assert measure_quality(image, square, points).yaw == pytest.approx(0.5)
+    same_eyes = np.zeros((5, 2))
+    assert measure_quality(image, square, same_eyes).roll_deg is None

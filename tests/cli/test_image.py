@@ -1,0 +1,168 @@
+"""``fervid image``, run as a process: exit statuses, what goes to stdout and what to stderr, the files."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fervid.cli.inputs import collect_pictures, plan_outputs
+from fervid.errors import UsageError
+from fervid.imaging import load_image, save_image
+from fervid.sinks.table import COLUMNS
+
+
+def run_fervid(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLUMNS": "120", "PYTHONWARNINGS": "error"}
+    command = [sys.executable, "-m", "fervid", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, astronaut: Path) -> Path:
+    """A folder with a good picture, one in a subfolder, an empty file and a text."""
+    place = tmp_path / "photos"
+    save_image(place / "a.png", load_image(astronaut))
+    save_image(place / "inner" / "a.png", np.full((40, 40, 3), 99, dtype=np.uint8))
+    (place / "bad.jpg").write_bytes(b"")
+    (place / "notes.txt").write_text("not a picture")
+    return place
+
+
+def test_a_table_goes_to_stdout(astronaut: Path) -> None:
+    done = run_fervid("image", astronaut, "--detector", "haar")
+    assert done.returncode == 0, done.stderr
+    assert "happy" in done.stdout
+    assert "😊" in done.stdout
+    assert "1 face" in done.stdout
+    assert done.stderr == ""
+
+
+def test_annotated_and_emoji_pictures_are_saved_and_named(astronaut: Path, tmp_path: Path) -> None:
+    done = run_fervid("image", astronaut, "--annotate", "--emoji", "-o", tmp_path / "out", "--detector", "haar")
+    assert done.returncode == 0, done.stderr
+    for kind in ("annotated", "emoji"):
+        path = tmp_path / "out" / f"astronaut.{kind}.png"
+        assert f"saved {path}" in done.stderr
+        assert (load_image(path) != load_image(astronaut)).any()
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+def test_json_on_stdout_is_alone_there_and_repeats(astronaut: Path, portrait: Path) -> None:
+    runs = [run_fervid("image", astronaut, portrait, "--json", "-", "--detector", "haar") for _ in range(2)]
+    assert runs[0].returncode == 0, runs[0].stderr
+    assert runs[0].stdout == runs[1].stdout
+    results = [json.loads(line) for line in runs[0].stdout.splitlines()]
+    assert [result["source"] for result in results] == [str(astronaut), str(portrait)]
+    assert results[0]["schema"] == "fervid/1"
+    assert results[0]["faces"][0]["emotion"] == "happy"
+
+
+def test_six_labels_reach_the_csv(astronaut: Path) -> None:
+    done = run_fervid("image", astronaut, "--csv", "-", "--labels", "6", "--detector", "haar")
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert tuple(rows[0]) == COLUMNS
+    assert rows[0]["p_disgust"] == ""
+    assert sum(float(rows[0][c]) for c in COLUMNS if c.startswith("p_") and c != "p_disgust") == pytest.approx(1, abs=1e-5)
+
+
+def test_a_bad_file_does_not_stop_the_others(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    table, lines = tmp_path / "t.csv", tmp_path / "t.jsonl"
+    done = run_fervid("image", folder, "--csv", table, "--json", lines, "--annotate", "-o", out, "--detector", "haar")
+    assert done.returncode == 3
+    assert "1 of 3 pictures failed" in done.stderr
+    assert "bad.jpg is empty" in done.stderr
+    assert "Traceback" not in done.stderr
+    sources = [json.loads(line)["source"] for line in lines.read_text().splitlines()]
+    assert sources == [str(folder / name) for name in ("a.png", "bad.jpg", "inner/a.png")]
+    assert len(table.read_text().splitlines()) == 2
+    assert (out / "a.annotated.png").is_file()
+    assert (out / "inner" / "a.annotated.png").is_file()
+
+
+@pytest.mark.parametrize("kind", ["absent", "empty", "text", "truncated", "unreadable"])
+def test_a_single_bad_file_is_an_error(kind: str, tmp_path: Path, astronaut: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    if kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "text":
+        path.write_text("hello")
+    elif kind == "truncated":
+        path.write_bytes(astronaut.read_bytes()[:5000])
+    elif kind == "unreadable":
+        path.symlink_to(path.name)  # a link to itself: even root cannot open it
+    done = run_fervid("image", path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "photo.jpg" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_picture_without_a_face_is_no_error(tmp_path: Path) -> None:
+    save_image(tmp_path / "one.png", np.zeros((1, 1, 3), dtype=np.uint8))
+    done = run_fervid("image", tmp_path / "one.png", "--annotate", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "no face" in done.stdout
+    assert (tmp_path / "one.annotated.png").is_file()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("image",), ("image", "a.jpg", "--labels", "5"), ("image", "a.jpg", "--detector", "mtcnn"),
+        ("image", "a.jpg", "--json", "-", "--csv", "-"), ("image", "nothing*.jpg"), ("nonsense",),
+        ("image", "a.jpg", "--min-face", "-1"), ("image", "a.jpg", "--json", "/dev/null/x.json"),
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_status_two(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = run_fervid(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interrupt_leaves_no_half_file(tmp_path: Path, astronaut: Path) -> None:
+    import signal
+
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "fervid", "image", *[str(astronaut)] * 1, "--csv", str(tmp_path / "t.csv")]
+    for number in range(400):
+        link = tmp_path / "many" / f"{number}.png"
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(astronaut)
+    command[4:5] = [str(tmp_path / "many")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    process.stdout.readline()  # the first picture is done
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert [p.name for p in tmp_path.iterdir()] == ["many"]
+
+
+def test_folders_globs_and_repeats_are_expanded_in_order(folder: Path) -> None:
+    pictures = collect_pictures([str(folder), str(folder / "*.png"), str(folder / "absent.jpg")])
+    assert [p.source.relative_to(folder).as_posix() for p in pictures] == [
+        "a.png", "bad.jpg", "inner/a.png", "absent.jpg",
+    ]  # fmt: skip
+    (folder / "none").mkdir()
+    with pytest.raises(UsageError, match="has no pictures"):
+        collect_pictures([str(folder / "none")])
+
+
+def test_no_two_pictures_are_saved_under_one_name(tmp_path: Path) -> None:
+    pictures = collect_pictures([f"{place}/team.{suffix}" for place in "ab" for suffix in ("jpg", "bmp", "gif")])
+    plans = plan_outputs(pictures, tmp_path, annotate=True, emoji=True)
+    names = [path for plan in plans for path in plan.values()]
+    assert len(set(names)) == len(names) == 12
+    assert plans[0]["annotated"] == tmp_path / "team.annotated.jpg"
+    assert plans[1]["emoji"] == tmp_path / "team.emoji.png"
+    assert plans[3]["annotated"] == tmp_path / "team-2.annotated.jpg"

@@ -1,0 +1,123 @@
+"""``demo``, ``models``, ``doctor`` and the top of the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import fervid
+from fervid.cli import app as app_module
+from fervid.cli.app import app
+from fervid.cli.tables import draw_bar
+from fervid.errors import ImageError, UsageError
+from fervid.imaging import load_image
+from fervid.models import store
+from fervid.models.store import PublishedFile, list_bundled
+
+runner = CliRunner(env={"COLUMNS": "140", "NO_COLOR": "1"})
+
+
+def test_demo_prints_a_table_and_saves_two_pictures(tmp_path: Path, no_yunet: None) -> None:
+    done = runner.invoke(app, ["demo", "-o", str(tmp_path / "demo")])
+    assert done.exit_code == 0, done.output
+    assert "1 face" in done.stdout
+    for label in fervid.EMOTIONS:
+        assert label in done.stdout
+    for kind in ("annotated", "emoji"):
+        path = tmp_path / "demo" / f"grace_hopper.{kind}.jpg"
+        assert f"saved {path}" in done.stderr
+        assert load_image(path).shape == (600, 512, 3)
+
+
+def test_models_list_names_everything_known(no_yunet: None) -> None:
+    done = runner.invoke(app, ["models", "list"])
+    assert done.exit_code == 0
+    for name in ("base", "yunet", "in the package", "fervid models pull yunet"):
+        assert name in done.stdout
+
+
+def test_models_show_adds_up(no_yunet: None) -> None:
+    done = runner.invoke(app, ["models", "show", "base"])
+    assert done.exit_code == 0, done.output
+    assert "Conv" in done.stdout
+    from fervid.models.runtime import create_session, read_metadata
+    from fervid.models.spec import layers_from_metadata
+    from fervid.models.store import load_model
+
+    layers = layers_from_metadata(read_metadata(create_session(load_model("base"), threads=1)))
+    assert f"{sum(layer.parameters for layer in layers):,}" in done.stdout
+    for layer in layers:
+        assert layer.name in done.stdout
+
+
+def test_models_show_of_another_projects_file(yunet_folder: Path) -> None:
+    done = runner.invoke(app, ["models", "show", "yunet"])
+    assert done.exit_code == 0, done.output
+    assert "input" in done.stdout
+    assert "no fervid spec" in done.stderr
+
+
+def test_models_verify_passes_and_names_what_was_changed(
+    no_yunet: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    done = runner.invoke(app, ["models", "verify"])
+    assert done.exit_code == 0, done.output
+    assert all(f"ok      {entry.name}" in done.stdout for entry in list_bundled())
+    (tmp_path / "tiny.onnx").write_bytes(b"changed")
+    monkeypatch.setattr(store, "EXTERNAL", (PublishedFile("tiny", "detector", "tiny.onnx", "0" * 64, "file:///x"),))
+    monkeypatch.setenv("FERVID_MODEL_DIR", str(tmp_path))
+    done = runner.invoke(app, ["models", "verify", "tiny"])
+    assert done.exit_code == 1
+    assert "broken  tiny" in done.stdout
+    assert "model.integrity" in done.stderr
+
+
+def test_doctor_finds_a_sound_installation() -> None:
+    done = runner.invoke(app, ["doctor", "--json"])
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert report["ok"] is True
+    states = {check["check"]: check["state"] for check in report["checks"]}
+    assert states["onnxruntime"] == states["model base"] == states["a portrait"] == "ok"
+    assert "Everything needed works" in runner.invoke(app, ["doctor"]).stdout
+
+
+def test_doctor_says_what_is_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    entry = next(e for e in list_bundled() if e.name == "base")
+    (tmp_path / entry.file_name).write_bytes(b"changed")
+    monkeypatch.setattr(store, "BUNDLED", tmp_path)
+    done = runner.invoke(app, ["doctor", "--json"])
+    assert done.exit_code == 1
+    broken = [check["check"] for check in json.loads(done.stdout)["checks"] if check["state"] == "broken"]
+    assert broken == ["model base", "a portrait"]
+
+
+def test_version_and_help() -> None:
+    assert runner.invoke(app, ["--version"]).stdout == f"fervid {fervid.__version__}\n"
+    overview = runner.invoke(app, ["--help"]).stdout
+    for verb in ("demo", "image", "data", "train", "evaluate", "models", "doctor"):
+        assert verb in overview
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(ImageError("it is broken", advice="Mend it."), 1), (UsageError("no such thing"), 2)]
+)
+def test_an_error_becomes_words_and_a_status(
+    error: Exception, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(app_module, "app", fail)
+    with pytest.raises(SystemExit) as stop:
+        app_module.main()
+    assert stop.value.code == status
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert str(error).split(".")[0] in err
+
+
+@pytest.mark.parametrize(("share", "text"), [(0, ""), (1, "████████"), (0.5, "████"), (1 / 64, "▏"), (0.3, "██▍")])
+def test_bars_are_drawn_in_eighths(share: float, text: str) -> None:
+    assert draw_bar(share, 8) == text

@@ -1,0 +1,67 @@
+"""Pictures and data that several tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def portrait() -> Path:
+    """Grace Hopper, as matplotlib ships her: one frontal face, 512×600 px."""
+    import matplotlib
+
+    return Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> Path:
+    """Eileen Collins, as scikit-image ships her: one smiling face, 512×512 px."""
+    import skimage
+
+    return Path(skimage.__file__).parent / "data" / "astronaut.png"
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder with FER2013 in Parquet; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("FERVID_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "fer2013.parquet").is_file():
+        pytest.skip("FER2013 is not here; FERVID_TEST_DATA names its folder")
+    return folder
+
+
+@pytest.fixture
+def yunet_folder(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder with YuNet's files, named in FERVID_MODEL_DIR; skipped where it is absent."""
+    folder = Path(os.environ.get("FERVID_TEST_MODELS", ROOT.parent / "shared" / "models"))
+    if not any(folder.glob("face_detection_yunet_*.onnx")):
+        pytest.skip("YuNet is not here; FERVID_TEST_MODELS names its folder")
+    monkeypatch.setenv("FERVID_MODEL_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def no_yunet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine without YuNet: no named folder, an empty cache."""
+    monkeypatch.delenv("FERVID_MODEL_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Randomness that repeats."""
+    return np.random.default_rng(2013)
+
+
+@pytest.fixture
+def gradient() -> NDArray[np.uint8]:
+    """A picture in which every pixel says where it is: red grows to the right, green downwards."""
+    y, x = np.mgrid[0:60, 0:90]
+    return np.stack([x * 2, y * 4, np.full_like(x, 128)], axis=-1).astype(np.uint8)

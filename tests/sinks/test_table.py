@@ -1,0 +1,60 @@
+import csv
+import io
+import json
+
+import numpy as np
+
+from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS, Emotion
+from fervid.errors import ImageError
+from fervid.results import Analysis, Box, Distribution, Face, Failure
+from fervid.sinks.table import COLUMNS, CsvWriter, JsonLinesWriter
+
+VOTES = Distribution(VOTE_LABELS, np.full(8, 1 / 8))
+
+
+def make_analysis(labels: tuple[Emotion, ...] = EMOTIONS) -> Analysis:
+    values = np.zeros(len(labels))
+    values[[0, -1]] = 0.25, 0.75
+    sure = Face(Box(1, 2, 3.5, 5), 0.9, Emotion.NEUTRAL, 0.75, Distribution(labels, values), VOTES, track_id=4)
+    unsure = Face(Box(6, 2, 9, 5), 0.5, None, 0.25, Distribution(labels, np.full(len(labels), 1 / len(labels))), VOTES)
+    return Analysis((sure, unsure), (640, 480), "base@0123456789ab", "haar", "a, b.jpg")
+
+
+def test_the_columns_are_those_of_the_design() -> None:
+    assert ",".join(COLUMNS) == (
+        "source,frame,time_s,face,track,x1,y1,x2,y2,score,emotion,confidence,"
+        "p_angry,p_disgust,p_fear,p_happy,p_sad,p_surprise,p_neutral,model"
+    )
+
+
+def test_csv_has_a_row_per_face_and_none_for_failures_or_empty_pictures() -> None:
+    stream = io.StringIO()
+    writer = CsvWriter(stream)
+    writer.write(make_analysis())
+    writer.write(Failure("x", ImageError("x is empty")))
+    writer.write(Analysis((), (1, 1), "m", "haar"))
+    rows = list(csv.DictReader(io.StringIO(stream.getvalue())))
+    assert [row["face"] for row in rows] == ["0", "1"]
+    first, second = rows
+    assert first["source"] == "a, b.jpg"
+    assert (first["x1"], first["x2"]) == ("1.0", "3.5")
+    assert (first["emotion"], first["p_neutral"], first["track"], first["frame"]) == ("neutral", "0.75", "4", "")
+    assert (second["emotion"], second["track"]) == ("", "")
+
+
+def test_six_labels_leave_disgust_empty() -> None:
+    stream = io.StringIO()
+    CsvWriter(stream).write(make_analysis(EMOTIONS_WITHOUT_DISGUST))
+    row = next(csv.DictReader(io.StringIO(stream.getvalue())))
+    assert row["p_disgust"] == ""
+    assert row["p_angry"] == "0.25"
+
+
+def test_json_lines_are_one_object_each() -> None:
+    stream = io.StringIO()
+    writer = JsonLinesWriter(stream)
+    writer.write(make_analysis())
+    writer.write(Failure("x", ImageError("x is empty")))
+    first, second = (json.loads(line) for line in stream.getvalue().splitlines())
+    assert Analysis.from_dict(first) == make_analysis()
+    assert second["error"]["code"] == "input.image"

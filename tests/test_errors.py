@@ -1,0 +1,44 @@
+import pickle
+
+import pytest
+
+import fervid.errors
+from fervid.errors import FervidError, MissingExtraError, UsageError
+
+
+def all_errors() -> list[type[FervidError]]:
+    return [e for e in vars(fervid.errors).values() if isinstance(e, type) and issubclass(e, FervidError)]
+
+
+def test_every_error_has_a_code_of_its_own_below_its_parent() -> None:
+    codes = [e.code for e in all_errors()]
+    assert len(set(codes)) == len(codes) == 13
+    for error in all_errors():
+        parent = error.__mro__[1]
+        if issubclass(parent, FervidError) and parent is not FervidError:
+            assert error.code.startswith(parent.code + ".")
+
+
+def test_the_docstring_draws_the_whole_tree() -> None:
+    assert fervid.errors.__doc__ is not None
+    for error in all_errors():
+        assert error.__name__ in fervid.errors.__doc__
+        if error is not FervidError:
+            assert error.code in fervid.errors.__doc__
+
+
+@pytest.mark.parametrize("kind", all_errors())
+def test_errors_survive_pickling(kind: type[FervidError]) -> None:
+    error = pickle.loads(pickle.dumps(kind("what", advice="do")))
+    assert type(error) is kind
+    assert (error.message, error.advice) == ("what", "do")
+
+
+def test_message_and_advice_are_one_sentence_each() -> None:
+    assert str(UsageError("a is 3", advice="Use 4.")) == "a is 3. Use 4."
+    assert str(UsageError("a is 3")) == "a is 3"
+    assert UsageError("a", advice="b").to_dict() == {"code": "usage", "message": "a", "advice": "b"}
+
+
+def test_a_missing_extra_gives_the_pip_line() -> None:
+    assert "pip install 'fervid[train]'" in str(MissingExtraError.for_extra("train", "torch", "Training"))

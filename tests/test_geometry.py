@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fervid.geometry import (
+    boxes_to_array,
+    central_box,
+    clip_box,
+    intersection_over_union,
+    scale_box,
+    shrink_box,
+    square_box,
+    suppress_overlaps,
+)
+from fervid.results import Box
+
+coordinates = st.floats(-1e4, 1e4)
+
+
+@st.composite
+def boxes(draw: st.DrawFn) -> Box:
+    x1, y1 = draw(coordinates), draw(coordinates)
+    return Box(x1, y1, x1 + draw(st.floats(0, 1e4)), y1 + draw(st.floats(0, 1e4)))
+
+
+@given(boxes(), st.floats(1, 1e4), st.floats(1, 1e4))
+def test_a_clipped_box_lies_inside_and_stays_when_clipped_again(box: Box, width: float, height: float) -> None:
+    clipped = clip_box(box, width, height)
+    assert 0 <= clipped.x1 <= clipped.x2 <= width
+    assert 0 <= clipped.y1 <= clipped.y2 <= height
+    assert clip_box(clipped, width, height) == clipped
+    assert clipped.area <= box.area * (1 + 1e-9)
+
+
+@given(boxes(), st.floats(0.01, 100))
+def test_scaling_there_and_back_changes_nothing(box: Box, factor: float) -> None:
+    back = scale_box(scale_box(box, factor), 1 / factor)
+    assert (back.x1, back.y1, back.x2, back.y2) == pytest.approx((box.x1, box.y1, box.x2, box.y2), rel=1e-9, abs=1e-6)
+
+
+@given(boxes(), st.floats(0.1, 3))
+def test_shrinking_keeps_the_centre(box: Box, factor: float) -> None:
+    small = shrink_box(box, factor)
+    assert small.centre == pytest.approx(box.centre, abs=1e-6)
+    assert small.width == pytest.approx(box.width * factor, abs=1e-6)
+
+
+def test_overlap_of_known_boxes() -> None:
+    a = boxes_to_array([Box(0, 0, 10, 10), Box(0, 0, 0, 0)])
+    b = boxes_to_array([Box(5, 0, 15, 10), Box(0, 0, 10, 10), Box(20, 20, 30, 30)])
+    assert intersection_over_union(a, b) == pytest.approx(np.array([[1 / 3, 1, 0], [0, 0, 0]]))
+
+
+@given(st.lists(boxes(), max_size=8), st.integers(0, 100))
+def test_suppression_keeps_the_best_and_nothing_that_overlaps(found: list[Box], seed: int) -> None:
+    array = boxes_to_array(found)
+    scores = np.random.default_rng(seed).random(len(found))
+    kept = suppress_overlaps(array, scores, 0.5)
+    assert (not found) == (not kept)
+    if found:
+        assert kept[0] == scores.argmax()
+        overlaps = intersection_over_union(array[kept], array[kept]) - np.eye(len(kept)) * 2
+        assert overlaps.max() <= 0.5
+        assert list(scores[kept]) == sorted(scores[kept], reverse=True)
+
+
+def test_squares_and_centres() -> None:
+    assert square_box(5, 6, 4) == Box(3, 4, 7, 8)
+    assert central_box(48, 48, 44 / 48) == Box(2, 2, 46, 46)

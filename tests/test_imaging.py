@@ -1,0 +1,239 @@
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from fervid.errors import ImageError, InputError, SizeError
+from fervid.geometry import square_box
+from fervid.imaging import crop_resize, load_image, save_image
+from fervid.results import Box
+
+
+def encode(picture: Image.Image, file_format: str, **options: object) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, format=file_format, **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "BMP", "TIFF", "GIF", "WEBP", "JPEG"])
+def test_every_format_is_read_from_bytes_and_files(
+    file_format: str, gradient: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    options = {"lossless": True} if file_format == "WEBP" else {}
+    data = encode(Image.fromarray(gradient), file_format, **options)
+    image = load_image(data)
+    assert image.dtype == np.uint8
+    assert image.shape == gradient.shape
+    tolerance = {"JPEG": 12, "GIF": 30}.get(file_format, 0)
+    assert np.abs(image.astype(int) - gradient).max() <= tolerance
+    path = tmp_path / "picture.misnamed"
+    path.write_bytes(data)
+    assert (load_image(path) == image).all()
+    assert (load_image(str(path)) == image).all()
+
+
+def test_all_kinds_of_sources_give_the_same_pixels(gradient: NDArray[np.uint8]) -> None:
+    expected = gradient
+    assert (load_image(gradient) == expected).all()
+    assert (load_image(Image.fromarray(gradient)) == expected).all()
+    data = encode(Image.fromarray(gradient), "PNG")
+    assert (load_image(bytearray(data)) == expected).all()
+    assert (load_image(memoryview(data)) == expected).all()
+
+
+def test_the_caller_keeps_its_array(gradient: NDArray[np.uint8]) -> None:
+    image = load_image(gradient)
+    image[:] = 0
+    assert gradient.any()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(orientation: int) -> None:
+    upright = np.zeros((20, 30, 3), dtype=np.uint8)
+    upright[:6, :9] = 255  # a white corner at the top left
+    inverse = {
+        1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1],
+        5: lambda a: a.transpose(1, 0, 2), 6: lambda a: np.rot90(a), 7: lambda a: np.rot90(a, 2).transpose(1, 0, 2),
+        8: lambda a: np.rot90(a, -1),
+    }  # fmt: skip
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = Image.fromarray(np.ascontiguousarray(inverse[orientation](upright)))
+    assert (load_image(encode(stored, "PNG", exif=exif)) == upright).all()
+
+
+def test_transparency_is_laid_over_white(gradient: NDArray[np.uint8]) -> None:
+    clear = np.zeros((4, 4, 4), dtype=np.uint8)
+    assert (load_image(clear) == 255).all()
+    assert (load_image(encode(Image.fromarray(clear), "PNG")) == 255).all()
+    palette = Image.new("P", (3, 3), 0)
+    palette.putpalette([255, 0, 0])
+    assert (load_image(encode(palette, "PNG", transparency=0)) == 255).all()
+
+
+def test_depth_of_16_bits_is_reduced() -> None:
+    deep = np.array([[0, 32896, 65535]], dtype=np.uint16)
+    expected = np.repeat(np.array([[0, 128, 255]], dtype=np.uint8)[:, :, None], 3, axis=2)
+    assert (load_image(deep) == expected).all()
+    assert (load_image(encode(Image.fromarray(deep), "PNG")) == expected).all()
+    assert (load_image(encode(Image.fromarray(deep), "TIFF")) == expected).all()
+    dark = np.array([[0, 100, 200]], dtype=np.uint16)  # 16 bits, though no value exceeds 255
+    assert load_image(encode(Image.fromarray(dark), "PNG")).max() <= 1
+
+
+def test_grey_cmyk_and_palette_become_rgb() -> None:
+    grey = Image.new("L", (5, 4), 90)
+    for picture in (grey, grey.convert("1"), grey.convert("CMYK"), grey.convert("P"), grey.convert("LA")):
+        image = load_image(picture)
+        assert image.shape == (4, 5, 3)
+    assert (load_image(grey) == 90).all()
+
+
+def test_the_first_frame_of_an_animation_is_taken() -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert tuple(load_image(data)[0, 0]) == (255, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "is empty"),
+        (b"GIF89a", "not a picture|damaged"),
+        (b"this is text, whatever the file is called", "is not a picture"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "not a picture|damaged"),
+    ],
+)
+def test_what_is_no_picture_is_refused(data: bytes, words: str, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=words):
+        load_image(data)
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(data)
+    with pytest.raises(ImageError, match=r"photo\.jpg"):
+        load_image(path)
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_truncated_pictures_are_damaged(file_format: str, share: float, rng: np.random.Generator) -> None:
+    noise = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    data = encode(Image.fromarray(noise), file_format)
+    data = data[: int(len(data) * share)]
+    with pytest.raises(ImageError):
+        load_image(data)
+    try:
+        lazy = Image.open(io.BytesIO(data))
+    except OSError:
+        return  # Pillow itself saw the damage already
+    with pytest.raises(ImageError, match="the picture is damaged"):
+        load_image(lazy)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF"]), st.integers(0, 2000), st.integers(1, 255))
+def test_a_flipped_byte_gives_a_picture_or_an_image_error(file_format: str, place: int, change: int) -> None:
+    data = bytearray(encode(Image.linear_gradient("L").resize((24, 24)).convert("RGB"), file_format))
+    data[place % len(data)] ^= change
+    try:
+        image = load_image(bytes(data))
+    except InputError:
+        return
+    assert image.ndim == 3
+    assert image.dtype == np.uint8
+
+
+def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        load_image(tmp_path / "absent.jpg")
+    with pytest.raises(InputError, match="is a folder"):
+        load_image(tmp_path)
+    with pytest.raises(InputError, match="no path"):
+        load_image("a\0b.jpg")
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((0, 5, 3), np.uint8), np.zeros((5, 5, 2), np.uint8), np.zeros(5, np.uint8),
+        np.zeros((5, 5, 3), np.float32), np.zeros((5, 5, 3), np.int64),
+    ],
+)  # fmt: skip
+def test_arrays_that_are_no_pictures_say_what_they_are(array: NDArray[np.uint8]) -> None:
+    with pytest.raises(ImageError, match="array of"):
+        load_image(array)
+    with pytest.raises(ImageError, match="int"):
+        load_image(7)  # type: ignore[arg-type]
+
+
+def test_a_bomb_is_refused_before_it_is_decoded() -> None:
+    data = encode(Image.new("1", (12_000, 12_000)), "PNG")
+    assert len(data) < 100_000
+    with pytest.raises(SizeError, match="12000×12000"):
+        load_image(data)
+    with pytest.raises(SizeError, match="limit is 100,000,000"):
+        load_image(encode(Image.new("1", (20_000, 20_000)), "PNG"))
+    with pytest.raises(SizeError, match="limit is 10"):
+        load_image(np.zeros((4, 4, 3), np.uint8), max_pixels=10)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".tiff", ".gif"])
+def test_saving_and_loading(suffix: str, gradient: NDArray[np.uint8], tmp_path: Path) -> None:
+    path = tmp_path / "new" / f"a{suffix}"
+    save_image(path, gradient)
+    assert load_image(path).shape == gradient.shape
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_saving_refuses_what_it_cannot_write(gradient: NDArray[np.uint8], tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"\.txt"):
+        save_image(tmp_path / "a.txt", gradient)
+    with pytest.raises(ImageError, match="float"):
+        save_image(tmp_path / "a.png", gradient.astype(float))  # type: ignore[arg-type]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write"):
+        save_image(tmp_path / "file" / "a.png", gradient)
+
+
+@given(
+    st.integers(1, 40), st.integers(1, 40), st.floats(-60, 60), st.floats(-60, 60), st.floats(0.1, 150),
+    st.integers(1, 50), st.integers(0, 9),
+)  # fmt: skip
+def test_a_crop_never_leaves_the_range_of_the_picture(
+    height: int, width: int, x: float, y: float, side: float, size: int, seed: int
+) -> None:
+    image = np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+    crop = crop_resize(image, square_box(x, y, side), size)
+    assert crop.shape == (size, size)
+    assert crop.dtype == np.float32
+    assert crop.min() >= image.min() - 1e-3
+    assert crop.max() <= image.max() + 1e-3
+
+
+def test_a_crop_on_whole_pixels_is_exact(rng: np.random.Generator) -> None:
+    image = rng.integers(0, 256, (48, 60), dtype=np.uint8)
+    assert (crop_resize(image, Box(5, 2, 49, 46), 44) == image[2:46, 5:49]).all()
+
+
+@pytest.mark.parametrize("side", [20.0, 48.0, 95.5, 300.0])
+def test_the_kernel_is_pillows_bilinear(side: float, astronaut: Path) -> None:
+    image = load_image(astronaut)
+    box = square_box(230.3, 150.7, side)
+    grey = Image.fromarray(image).convert("L")
+    reference = grey.resize((44, 44), Image.Resampling.BILINEAR, box=(box.x1, box.y1, box.x2, box.y2))
+    assert np.abs(crop_resize(image, box, 44) - np.asarray(reference, dtype=np.float32)).max() < 1.6
+
+
+def test_pixels_outside_repeat_the_border() -> None:
+    image = np.array([[10, 200]], dtype=np.uint8)
+    crop = crop_resize(image, Box(-4, -4, 0, 0), 4)
+    assert crop == pytest.approx(np.full((4, 4), 10.0))
+
+
+def test_an_empty_box_is_refused() -> None:
+    with pytest.raises(ImageError, match="empty box"):
+        crop_resize(np.zeros((5, 5), np.uint8), Box(1, 1, 1, 3), 4)

@@ -1,0 +1,185 @@
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import fervid
+from fervid.detection.detector import Detection
+from fervid.detection.framing import Framing
+from fervid.errors import ImageError, InputError, ModelError, UsageError
+from fervid.geometry import square_box
+from fervid.imaging import load_image, save_image
+from fervid.pipeline import Analyzer
+from fervid.results import Analysis, Box, Failure
+
+
+@pytest.fixture(scope="module")
+def analyzer() -> Analyzer:
+    return Analyzer(detector="haar", threads=1)
+
+
+@pytest.mark.parametrize("detector", ["haar", "yunet"])
+def test_the_astronaut_is_happy(detector: str, astronaut: Path, request: pytest.FixtureRequest) -> None:
+    if detector == "yunet":
+        request.getfixturevalue("yunet_folder")
+    analysis = Analyzer(detector=detector).analyze(astronaut)
+    assert len(analysis.faces) == 1
+    face = analysis.faces[0]
+    assert face.emotion is fervid.Emotion.HAPPY
+    assert face.confidence == face.probabilities["happy"] > 0.5
+    assert analysis.size == (512, 512)
+    assert analysis.detector == detector
+    assert analysis.model.startswith("base@")
+    assert analysis.source == str(astronaut)
+    assert set(analysis.timings_ms) == {"load", "detect", "classify"}
+    assert (face.landmarks is not None) == (detector == "yunet")
+
+
+def test_the_admirals_face_is_found(portrait: Path, no_yunet: None) -> None:
+    analysis = fervid.analyze(portrait)
+    assert len(analysis.faces) == 1
+    assert analysis.detector == "haar"
+
+
+def test_a_second_analysis_gives_identical_json(astronaut: Path) -> None:
+    texts = [json.dumps(Analyzer(detector="haar").analyze(astronaut).to_dict()) for _ in range(2)]
+    assert texts[0] == texts[1]
+
+
+def test_six_labels_add_disgust_to_anger(analyzer: Analyzer, astronaut: Path) -> None:
+    seven = analyzer.analyze(astronaut).faces[0].probabilities
+    six = Analyzer(detector="haar", labels=6).analyze(astronaut).faces[0].probabilities
+    assert list(six) == ["angry", "fear", "happy", "sad", "surprise", "neutral"]
+    assert six["angry"] == pytest.approx(seven["angry"] + seven["disgust"])
+    assert six["happy"] == pytest.approx(seven["happy"])
+
+
+def test_a_chip_given_with_its_own_box_scores_like_the_chip(analyzer: Analyzer, astronaut: Path) -> None:
+    image = load_image(astronaut)
+    square = square_box(222, 118, 96)
+    chip = image[70:166, 174:270]
+    by_box = analyzer.analyze(image, boxes=[square]).faces[0]
+    by_chip = analyzer.classify([chip])[0]
+    assert by_box.probabilities.array == pytest.approx(by_chip.probabilities.array, abs=1e-6)
+    assert by_box.votes.array == pytest.approx(by_chip.votes.array, abs=1e-6)
+    assert by_box.box == square
+    assert by_chip.box == Box(0, 0, 96, 96)
+    assert by_chip.score == by_box.score == 1
+
+
+def test_classify_takes_every_kind_of_picture(analyzer: Analyzer, rng: np.random.Generator, tmp_path: Path) -> None:
+    grey = rng.integers(0, 256, (48, 48), dtype=np.uint8)
+    save_image(tmp_path / "face.png", grey)
+    faces = analyzer.classify([grey, np.repeat(grey[:, :, None], 3, axis=2), tmp_path / "face.png"])
+    assert len(faces) == 3
+    for face in faces[1:]:
+        assert face.probabilities.array == pytest.approx(faces[0].probabilities.array, abs=1e-4)
+    assert analyzer.classify([]) == ()
+
+
+def test_nobody_there_is_an_empty_tuple(analyzer: Analyzer) -> None:
+    assert analyzer.analyze(np.zeros((1, 1, 3), dtype=np.uint8)).faces == ()
+    assert analyzer.analyze(np.full((200, 300, 3), 80, dtype=np.uint8)).faces == ()
+
+
+class StubDetector:
+    """Finds the same faces everywhere, right to left."""
+
+    name = "stub"
+    framing = Framing(1.0, 0.0, 0.0)
+
+    def detect(self, image: NDArray[np.uint8], *, min_face: float) -> list[Detection]:
+        return [Detection(Box(x, 5, x + 30, 35), 0.9) for x in (60, 0, -20)]
+
+
+def test_faces_come_from_left_to_right_and_may_leave_the_picture(rng: np.random.Generator) -> None:
+    image = rng.integers(0, 256, (40, 80, 3), dtype=np.uint8)
+    faces = Analyzer(detector=StubDetector()).analyze(image).faces
+    assert [face.box.x1 for face in faces] == [-20, 0, 60]
+
+
+def test_low_confidence_is_uncertain(analyzer: Analyzer) -> None:
+    threshold = analyzer.classifier.spec.threshold
+    noise = np.random.default_rng(1).integers(0, 256, (60, 48, 48), dtype=np.uint8)
+    faces = analyzer.classify(list(noise) + [np.full((48, 48), grey, dtype=np.uint8) for grey in (0, 128, 255)])
+    for face in faces:
+        assert (face.emotion is None) == (face.confidence < threshold)
+        assert face.confidence == max(face.probabilities.values())
+    assert any(face.emotion is None for face in faces)
+
+
+@pytest.fixture
+def mixed(tmp_path: Path, astronaut: Path, portrait: Path) -> list[str]:
+    """Seven sources: good, empty, good, absent, a folder, without a face, good."""
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    save_image(tmp_path / "plain.png", np.full((50, 50, 3), 99, dtype=np.uint8))
+    names = [astronaut, tmp_path / "empty.jpg", portrait, tmp_path / "absent.jpg", tmp_path, tmp_path / "plain.png"]
+    return [str(name) for name in names] + [str(astronaut)]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+def test_map_keeps_the_order_and_the_good_ones(analyzer: Analyzer, mixed: list[str], batch_size: int) -> None:
+    results = list(analyzer.map(mixed, batch_size=batch_size))
+    assert [result.source for result in results] == mixed
+    assert [isinstance(result, Failure) for result in results] == [False, True, False, True, True, False, False]
+    assert isinstance(results[1], Failure)
+    assert isinstance(results[1].error, ImageError)
+    for result in results:
+        if isinstance(result, Analysis):
+            alone = analyzer.analyze(result.source or "")
+            assert [f.emotion for f in result.faces] == [f.emotion for f in alone.faces]
+            for face, other in zip(result.faces, alone.faces, strict=True):
+                assert face.probabilities.array == pytest.approx(other.probabilities.array, abs=1e-5)
+
+
+def test_map_reads_no_further_than_its_batch(analyzer: Analyzer, astronaut: Path) -> None:
+    taken: list[int] = []
+
+    def sources() -> Iterator[Path]:
+        for i in range(100):
+            taken.append(i)
+            yield astronaut
+
+    results = analyzer.map(sources(), batch_size=2)
+    next(results)
+    assert len(taken) == 2
+    results.close()  # type: ignore[attr-defined]
+
+
+def test_an_analyzer_is_thread_safe(analyzer: Analyzer, astronaut: Path, portrait: Path) -> None:
+    expected = {path: analyzer.analyze(path) for path in (astronaut, portrait)}
+    with ThreadPoolExecutor(4) as pool:
+        for result in pool.map(analyzer.analyze, [astronaut, portrait] * 4):
+            assert result == expected[Path(result.source or "")]
+
+
+def test_wrong_options_are_refused() -> None:
+    with pytest.raises(UsageError, match="5 labels"):
+        Analyzer(labels=5)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="threads is 0"):
+        Analyzer(threads=0)
+    with pytest.raises(UsageError, match="min_face"):
+        Analyzer(min_face=0)
+    with pytest.raises(ModelError, match="'absent'"):
+        Analyzer("absent")
+
+
+def test_bad_input_is_an_input_error(analyzer: Analyzer, tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        analyzer.analyze(tmp_path / "absent.jpg")
+    with pytest.raises(UsageError, match="batch_size"):
+        next(analyzer.map([], batch_size=0))
+
+
+def test_the_five_lines_of_the_readme(astronaut: Path, tmp_path: Path) -> None:
+    analysis = fervid.analyze(astronaut)
+    picture = fervid.load_image(astronaut)
+    annotated = fervid.annotate(picture, analysis)
+    fervid.save_image(tmp_path / "out.jpg", annotated)
+    assert (annotated != picture).any()
+    assert (fervid.emojify(picture, analysis) != picture).any()
+    assert fervid.emoji(analysis.faces[0].probabilities).startswith("<svg")

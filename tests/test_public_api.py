@@ -1,0 +1,42 @@
+import subprocess
+import sys
+
+import pytest
+
+import fervid
+
+HEAVY = ("numpy", "cv2", "onnxruntime", "matplotlib", "PIL", "torch", "pyarrow", "rich", "typer")
+
+
+def run_python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_every_exported_name_exists_and_the_list_is_complete() -> None:
+    for name in fervid.__all__:
+        assert getattr(fervid, name) is not None
+    assert set(fervid._HOMES) | {"__version__"} == set(fervid.__all__)
+    assert dir(fervid) == sorted(fervid.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        fervid.nonsense  # noqa: B018
+
+
+def test_importing_fervid_loads_nothing_heavy() -> None:
+    loaded = run_python("import sys, fervid; print(*sys.modules)").split()
+    assert not {name.partition(".")[0] for name in loaded} & set(HEAVY)
+
+
+@pytest.mark.parametrize("verb", ["image", "data", "train", "evaluate", "models", "doctor"])
+def test_help_stays_light(verb: str) -> None:
+    code = f"""
+import sys
+sys.argv = ["fervid", "{verb}", "--help"]
+from fervid.cli.app import main
+try:
+    main()
+except SystemExit as stop:
+    assert not stop.code
+print("LOADED", *sys.modules)
+"""
+    loaded = run_python(code).rpartition("LOADED")[2].split()
+    assert not {name.partition(".")[0] for name in loaded} & {"cv2", "onnxruntime", "matplotlib", "torch", "pyarrow"}

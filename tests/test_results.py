@@ -1,0 +1,114 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS, Emotion
+from fervid.errors import ImageError, UsageError
+from fervid.results import Analysis, Box, Distribution, Face, Failure, Quality
+
+
+@st.composite
+def distributions(draw: st.DrawFn, labels: tuple[str, ...]) -> Distribution:
+    weights = np.array(draw(st.lists(st.floats(0.01, 1), min_size=len(labels), max_size=len(labels))))
+    return Distribution(labels, weights / weights.sum())
+
+
+@st.composite
+def faces(draw: st.DrawFn, labels: tuple[Emotion, ...]) -> Face:
+    x1, y1 = draw(st.floats(-100, 1000)), draw(st.floats(-100, 1000))
+    side = draw(st.floats(1, 500))
+    points = st.floats(0, 1000)
+    landmarks = draw(st.none() | st.lists(st.tuples(points, points), min_size=5, max_size=5))
+    probabilities = draw(distributions(labels))
+    return Face(
+        box=Box(x1, y1, x1 + side, y1 + side),
+        score=draw(st.floats(0, 1)),
+        emotion=draw(st.none() | st.just(Emotion(probabilities.top))),
+        confidence=probabilities[probabilities.top],
+        probabilities=probabilities,
+        votes=draw(distributions(VOTE_LABELS)),
+        landmarks=None if landmarks is None else np.array(landmarks),
+        quality=draw(st.none() | st.builds(Quality, st.floats(1, 500), st.floats(0, 1e4), st.none() | st.floats(-90, 90))),
+        track_id=draw(st.none() | st.integers(0, 1000)),
+    )  # fmt: skip
+
+
+@given(st.sampled_from([EMOTIONS, EMOTIONS_WITHOUT_DISGUST]).flatmap(lambda labels: st.lists(faces(labels), max_size=3)))
+def test_an_analysis_survives_json(found: list[Face]) -> None:
+    analysis = Analysis(tuple(found), (640, 480), "base@0123456789ab", "haar", "a.jpg", {"detect": 1.0})
+    text = json.dumps(analysis.to_dict(), allow_nan=False)
+    again = Analysis.from_dict(json.loads(text))
+    assert again == analysis
+    assert json.dumps(again.to_dict()) == text
+    for face, other in zip(analysis.faces, again.faces, strict=True):
+        assert other.box.x1 == pytest.approx(face.box.x1, abs=0.005)
+        assert other.probabilities.array == pytest.approx(face.probabilities.array, abs=1e-6)
+
+
+def test_json_of_another_schema_is_refused() -> None:
+    with pytest.raises(UsageError, match="fervid/9"):
+        Analysis.from_dict({"schema": "fervid/9"})
+
+
+@pytest.mark.parametrize("values", [(0, 0, math.nan, 1), (0, 0, math.inf, 1), (2, 0, 1, 1), (0, 2, 1, 1)])
+def test_impossible_boxes_are_refused(values: tuple[float, ...]) -> None:
+    with pytest.raises(UsageError, match="no box"):
+        Box(*values)
+
+
+def test_a_distribution_reads_like_a_dict() -> None:
+    distribution = Distribution(EMOTIONS, [0.1, 0, 0, 0.6, 0.1, 0.1, 0.1])
+    assert distribution["happy"] == distribution[Emotion.HAPPY] == 0.6
+    assert distribution.top is Emotion.HAPPY
+    assert list(distribution) == list(EMOTIONS)
+    assert len(distribution) == 7
+    assert "contempt" not in distribution
+    with pytest.raises(KeyError):
+        distribution["contempt"]
+
+
+@pytest.mark.parametrize("values", [[0.5] * 7, [1.5, -0.5, 0, 0, 0, 0, 0], [1.0], [math.nan] * 7])
+def test_what_does_not_sum_to_one_is_no_distribution(values: list[float]) -> None:
+    with pytest.raises(UsageError):
+        Distribution(EMOTIONS, values)
+
+
+def make_face(landmarks: np.ndarray | None = None) -> Face:
+    even = Distribution(EMOTIONS, np.full(7, 1 / 7))
+    return Face(Box(0, 0, 1, 1), 1.0, None, 1 / 7, even, Distribution(VOTE_LABELS, np.full(8, 1 / 8)), landmarks)
+
+
+def test_landmarks_are_copied_and_read_only() -> None:
+    points = np.zeros((5, 2))
+    face = make_face(points)
+    points[0, 0] = 9
+    assert face.landmarks is not None
+    assert face.landmarks[0, 0] == 0
+    with pytest.raises(ValueError, match="read-only"):
+        face.landmarks[0, 0] = 1
+    with pytest.raises(UsageError, match=r"\(4, 2\)"):
+        make_face(np.zeros((4, 2)))
+
+
+def test_faces_that_differ_are_not_equal() -> None:
+    assert make_face() == make_face()
+    assert hash(make_face()) == hash(make_face())
+    assert make_face() != make_face(np.zeros((5, 2)))
+
+
+def test_timings_do_not_count_for_equality() -> None:
+    a = Analysis((), (1, 1), "m", "haar", None, {"load": 1.0})
+    assert a == Analysis((), (1, 1), "m", "haar", None, {"load": 2.0})
+
+
+def test_a_failure_is_json_too() -> None:
+    data = Failure("a.jpg", ImageError("a.jpg is empty")).to_dict()
+    assert data == {
+        "schema": "fervid/1",
+        "source": "a.jpg",
+        "error": {"code": "input.image", "message": "a.jpg is empty", "advice": ""},
+    }
