@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-import types
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +17,25 @@ def _check_range(name: str, value: float, low: float, high: float) -> None:
         raise ConfigError(f"{name} is {value:g}", advice=f"It must lie between {low:g} and {high:g}.")
 
 
+def _check_pair(name: str, pair: tuple[float, float], low: float, high: float) -> None:
+    for value in pair:
+        _check_range(name, value, low, high)
+    if pair[0] > pair[1]:
+        raise ConfigError(f"{name} is {list(pair)}", advice="Give the lower value first.")
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """The shape of the squeeze-and-excitation ResNet in :mod:`.network`."""
+    """The shape of the squeeze-and-excitation ResNet in :mod:`.network`.
+
+    Attributes:
+        stem: channels of the first convolution.
+        widths: channels of each stage; every stage but the first halves the plane.
+        depths: residual blocks of each stage.
+        squeeze: channels per hidden unit of the channel attention.
+        dropout: share of the features that are dropped before the heads.
+        drop_path: share of the passes that skip the last block; it rises linearly from none at the first.
+    """
 
     stem: int = 24
     widths: tuple[int, ...] = (48, 96, 192, 256)
@@ -31,9 +46,18 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         if len(self.widths) != len(self.depths) or not self.widths:
-            raise ConfigError(f"network: {len(self.widths)} widths but {len(self.depths)} depths")
-        _check_range("network.dropout", self.dropout, 0, 1)
-        _check_range("network.drop_path", self.drop_path, 0, 1)
+            raise ConfigError(
+                f"network has {len(self.widths)} widths and {len(self.depths)} depths",
+                advice="Give one width and one depth per stage.",
+            )
+        _check_range("network.stem", self.stem, 1, 4096)
+        for width in self.widths:
+            _check_range("network.widths", width, 1, 4096)
+        for depth in self.depths:
+            _check_range("network.depths", depth, 1, 100)
+        _check_range("network.squeeze", self.squeeze, 1, 4096)
+        _check_range("network.dropout", self.dropout, 0, 0.95)
+        _check_range("network.drop_path", self.drop_path, 0, 0.95)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +89,9 @@ class ScheduleConfig:
             raise ConfigError("schedule.stages is empty", advice="Give at least one {epochs, size}.")
         _check_range("schedule.batch_size", self.batch_size, 2, 65_536)
         _check_range("schedule.learning_rate", self.learning_rate, 1e-9, 100)
+        _check_range("schedule.momentum", self.momentum, 0, 0.9999)
+        _check_range("schedule.weight_decay", self.weight_decay, 0, 1)
+        _check_range("schedule.warmup_epochs", self.warmup_epochs, 0, self.epochs)
         _check_range("schedule.ema", self.ema, 0, 1)
 
     @property
@@ -83,7 +110,18 @@ class ScheduleConfig:
 
 @dataclass(frozen=True, slots=True)
 class AugmentationConfig:
-    """How far a face may be changed; see :mod:`.augmentation`."""
+    """How far a face may be changed; see :mod:`.augmentation`. Mirroring, half of the time, is always on.
+
+    Attributes:
+        scale: share of the face's side that is shown, lowest and highest.
+        shift: farthest move along either axis, in sides.
+        rotation: largest turn either way, degrees.
+        brightness: largest change of all grey levels, as a share of the range.
+        contrast: largest change of their spread about the face's mean, as a share.
+        gamma: the exponent lies between 1 − gamma and its inverse.
+        erase: share of the faces that lose a rectangle.
+        erase_side: its shortest and longest side, in sides of the face.
+    """
 
     scale: tuple[float, float] = (0.8, 1.05)
     shift: float = 0.08
@@ -95,10 +133,14 @@ class AugmentationConfig:
     erase_side: tuple[float, float] = (0.1, 0.4)
 
     def __post_init__(self) -> None:
-        _check_range("augmentation.scale", self.scale[0], 0.1, self.scale[1])
-        _check_range("augmentation.erase", self.erase, 0, 1)
+        _check_pair("augmentation.scale", self.scale, 0.1, 10)
+        _check_range("augmentation.shift", self.shift, 0, 1)
+        _check_range("augmentation.rotation", self.rotation, 0, 180)
+        _check_range("augmentation.brightness", self.brightness, 0, 1)
         _check_range("augmentation.contrast", self.contrast, 0, 0.95)
         _check_range("augmentation.gamma", self.gamma, 0, 0.95)
+        _check_range("augmentation.erase", self.erase, 0, 1)
+        _check_pair("augmentation.erase_side", self.erase_side, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +169,19 @@ class InputConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """One recipe. ``name`` names the run's folder and the exported model."""
+    """One recipe.
+
+    Attributes:
+        name: of the run's folder and of the exported model.
+        labels: 7, or 6 to learn disgust as anger.
+        seed: of the initial weights and of all randomness in training.
+        version: of the exported weights.
+    """
 
     name: str
     labels: int = 7
     seed: int = 1
+    version: str = "1"
     input: InputConfig = field(default_factory=InputConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
@@ -141,6 +191,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.labels not in (6, 7):
             raise ConfigError(f"labels is {self.labels}", advice="Use 7, or 6 to fold disgust into anger.")
+        _check_range("seed", self.seed, 0, 2**40)
         if not self.name or not self.name.replace("-", "").replace("_", "").isalnum():
             raise ConfigError(f"name is {self.name!r}", advice="Use letters, digits, '-' and '_'.")
 
@@ -162,7 +213,7 @@ class TrainingConfig:
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> Self:
         """Build a recipe from nested tables, as TOML gives them. Raises ConfigError like :meth:`from_toml`."""
-        return typing.cast(Self, _build(cls, table, ""))
+        return typing.cast("Self", _build(cls, table, ""))
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain tables that :meth:`from_dict` reads back."""
@@ -171,7 +222,7 @@ class TrainingConfig:
 
 def _build(kind: Any, table: Any, where: str) -> Any:
     if not isinstance(table, dict):
-        raise ConfigError(f"{where or 'the recipe'} is {table!r}, not a table")
+        raise ConfigError(f"{where.rstrip('.') or 'the recipe'} is {table!r}, not a table")
     hints = typing.get_type_hints(kind)
     names = {f.name: f for f in dataclasses.fields(kind)}
     for key in table:
@@ -180,7 +231,7 @@ def _build(kind: Any, table: Any, where: str) -> Any:
     for name, f in names.items():
         no_default = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
         if no_default and name not in table:
-            raise ConfigError(f"{where}{name} is missing")
+            raise ConfigError(f"{where}{name} is missing", advice="Add it to the recipe.")
     return kind(**{key: _convert(hints[key], value, f"{where}{key}") for key, value in table.items()})
 
 
@@ -196,7 +247,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if len(value) != len(inner):
             raise ConfigError(f"{where} has {len(value)} values, not {len(inner)}")
         return tuple(_convert(h, v, where) for h, v in zip(inner, value, strict=True))
-    wanted: type | types.UnionType = (int | float) if hint is float else hint
-    if isinstance(value, bool) != (hint is bool) or not isinstance(value, wanted):
-        raise ConfigError(f"{where} is {value!r}, not a {hint.__name__}")
+    accepted = (int, float) if hint is float else (hint,)
+    if type(value) not in accepted:  # an exact match: True is no number
+        raise ConfigError(f"{where} is {value!r}, not of type {hint.__name__}")
     return float(value) if hint is float else value

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fervid.classification.preprocess import preprocess
 from fervid.datasets.duplicates import hash_images
 from fervid.datasets.faceset import PUBLIC_TEST, SPLITS, TRAINING, FaceSet
 from fervid.datasets.parquet import read_faces
 from fervid.emotions import emotions_for, fold_label_indices
+from fervid.errors import DatasetError
 from fervid.geometry import central_box
-from fervid.imaging import crop_resize
+from fervid.models.spec import ModelSpec
 from fervid.training.expressions.config import TrainingConfig
+
+LICENCE: Final = "Apache-2.0"
+"""Of the weights that this project trains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +38,12 @@ class TrainingData:
         has_votes: ``(N,)`` float32, 1 where ``votes`` is known.
         validation_inputs: ``(M, 1, S, S)`` float32, preprocessed as in the product.
         validation_emotions: ``(M,)``.
-        validation_majority: ``(M,)``, −1 where the votes name no emotion.
-        mean: grey level of the average training pixel.
-        std: standard deviation of the training pixels, grey levels.
+        validation_votes: ``(M, 8)``, rows sum to 1.
+        validation_has_votes: ``(M,)``, True where they are known.
+        validation_majority: ``(M,)`` indices into the seven emotions, −1 where the votes name none.
+        spec: of the network to be trained, not yet calibrated; ``spec.mean`` and ``spec.std`` are those of the
+            training pixels.
+        digest: of faces, labels and votes; a continued run must find the same.
         dropped: Training rows left out because a test face or an earlier row has the same pixels.
     """
 
@@ -43,9 +53,11 @@ class TrainingData:
     has_votes: Tensor
     validation_inputs: Tensor
     validation_emotions: NDArray[np.int64]
+    validation_votes: NDArray[np.float32]
+    validation_has_votes: NDArray[np.bool_]
     validation_majority: NDArray[np.int64]
-    mean: float
-    std: float
+    spec: ModelSpec
+    digest: str
     dropped: int
 
 
@@ -65,23 +77,53 @@ def make_training_data(faces: FaceSet, config: TrainingConfig) -> TrainingData:
     keep = training_rows(faces)
     training, validation = faces[keep], faces.split(PUBLIC_TEST)
     total = len(faces.split(TRAINING))
+    if not len(training):
+        raise DatasetError(
+            f"all {total} Training faces are also test faces",
+            advice="Prepare the data again with FER2013's own splits.",
+        )
     votes, has_votes = training.vote_distribution()
-    mean, std = float(training.images.mean()), float(training.images.std())
+    validation_votes, validation_has_votes = validation.vote_distribution()
     emotions, validation_emotions = training.emotions, validation.emotions
-    majority = validation.vote_majority()
-    if len(emotions_for(config.labels)) == 6:
+    if config.labels == 6:
         emotions, validation_emotions = fold_label_indices(emotions), fold_label_indices(validation_emotions)
+    spec = draft_spec(config, training)
     return TrainingData(
         images=torch.from_numpy(training.images),
         emotions=torch.from_numpy(emotions),
         votes=torch.from_numpy(votes),
         has_votes=torch.from_numpy(has_votes.astype(np.float32)),
-        validation_inputs=prepare_inputs(validation.images, config, mean, std),
+        validation_inputs=prepare_inputs(validation.images, spec),
         validation_emotions=validation_emotions,
-        validation_majority=majority,
-        mean=mean,
-        std=std,
+        validation_votes=validation_votes,
+        validation_has_votes=validation_has_votes,
+        validation_majority=validation.vote_majority(),
+        spec=spec,
+        digest=_digest(training.images, emotions, votes, validation.images, validation_emotions, validation_votes),
         dropped=total - len(training),
+    )
+
+
+def draft_spec(config: TrainingConfig, training: FaceSet) -> ModelSpec:
+    """What is known of a model before it is trained: everything but the temperatures and the threshold."""
+    schedule = config.schedule
+    sizes = " → ".join(f"{stage.epochs} at {stage.size} px" for stage in schedule.stages)
+    return ModelSpec(
+        name=config.name,
+        version=config.version,
+        labels=emotions_for(config.labels),
+        size=config.input.size,
+        crop=config.input.crop,
+        mean=round(float(training.images.mean()), 4),
+        std=round(float(training.images.std()), 4) or 1.0,
+        temperature=1.0,
+        votes_temperature=1.0,
+        threshold=0.0,
+        training_data=f"FER2013 Training, {len(training):,} faces without duplicates, "
+        + ("labels and FER+ votes" if training.votes is not None else "labels alone"),
+        licence=LICENCE,
+        recipe=f"{config.name}.toml: {schedule.epochs} epochs ({sizes}), batches of {schedule.batch_size}, "
+        f"rate {schedule.learning_rate:g}, EMA {schedule.ema:g}, seed {config.seed}",
     )
 
 
@@ -102,9 +144,15 @@ def training_rows(faces: FaceSet) -> NDArray[np.int64]:
     return np.array(rows, dtype=np.int64)
 
 
-def prepare_inputs(images: NDArray[np.uint8], config: TrainingConfig, mean: float, std: float) -> Tensor:
-    """``(N, 48, 48)`` faces through the product's own crop and resize, as ``(N, 1, S, S)`` float32."""
-    side = images.shape[-1]
-    box = central_box(side, side, config.input.crop)
-    chips = np.stack([crop_resize(image, box, config.input.size) for image in images])
-    return torch.from_numpy((chips[:, None] - mean) / std).float().contiguous(memory_format=torch.channels_last)
+def prepare_inputs(images: NDArray[np.uint8], spec: ModelSpec) -> Tensor:
+    """``(N, 48, 48)`` faces through the product's own preprocessing, as ``(N, 1, S, S)`` float32."""
+    square = central_box(images.shape[2], images.shape[1])
+    inputs = np.concatenate([preprocess(image, [square], spec) for image in images])
+    return torch.from_numpy(inputs).contiguous(memory_format=torch.channels_last)
+
+
+def _digest(*arrays: NDArray[np.generic]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:12]

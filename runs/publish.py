@@ -1,0 +1,82 @@
+"""Put a finished run's model into the package: ``python runs/publish.py training-runs/base [--name base]``.
+
+Copies the run's ONNX file to ``src/fervid/models/bundled/NAME.onnx``, writes its SHA-256 into ``manifest.json`` beside
+it, and keeps the run's metrics as ``runs/NAME.metrics.jsonl``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from fervid.classification.classifier import Classifier
+from fervid.errors import ConfigError, FervidError, ModelError
+from fervid.files import write_atomically
+
+ROOT = Path(__file__).resolve().parents[1]
+MAX_BYTES = 6_000_000
+
+
+def publish(run: Path, name: str | None = None, *, root: Path = ROOT) -> Path:
+    """Copy a run's model and metrics into the project.
+
+    Args:
+        run: folder of a finished run of ``fervid train``.
+        name: that the package will know the model by; the recipe's when None.
+        root: of the project.
+
+    Returns:
+        Where the model lies now.
+
+    Raises:
+        ConfigError: the folder holds no finished run.
+        ModelError: the file is too large, or not one that fervid can run.
+    """
+    try:
+        recipe = str(json.loads((run / "config.json").read_text(encoding="utf-8"))["name"])
+        content = (run / f"{recipe}.onnx").read_bytes()
+        metrics = (run / "metrics.jsonl").read_bytes()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{run} holds no finished run ({error})", advice="Finish it with fervid train.") from None
+    if len(content) > MAX_BYTES:
+        raise ModelError(
+            f"{recipe}.onnx has {len(content):,} bytes, more than {MAX_BYTES:,}", advice="Train a smaller network."
+        )
+    Classifier(run.resolve() / f"{recipe}.onnx")  # a file without its contract never enters the package
+
+    name = name or recipe
+    bundled = root / "src" / "fervid" / "models" / "bundled"
+    manifest = bundled / "manifest.json"
+    table = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
+    table[name] = {"kind": "expression", "sha256": hashlib.sha256(content).hexdigest()}
+    contents = {
+        bundled / f"{name}.onnx": content,
+        manifest: (json.dumps(table, indent=2) + "\n").encode(),
+        root / "runs" / f"{name}.metrics.jsonl": metrics,
+    }
+    for path, data in contents.items():
+        with write_atomically(path) as part:
+            part.write_bytes(data)
+    return bundled / f"{name}.onnx"
+
+
+def main() -> int:
+    """Read the command line, publish, say what was done."""
+    parser = argparse.ArgumentParser(description="Put a finished run's model into the package.")
+    parser.add_argument("run", type=Path, help="folder of a finished run of fervid train")
+    parser.add_argument("--name", help="that the package will know the model by; the recipe's when absent")
+    arguments = parser.parse_args()
+    try:
+        path = publish(arguments.run, arguments.name)
+    except FervidError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"{path}: {path.stat().st_size:,} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+"""From a trained network to the file that fervid runs: calibrated, stored, checked against torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor
+
+import fervid
+from fervid.classification.classifier import Classifier
+from fervid.errors import ContractError
+from fervid.evaluation.metrics import accuracy, fit_temperature, softmax
+from fervid.files import write_atomically
+from fervid.models.spec import ModelSpec
+from fervid.training.expressions.data import TrainingData
+from fervid.training.expressions.graph import Precision, build_model, fold_norms, round_weights
+from fervid.training.expressions.network import ExpressionNetwork
+from fervid.training.expressions.validation import predict
+
+ANSWERED: Final = 0.95
+"""Share of PublicTest that a model answers; below the confidence that does this it says "uncertain"."""
+
+PARITY_FACES: Final = 512
+"""PublicTest faces that a file is checked on."""
+
+TOLERANCE: Final = 1e-4
+"""Largest difference of a probability between torch and ONNX Runtime."""
+
+ROUNDING_TOLERANCE: Final = 0.02
+"""Largest difference that storing the weights as float16 may make to a probability."""
+
+_CPU: Final = torch.device("cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How close a file comes to the network it was made from; probabilities of both heads, calibrated.
+
+    Attributes:
+        faces: compared.
+        precision: how the file stores its weights.
+        max_difference: largest difference between ONNX Runtime and torch with the weights that the file stores.
+        trained_difference: the same against the network as it was trained; with float16 storage, what rounding costs.
+        trained_agreement: share of the faces for which file and trained network name the same emotion.
+    """
+
+    faces: int
+    precision: Precision
+    max_difference: float
+    trained_difference: float
+    trained_agreement: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedModel:
+    """A file that was written.
+
+    Attributes:
+        path: where it lies.
+        size_bytes: of the file.
+        spec: its contract.
+        public_accuracy: on PublicTest, of the weights that the file stores.
+        parity: how close it comes to the trained network.
+    """
+
+    path: Path
+    size_bytes: int
+    spec: ModelSpec
+    public_accuracy: float
+    parity: Parity
+
+
+def export_onnx(
+    network: ExpressionNetwork, data: TrainingData, path: str | Path, *, precision: Precision = "float16"
+) -> ExportedModel:
+    """Write a network as ONNX, with everything that is needed to run it in the metadata.
+
+    The file has opset 17, a free batch size, input ``faces`` and outputs ``emotion_logits`` and ``vote_logits``. The
+    same network gives the same bytes. It takes its name only after :func:`check_parity`.
+
+    Args:
+        network: as :func:`.loop.train` returns it.
+        data: that it was trained with; PublicTest calibrates it.
+        path: of the file.
+        precision: how the weights are stored: ``float16`` (2 bytes a weight) or ``float32``.
+
+    Raises:
+        ModelError: a weight does not fit into float16.
+        ContractError: ONNX Runtime gives other answers than torch.
+    """
+    stored = _stored_network(network, precision)
+    emotion_logits, vote_logits = predict(stored, data.validation_inputs, _CPU)
+    spec = calibrate(emotion_logits, vote_logits, data)
+    model = build_model(stored, spec, precision=precision, producer=fervid.__version__)
+    content = model.SerializeToString(deterministic=True)
+    with write_atomically(path) as part:
+        part.write_bytes(content)
+        parity = check_parity(network, part, data.validation_inputs[:PARITY_FACES])
+    return ExportedModel(
+        Path(path), len(content), spec, accuracy(softmax(emotion_logits), data.validation_emotions), parity
+    )
+
+
+def calibrate(
+    emotion_logits: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+    vote_logits: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+    data: TrainingData,
+) -> ModelSpec:
+    """The spec of a trained network: temperatures and threshold from its logits on PublicTest.
+
+    Each head's temperature minimises its NLL (arXiv:1706.04599): the emotion head's against the labels, the votes
+    head's against the distribution of votes (1 where there are no votes). The threshold is the confidence that 95 % of
+    PublicTest reach, to two decimals.
+    """
+    temperature = fit_temperature(emotion_logits, data.validation_emotions)
+    votes_temperature, voted = 1.0, data.validation_has_votes
+    if voted.any():
+        votes_temperature = fit_temperature(vote_logits[voted], data.validation_votes[voted])
+    confidence = softmax(emotion_logits, temperature).max(axis=1)
+    return replace(
+        data.spec,
+        temperature=round(temperature, 4),
+        votes_temperature=round(votes_temperature, 4),
+        threshold=round(float(np.quantile(confidence, 1 - ANSWERED)), 2),
+    )
+
+
+def check_parity(network: ExpressionNetwork, path: str | Path, inputs: Tensor) -> Parity:
+    """Compare a file, as fervid runs it, with the network it was exported from.
+
+    A file that stores float16 is held against the network whose weights are rounded alike, so that one tolerance serves
+    both kinds: every face gets the same emotion, and no probability differs by more than 1e-4. The network as it was
+    trained is compared too; there a probability may differ by 0.02, far more than rounding costs and far less than a
+    wrong translation.
+
+    Args:
+        network: as :func:`.loop.train` returns it.
+        path: of the file.
+        inputs: ``(N, 1, S, S)`` float32 as :func:`.data.prepare_inputs` makes them; N of 256 or more to be of use.
+
+    Raises:
+        ContractError: the answers differ.
+        ModelError: the file cannot be loaded.
+    """
+    classifier = Classifier(Path(path).resolve())
+    answer = classifier.predict_inputs(inputs.contiguous(memory_format=torch.contiguous_format).numpy())
+    precision = _stored_precision(path)
+    spec = classifier.spec
+
+    def differences(reference: ExpressionNetwork) -> tuple[float, float]:
+        emotion_logits, vote_logits = predict(reference, inputs, _CPU)
+        emotions = softmax(emotion_logits, spec.temperature)
+        votes = softmax(vote_logits, spec.votes_temperature)
+        largest = max(np.abs(emotions - answer.probabilities).max(), np.abs(votes - answer.votes).max())
+        same = emotions.argmax(axis=1) == answer.probabilities.argmax(axis=1)
+        return float(largest), float(same.mean())
+
+    difference, agreement = differences(_stored_network(network, precision))
+    trained_difference, trained_agreement = differences(network)
+    if not (difference <= TOLERANCE and agreement == 1.0 and trained_difference <= ROUNDING_TOLERANCE):
+        raise ContractError(
+            f"ONNX Runtime and torch differ on {len(inputs)} faces: {1 - agreement:.2%} get another emotion, "
+            f"probabilities differ by up to {difference:.1e} ({trained_difference:.1e} from the trained network)",
+            advice="The file is of no use; this is a fault of the exporter or of the runtime.",
+        )
+    return Parity(len(inputs), precision, difference, trained_difference, trained_agreement)
+
+
+def _stored_network(network: ExpressionNetwork, precision: Precision) -> ExpressionNetwork:
+    """The network with exactly the weights that a file of that precision holds, on the CPU."""
+    folded = fold_norms(network)
+    return round_weights(folded) if precision == "float16" else folded
+
+
+def _stored_precision(path: str | Path) -> Precision:
+    types = {tensor.data_type for tensor in onnx.load(path).graph.initializer}
+    return "float16" if onnx.TensorProto.FLOAT16 in types else "float32"

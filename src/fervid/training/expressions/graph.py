@@ -1,0 +1,256 @@
+"""The network as an ONNX graph, and the graph as a table of layers.
+
+The graph is built by hand rather than by ``torch.onnx``: the network needs eight operators, and building them here
+gives readable node names, the same bytes every time, half-precision storage, and no dependency on the exporter's own
+packages or on how a torch version traces. What may go wrong in such a translation is what
+:func:`.export.check_parity` looks for.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import replace
+from math import prod
+from typing import Any, Final, Literal
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from fervid.errors import ModelError
+from fervid.models.spec import INPUT, OUTPUTS, Layer, ModelSpec, layers_to_metadata
+from fervid.training.expressions.network import ExpressionNetwork, ResidualBlock, SqueezeExcitation
+
+Precision = Literal["float16", "float32"]
+
+OPSET: Final = 17
+IR_VERSION: Final = 8
+"""ONNX 1.12's, the first with opset 17: every ONNX Runtime that fervid allows reads it."""
+
+BATCH_AXIS: Final = "N"
+
+
+def fold_norms(network: ExpressionNetwork) -> ExpressionNetwork:
+    """A copy in evaluation mode whose batch norms are part of the convolutions before them (arXiv:1712.05877, 3.2).
+
+    Computed in float64; the result differs from the network by rounding alone.
+    """
+    folded = copy.deepcopy(network).cpu().double().eval()
+    for parent in list(folded.modules()):
+        before: tuple[str, nn.Module] | None = None
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.BatchNorm2d):
+                if before is None or not isinstance(before[1], nn.Conv2d):
+                    raise ModelError(f"the batch norm {name} follows no convolution")
+                setattr(parent, before[0], fuse_conv_bn_eval(before[1], child))
+                setattr(parent, name, nn.Identity())
+            before = name, child
+    return folded.float()
+
+
+def round_weights(network: ExpressionNetwork) -> ExpressionNetwork:
+    """A copy whose weights are those that float16 can hold, in float32. Biases stay: they are few.
+
+    Raises:
+        ModelError: a weight is too large for float16.
+    """
+    rounded = copy.deepcopy(network)
+    with torch.no_grad():
+        for name, weight in rounded.named_parameters():
+            if weight.ndim > 1:
+                weight.copy_(weight.half())
+                if not bool(weight.isfinite().all()):
+                    raise ModelError(f"{name} does not fit into float16", advice='Export with precision="float32".')
+    return rounded
+
+
+def build_model(folded: ExpressionNetwork, spec: ModelSpec, *, precision: Precision, producer: str) -> onnx.ModelProto:
+    """The ONNX model of a network without norms, checked, with spec and layer table in its metadata.
+
+    Args:
+        folded: from :func:`fold_norms`, and :func:`round_weights` when it is to be stored as float16.
+        spec: of the network, calibrated.
+        precision: how the weights are stored. ``float16`` halves the file; a Cast turns them back into float32, which
+            ONNX Runtime does once, when it loads the file. All arithmetic is in float32.
+        producer: version of fervid.
+    """
+    graph = _Graph(precision)
+    _add_network(graph, folded)
+    side = spec.size
+    value = helper.make_tensor_value_info
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            spec.name,
+            [value(INPUT, TensorProto.FLOAT, [BATCH_AXIS, 1, side, side])],
+            [
+                value(OUTPUTS[0], TensorProto.FLOAT, [BATCH_AXIS, len(spec.labels)]),
+                value(OUTPUTS[1], TensorProto.FLOAT, [BATCH_AXIS, len(spec.vote_labels)]),
+            ],
+            graph.initializers,
+            doc_string=f"Facial expression of one grey face each: {INPUT} is (N, 1, {side}, {side}) float32, "
+            f"(grey level − {spec.mean:g}) / {spec.std:g}; {OUTPUTS[0]} are {', '.join(spec.labels)}; "
+            f"{OUTPUTS[1]} are {', '.join(spec.vote_labels)}.",
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="fervid",
+        producer_version=producer,
+        domain="fervid",
+        model_version=1,
+        doc_string=f"{spec.name} {spec.version}, {spec.licence}. Trained on {spec.training_data}. {spec.recipe}.",
+    )
+    helper.set_model_props(model, spec.to_metadata() | layers_to_metadata(tabulate_layers(model)))
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def tabulate_layers(model: onnx.ModelProto) -> list[Layer]:
+    """One row per operation for a batch of one: shape, parameters, floating-point operations.
+
+    An activation shares the row of the operation it follows. Casts of stored weights are no rows. Counted are additions
+    and multiplications: 2 per multiply-add of a convolution or a matrix product, 1 per element of a sum or product, 1
+    per averaged value of a pooling; activations count as 0.
+    """
+    graph = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
+    values = [*graph.input, *graph.value_info, *graph.output]
+    shapes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim[1:]) for v in values}
+    weights = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    rows: dict[str, Layer] = {}  # by the name of what the operation gives
+    for node in graph.node:
+        output = node.output[0]
+        if node.op_type == "Cast" and node.input[0] in weights:
+            weights[output] = weights[node.input[0]]
+        elif node.op_type in ("Relu", "Sigmoid"):
+            before = rows.pop(node.input[0])
+            rows[output] = replace(before, operation=f"{before.operation} + {node.op_type}")
+        else:
+            held = [weights[name] for name in node.input if name in weights]
+            rows[output] = Layer(
+                node.name,
+                _describe(node),
+                shapes[output],
+                sum(prod(shape) for shape in held),
+                _count_operations(node, shapes[output], shapes.get(node.input[0], ()), held),
+            )
+    return list(rows.values())
+
+
+class _Graph:
+    """Nodes and weights as they are added; every method returns the name of what its operation gives."""
+
+    def __init__(self, precision: Precision) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+        self._precision = precision
+
+    def add(self, operator: str, name: str, inputs: Iterable[str], output: str = "", **attributes: Any) -> str:
+        result = output or f"{name}.output"
+        self.nodes.append(helper.make_node(operator, list(inputs), [result], name=name, **attributes))
+        return result
+
+    def relu(self, name: str, x: str) -> str:
+        return self.add("Relu", f"{name}.relu", [x])
+
+    def conv(self, name: str, module: nn.Module, x: str) -> str:
+        if not isinstance(module, nn.Conv2d) or module.padding_mode != "zeros" or isinstance(module.padding, str):
+            raise ModelError(f"{name} is {module}, which the exporter does not know")
+        rows, columns = module.padding
+        return self.add(
+            "Conv",
+            name,
+            [x, *self._parameters(name, module)],
+            kernel_shape=list(module.kernel_size),
+            strides=list(module.stride),
+            dilations=list(module.dilation),
+            group=module.groups,
+            pads=[rows, columns, rows, columns],
+        )
+
+    def linear(self, name: str, module: nn.Linear, x: str, output: str) -> str:
+        return self.add("Gemm", name, [x, *self._parameters(name, module)], output, transB=1)
+
+    def _parameters(self, name: str, module: nn.Conv2d | nn.Linear) -> list[str]:
+        tensors = {"weight": module.weight, **({} if module.bias is None else {"bias": module.bias})}
+        return [self._tensor(f"{name}.{key}", tensor.detach().contiguous().numpy()) for key, tensor in tensors.items()]
+
+    def _tensor(self, name: str, array: NDArray[np.float32]) -> str:
+        if self._precision == "float32" or array.ndim < 2:
+            self.initializers.append(numpy_helper.from_array(array, name))
+            return name
+        stored = f"{name}.float16"
+        self.initializers.append(numpy_helper.from_array(array.astype(np.float16), stored))
+        return self.add("Cast", f"{name}.cast", [stored], name, to=TensorProto.FLOAT)
+
+
+def _add_network(graph: _Graph, network: ExpressionNetwork) -> None:
+    """The graph of :class:`.network.ExpressionNetwork` without norms, dropout and stochastic depth."""
+    x = INPUT
+    convolutions = [module for module in network.stem if isinstance(module, nn.Conv2d)]
+    for number, module in enumerate(convolutions, start=1):
+        x = graph.relu(f"stem.conv{number}", graph.conv(f"stem.conv{number}", module, x))
+    for number, block in enumerate(network.blocks):
+        if not isinstance(block, ResidualBlock):
+            raise ModelError(f"block {number} is {type(block).__name__}, which the exporter does not know")
+        x = _add_block(graph, f"blocks.{number}", block, x)
+    features = graph.add("Flatten", "features", [graph.add("GlobalAveragePool", "pool", [x])], axis=1)
+    graph.linear("emotion_head", network.emotion_head, features, OUTPUTS[0])
+    graph.linear("vote_head", network.vote_head, features, OUTPUTS[1])
+
+
+def _add_block(graph: _Graph, name: str, block: ResidualBlock, x: str) -> str:
+    y = graph.relu(f"{name}.conv1", graph.conv(f"{name}.conv1", block.conv1, x))
+    y = _add_attention(graph, f"{name}.attention", block.attention, graph.conv(f"{name}.conv2", block.conv2, y))
+    if isinstance(block.shortcut, nn.Sequential):
+        pool, convolution, _ = block.shortcut
+        if isinstance(pool, nn.AvgPool2d):
+            # ceil_mode as in torch: an odd plane's last row and column are averaged over what there is of them.
+            x = graph.add(
+                "AveragePool", f"{name}.shortcut.pool", [x], kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1,
+                count_include_pad=0,
+            )  # fmt: skip
+        x = graph.conv(f"{name}.shortcut.conv", convolution, x)
+    return graph.relu(f"{name}.sum", graph.add("Add", f"{name}.sum", [x, y]))
+
+
+def _add_attention(graph: _Graph, name: str, attention: SqueezeExcitation, x: str) -> str:
+    gate = graph.add("GlobalAveragePool", f"{name}.pool", [x])
+    gate = graph.relu(f"{name}.reduce", graph.conv(f"{name}.reduce", attention.reduce, gate))
+    gate = graph.add("Sigmoid", f"{name}.expand.sigmoid", [graph.conv(f"{name}.expand", attention.expand, gate)])
+    return graph.add("Mul", f"{name}.scale", [x, gate])
+
+
+def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    return {a.name: helper.get_attribute_value(a) for a in node.attribute}
+
+
+def _describe(node: onnx.NodeProto) -> str:
+    attributes = _attributes(node)
+    kernel, strides = attributes.get("kernel_shape", []), attributes.get("strides", [1])
+    text = f"{node.op_type} {'×'.join(map(str, kernel))}".rstrip()
+    return f"{text} /{strides[0]}" if strides[0] > 1 else text
+
+
+def _count_operations(
+    node: onnx.NodeProto, output: tuple[int, ...], first_input: tuple[int, ...], weights: list[tuple[int, ...]]
+) -> int:
+    match node.op_type:
+        case "Conv":
+            return 2 * prod(output) * prod(weights[0][1:])
+        case "Gemm":
+            return 2 * prod(weights[0])
+        case "GlobalAveragePool":
+            return prod(first_input)
+        case "AveragePool":
+            return prod(output) * int(prod(_attributes(node)["kernel_shape"]))
+        case "Add" | "Mul":
+            return prod(output)
+        case "Flatten":
+            return 0
+        case other:
+            raise ModelError(f"the layer table does not know {other}")

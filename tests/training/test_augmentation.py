@@ -1,0 +1,74 @@
+# ruff: noqa: E402, TID253  (torch is looked for before what needs it)
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch", reason="training needs torch: pip install 'fervid[train]'")
+pytestmark = pytest.mark.training
+
+import torch
+
+from fervid.training.expressions.augmentation import augment
+from fervid.training.expressions.config import AugmentationConfig
+
+STILL = AugmentationConfig(
+    scale=(1.0, 1.0), shift=0, rotation=0, brightness=0, contrast=0, gamma=0, erase=0, erase_side=(0.1, 0.4)
+)
+MEAN, STD = 120.0, 60.0
+
+
+def run(images: torch.Tensor, config: AugmentationConfig, size: int = 48, seed: int = 0) -> torch.Tensor:
+    return augment(images, size, config, mean=MEAN, std=STD, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def faces() -> torch.Tensor:
+    return torch.randint(0, 256, (64, 48, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
+def test_shape_dtype_and_range(faces: torch.Tensor) -> None:
+    for size in (16, 44, 61):
+        out = run(faces, AugmentationConfig(rotation=45, shift=0.3, brightness=0.5), size)
+        assert out.shape == (64, 1, size, size)
+        assert out.dtype == torch.float32
+        levels = out * STD + MEAN
+        assert levels.min() > -0.01
+        assert levels.max() < 255.01
+
+
+def test_one_seed_gives_one_batch(faces: torch.Tensor) -> None:
+    config = AugmentationConfig()
+    before = faces.clone()
+    assert torch.equal(run(faces, config, 32, seed=5), run(faces, config, 32, seed=5))
+    assert not torch.equal(run(faces, config, 32, seed=5), run(faces, config, 32, seed=6))
+    assert torch.equal(faces, before)
+
+
+def test_without_changes_a_face_stays_or_is_mirrored(faces: torch.Tensor) -> None:
+    levels = (run(faces, STILL) * STD + MEAN)[:, 0]
+    same = (levels - faces).abs().amax((1, 2)) < 0.01
+    mirrored = (levels - faces.flip(2)).abs().amax((1, 2)) < 0.01
+    assert torch.all(same ^ mirrored)
+    assert 16 <= int(mirrored.sum()) <= 48
+
+
+def test_erasing_paints_one_grey_rectangle(faces: torch.Tensor) -> None:
+    from dataclasses import replace
+
+    levels = (run(faces, replace(STILL, erase=1.0, erase_side=(0.25, 0.5))) * STD + MEAN)[:, 0]
+    untouched = (run(faces, STILL) * STD + MEAN)[:, 0]
+    for erased, plain in zip(levels, untouched, strict=True):
+        rows, columns = torch.nonzero((erased - plain).abs() > 0.5, as_tuple=True)
+        patch = erased[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        assert torch.allclose(patch, patch[0, 0])
+        assert 10 <= min(patch.shape) <= max(patch.shape) <= 25
+
+
+def test_zooming_out_and_in_moves_the_edges() -> None:
+    from dataclasses import replace
+
+    ring = torch.zeros(8, 48, 48, dtype=torch.uint8)
+    ring[:, 12:36, 12:36] = 255
+    for scale, share in ((0.5, 1.0), (1.0, 0.25), (1.5, 1 / 9)):
+        levels = run(ring, replace(STILL, scale=(scale, scale))) * STD + MEAN
+        assert float((levels > 127).float().mean()) == pytest.approx(share, abs=0.02)

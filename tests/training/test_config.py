@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fervid.errors import ConfigError
+from fervid.training.expressions.config import TrainingConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "runs").glob("*.toml")), ids=lambda path: path.stem)
+def test_the_published_recipes_are_read(path: Path) -> None:
+    config = TrainingConfig.from_toml(path)
+    assert config.name == path.stem
+    assert config.schedule.size_at(config.schedule.epochs - 1) == config.input.size
+
+
+def test_a_recipe_survives_json(recipe: Any) -> None:
+    config = TrainingConfig.from_dict(recipe(labels=6))
+    assert TrainingConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_a_stage_ends_where_the_next_begins(recipe: Any) -> None:
+    schedule = TrainingConfig.from_dict(recipe()).schedule
+    assert [schedule.size_at(epoch) for epoch in range(5)] == [16, 20, 20, 20, 20]
+    assert schedule.epochs == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"optimiser": "adam"}, "unknown key optimiser"),
+        ({"loss": {"smoothing": 0.1}}, "unknown key loss.smoothing"),
+        ({"seed": "3"}, "seed is '3', not of type int"),
+        ({"seed": True}, "seed is True"),
+        ({"seed": 1.5}, "seed is 1.5"),
+        ({"name": "../up"}, "name is"),
+        ({"name": ""}, "name is"),
+        ({"labels": 8}, "labels is 8"),
+        ({"input": {"size": 8}}, "input.size is 8"),
+        ({"input": {"crop": float("nan")}}, "input.crop is nan"),
+        ({"input": 3}, "input is 3, not a table"),
+        ({"network": {"widths": [8, 8]}}, "2 widths and 4 depths"),
+        ({"network": {"widths": 8}}, "network.widths is 8, not a list"),
+        ({"network": {"widths": [0], "depths": [1]}}, "network.widths is 0"),
+        ({"network": {"squeeze": 0}}, "network.squeeze is 0"),
+        ({"network": {"drop_path": 1}}, "network.drop_path is 1"),
+        ({"schedule": {"stages": []}}, "schedule.stages is empty"),
+        ({"schedule": {"stages": [{"epochs": 1}]}}, "schedule.stages.size is missing"),
+        ({"schedule": {"stages": [{"epochs": 0, "size": 20}]}}, "schedule.stages.epochs is 0"),
+        ({"schedule": {"batch_size": 1}}, "schedule.batch_size is 1"),
+        ({"schedule": {"learning_rate": -1}}, "schedule.learning_rate is -1"),
+        ({"schedule": {"warmup_epochs": 99.0}}, "schedule.warmup_epochs is 99"),
+        ({"augmentation": {"scale": [1.0, 0.9]}}, "augmentation.scale is"),
+        ({"augmentation": {"scale": [1.0]}}, "augmentation.scale has 1 values, not 2"),
+        ({"augmentation": {"erase_side": [0.1, 1.5]}}, "augmentation.erase_side is 1.5"),
+        ({"augmentation": {"gamma": 1.0}}, "augmentation.gamma is 1"),
+        ({"loss": {"votes_weight": -1}}, "loss.votes_weight is -1"),
+    ],
+)
+def test_a_wrong_recipe_is_refused(recipe: Any, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        TrainingConfig.from_dict(recipe(**changes))
+    assert words in caught.value.message
+
+
+def test_a_name_is_required() -> None:
+    with pytest.raises(ConfigError, match="name is missing"):
+        TrainingConfig.from_dict({})
+
+
+def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        TrainingConfig.from_toml(tmp_path / "none.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("name = ", encoding="utf-8")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        TrainingConfig.from_toml(broken)
+    broken.write_bytes(b"name = '\xff'")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        TrainingConfig.from_toml(broken)

@@ -1,0 +1,67 @@
+# ruff: noqa: E402  (torch is looked for before what needs it)
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("torch", reason="training needs torch: pip install 'fervid[train]'")
+pytestmark = pytest.mark.training
+
+from fervid.training.expressions.curves import draw_curves
+
+
+def make_metrics(epochs: int, *, votes: bool = True) -> list[dict[str, Any]]:
+    lines = []
+    for epoch in range(1, epochs + 1):
+        accuracy = 0.7 - 0.5 * math.exp(-epoch / 4)
+        lines.append(
+            {
+                "epoch": epoch,
+                "size": 32 if epoch < 7 else 44,
+                "learning_rate": 0.1 * (1 - epoch / epochs),
+                "train_loss": 4 - 3 * accuracy,
+                "public_accuracy": accuracy,
+                "public_nll": 2 - accuracy,
+                **({"public_votes_accuracy": accuracy + 0.1} if votes else {}),
+            }
+        )
+    return lines
+
+
+def draw(metrics: list[dict[str, Any]], path: Path) -> np.ndarray[Any, Any]:
+    draw_curves(metrics, path, title="tiny")
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        return np.asarray(picture.convert("RGB")).astype(int)
+
+
+def count(pixels: np.ndarray[Any, Any], colour: tuple[int, int, int]) -> int:
+    return int((np.abs(pixels - np.array(colour)).max(axis=2) < 12).sum())
+
+
+BLUE, ORANGE, BAND = (31, 111, 180), (194, 98, 14), (243, 244, 246)
+
+
+def test_curves_and_stages_are_drawn(tmp_path: Path) -> None:
+    pixels = draw(make_metrics(12), tmp_path / "curves.png")
+    assert pixels.shape[1] >= 1200
+    assert min(count(pixels, BLUE), count(pixels, ORANGE)) > 500
+    assert count(pixels, BAND) > 20_000
+    assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
+
+
+def test_without_votes_there_is_no_votes_curve(tmp_path: Path) -> None:
+    pixels = draw(make_metrics(12, votes=False), tmp_path / "curves.png")
+    assert count(pixels, ORANGE) == 0
+    assert count(pixels, BLUE) > 500
+
+
+def test_one_epoch_is_enough(tmp_path: Path) -> None:
+    pixels = draw(make_metrics(1), tmp_path / "curves.png")
+    assert count(pixels, BLUE) > 50
+    assert count(pixels, BAND) < 20_000

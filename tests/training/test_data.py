@@ -1,0 +1,90 @@
+# ruff: noqa: E402, TID253  (torch is looked for before what needs it)
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="training needs torch: pip install 'fervid[train]'")
+pytestmark = pytest.mark.training
+
+import torch
+
+from fervid.datasets.faceset import PUBLIC_TEST, SPLITS, TRAINING
+from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST
+from fervid.errors import DatasetError
+from fervid.training.expressions.config import TrainingConfig
+from fervid.training.expressions.data import make_training_data, prepare_inputs, training_rows
+
+
+def test_training_rows_leave_out_test_faces_and_repeats(make_faces: Any) -> None:
+    faces = make_faces(20, 4, 4)
+    faces.images[3] = faces.images[21]  # a PublicTest face
+    faces.images[5] = faces.images[26]  # a PrivateTest face
+    faces.images[9] = faces.images[8]
+    assert training_rows(faces).tolist() == [row for row in range(20) if row not in (3, 5, 9)]
+
+
+def test_what_a_run_is_given(make_faces: Any, recipe: Any) -> None:
+    faces = make_faces(40, 16, 4)
+    faces.images[1] = faces.images[0]
+    data = make_training_data(faces, TrainingConfig.from_dict(recipe()))
+    kept = faces.images[[0, *range(2, 40)]]
+    assert data.dropped == 1
+    assert np.array_equal(data.images.numpy(), kept)
+    assert data.spec.mean == pytest.approx(kept.mean(), abs=1e-4)
+    assert data.spec.std == pytest.approx(kept.std(), abs=1e-4)
+    assert data.spec.labels == EMOTIONS
+    assert data.validation_inputs.shape == (16, 1, 20, 20)
+    assert bool(data.has_votes.all())
+    assert torch.allclose(data.votes.sum(1), torch.ones(39))
+    assert np.array_equal(data.validation_majority, data.validation_emotions)
+
+
+def test_validation_inputs_are_the_products_own(make_faces: Any, recipe: Any) -> None:
+    config = TrainingConfig.from_dict(recipe(input={"size": 48, "crop": 1.0}))
+    faces = make_faces(40, 16, 4)
+    data = make_training_data(faces, config)
+    plain = (faces.split(PUBLIC_TEST).images[:, None].astype(np.float32) - data.spec.mean) / data.spec.std
+    np.testing.assert_allclose(prepare_inputs(faces.split(PUBLIC_TEST).images, data.spec), plain, atol=1e-5)
+
+
+def test_six_labels_fold_disgust_into_anger(make_faces: Any, recipe: Any) -> None:
+    faces = make_faces(40, 16, 4)
+    data = make_training_data(faces, TrainingConfig.from_dict(recipe(labels=6)))
+    assert data.spec.labels == EMOTIONS_WITHOUT_DISGUST
+    assert data.emotions[:7].tolist() == [0, 0, 1, 2, 3, 4, 5]
+    assert data.validation_emotions.max() == 5
+
+
+def test_a_set_without_votes_trains_the_labels_alone(make_faces: Any, recipe: Any) -> None:
+    data = make_training_data(make_faces(40, 16, 4, votes=False), TrainingConfig.from_dict(recipe()))
+    assert not data.has_votes.any()
+    assert not data.validation_has_votes.any()
+    assert data.spec.training_data.endswith("labels alone")
+
+
+def test_the_digest_tells_faces_and_labels_apart(make_faces: Any, recipe: Any) -> None:
+    config = TrainingConfig.from_dict(recipe())
+    faces = make_faces(40, 16, 4)
+    digest = make_training_data(faces, config).digest
+    assert make_training_data(make_faces(40, 16, 4), config).digest == digest
+    relabelled = replace(faces, emotions=(faces.emotions + 1) % 7)
+    assert make_training_data(relabelled, config).digest != digest
+
+
+@pytest.mark.parametrize("split", [TRAINING, PUBLIC_TEST])
+def test_a_missing_split_is_named(make_faces: Any, recipe: Any, split: str) -> None:
+    faces = make_faces(40, 16, 4)
+    part = faces[faces.splits != SPLITS.index(split)]
+    with pytest.raises(DatasetError, match=split):
+        make_training_data(part, TrainingConfig.from_dict(recipe()))
+
+
+def test_nothing_but_leaked_faces_is_refused(make_faces: Any, recipe: Any) -> None:
+    faces = make_faces(16, 16, 0)
+    faces.images[:16] = faces.images[16:]
+    with pytest.raises(DatasetError, match="all 16 Training faces are also test faces"):
+        make_training_data(faces, TrainingConfig.from_dict(recipe()))

@@ -1,0 +1,175 @@
+# ruff: noqa: E402, TID253  (torch is looked for before what needs it)
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="training needs torch: pip install 'fervid[train]'")
+pytestmark = pytest.mark.training
+
+import onnx
+import torch
+
+from fervid.classification.classifier import Classifier
+from fervid.errors import ContractError, ModelError
+from fervid.evaluation.metrics import negative_log_likelihood, softmax
+from fervid.models.runtime import create_session, read_metadata
+from fervid.models.spec import ModelSpec, layers_from_metadata
+from fervid.models.store import load_model
+from fervid.training.expressions import export
+from fervid.training.expressions.config import TrainingConfig
+from fervid.training.expressions.data import TrainingData, make_training_data
+from fervid.training.expressions.export import calibrate, check_parity, export_onnx
+from fervid.training.expressions.graph import fold_norms
+from fervid.training.expressions.network import ExpressionNetwork
+
+
+def make_network(data: TrainingData, recipe: dict[str, Any]) -> ExpressionNetwork:
+    """A network whose statistics have seen faces and whose heads have opinions."""
+    torch.manual_seed(1)
+    config = TrainingConfig.from_dict(recipe)
+    network = ExpressionNetwork(config.network, config.labels).train()
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.endswith(("norm2.weight", "head.weight")):
+                parameter.normal_(0, 0.5)
+        for _ in range(10):
+            network(data.validation_inputs)
+    return network.eval()
+
+
+@pytest.fixture(params=[(7, True), (6, False)], ids=["7 labels", "6 labels, no votes"])
+def trained(request: pytest.FixtureRequest, make_faces: Any, recipe: Any) -> tuple[ExpressionNetwork, TrainingData]:
+    labels, votes = request.param
+    table = recipe(labels=labels)
+    data = make_training_data(make_faces(64, 256, 4, votes=votes), TrainingConfig.from_dict(table))
+    return make_network(data, table), data
+
+
+def test_the_file_answers_like_torch(trained: Any, tmp_path: Path) -> None:
+    network, data = trained
+    small = export_onnx(network, data, tmp_path / "small.onnx")
+    large = export_onnx(network, data, tmp_path / "large.onnx", precision="float32")
+    assert (small.parity.precision, large.parity.precision) == ("float16", "float32")
+    for exported in (small, large):
+        assert exported.parity.faces == 256
+        assert exported.parity.max_difference <= 1e-4
+        assert exported.size_bytes == exported.path.stat().st_size
+    assert large.parity.trained_difference <= 1e-4
+    assert large.parity.trained_agreement == 1
+    assert 0 < small.parity.trained_difference <= 0.02
+
+    classifier = Classifier(large.path)
+    with torch.inference_mode():
+        logits, votes = network(data.validation_inputs[:3])
+    answer = classifier.predict_inputs(data.validation_inputs[:3].numpy(), batch_size=2)
+    np.testing.assert_allclose(answer.probabilities, softmax(logits.numpy(), large.spec.temperature), atol=1e-4)
+    np.testing.assert_allclose(answer.votes, softmax(votes.numpy(), large.spec.votes_temperature), atol=1e-4)
+
+
+def test_half_precision_halves_the_weights(make_faces: Any, recipe: Any, tmp_path: Path) -> None:
+    table = recipe(network={"stem": 8, "widths": [32, 64], "depths": [1, 1], "squeeze": 4})
+    data = make_training_data(make_faces(64, 32, 4), TrainingConfig.from_dict(table))
+    network = make_network(data, table)
+    small = export_onnx(network, data, tmp_path / "small.onnx").size_bytes
+    large = export_onnx(network, data, tmp_path / "large.onnx", precision="float32").size_bytes
+    matrices = sum(p.numel() for p in fold_norms(network).parameters() if p.ndim > 1)
+    assert large - small == pytest.approx(2 * matrices, abs=3000)
+
+
+def test_the_metadata_is_read_back(trained: Any, tmp_path: Path) -> None:
+    network, data = trained
+    exported = export_onnx(network, data, tmp_path / "tiny.onnx")
+    metadata = read_metadata(create_session(load_model(exported.path)))
+    assert ModelSpec.from_metadata(metadata, "tiny") == exported.spec
+    assert exported.spec == replace(
+        data.spec,
+        temperature=exported.spec.temperature,
+        votes_temperature=exported.spec.votes_temperature,
+        threshold=exported.spec.threshold,
+    )
+    layers = layers_from_metadata(metadata)
+    assert sum(layer.parameters for layer in layers) == sum(p.numel() for p in fold_norms(network).parameters())
+    rows = {layer.name: layer for layer in layers}
+    first, down = rows["stem.conv1"], rows["blocks.2.conv1"]
+    assert (first.operation, first.output) == ("Conv 3×3 + Relu", (8, 20, 20))
+    assert first.parameters == 8 * 9 + 8
+    assert first.flops == 2 * 8 * 9 * 20 * 20
+    assert (down.operation, down.output) == ("Conv 3×3 /2 + Relu", (16, 3, 3))  # 5 px, halved and rounded up
+    assert rows["blocks.2.shortcut.pool"].output == (8, 3, 3)
+    assert rows["emotion_head"].output == (len(data.spec.labels),)
+    assert rows["emotion_head"].flops == 2 * 16 * len(data.spec.labels)
+
+
+def test_the_file_is_standard_onnx(trained: Any, tmp_path: Path) -> None:
+    network, data = trained
+    export_onnx(network, data, tmp_path / "tiny.onnx")
+    model = onnx.load(tmp_path / "tiny.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    assert model.opset_import[0].version >= 17
+    assert model.graph.name == "tiny"
+    assert model.producer_name == "fervid"
+    assert "FER2013" in model.doc_string
+    shape = model.graph.input[0].type.tensor_type.shape.dim
+    assert shape[0].dim_param
+    assert [d.dim_value for d in shape[1:]] == [1, 20, 20]
+    assert not any("Batch" in node.op_type for node in model.graph.node)
+
+
+def test_one_network_gives_one_file(trained: Any, tmp_path: Path) -> None:
+    network, data = trained
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    first = export_onnx(network, data, tmp_path / "a.onnx").path.read_bytes()
+    assert export_onnx(network, data, tmp_path / "b.onnx").path.read_bytes() == first
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+def test_a_file_of_another_network_is_found_out(trained: Any, tmp_path: Path) -> None:
+    network, data = trained
+    for precision in ("float16", "float32"):
+        export_onnx(network, data, tmp_path / "tiny.onnx", precision=precision)
+        with torch.no_grad():
+            network.blocks[1].attention.reduce.bias.add_(0.3)
+        with pytest.raises(ContractError, match="ONNX Runtime and torch differ on 256 faces"):
+            check_parity(network, tmp_path / "tiny.onnx", data.validation_inputs)
+
+
+def test_a_file_that_fails_the_check_never_gets_its_name(
+    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, data = trained
+    monkeypatch.setattr(export, "TOLERANCE", -1.0)
+    (tmp_path / "tiny.onnx").write_bytes(b"the one before")
+    with pytest.raises(ContractError):
+        export_onnx(network, data, tmp_path / "tiny.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.onnx"]
+    assert (tmp_path / "tiny.onnx").read_bytes() == b"the one before"
+
+
+def test_a_weight_beyond_half_precision_is_refused(trained: Any, tmp_path: Path) -> None:
+    network, data = trained
+    with torch.no_grad():
+        network.vote_head.weight[0, 0] = 1e5
+    with pytest.raises(ModelError, match=r"vote_head\.weight does not fit into float16"):
+        export_onnx(network, data, tmp_path / "tiny.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_calibration_answers_95_percent(trained: Any) -> None:
+    _, data = trained
+    rng = np.random.default_rng(0)
+    truths = np.eye(len(data.spec.labels))[data.validation_emotions]
+    logits = 9 * (truths + rng.normal(0, 0.6, truths.shape))
+    votes = rng.normal(0, 1, (256, 8)) + 4 * data.validation_votes
+    spec = calibrate(logits, votes, data)
+    confidence = softmax(logits, spec.temperature).max(axis=1)
+    assert spec.threshold == round(spec.threshold, 2)
+    assert (confidence >= spec.threshold + 0.01).mean() <= 0.95 <= (confidence >= spec.threshold - 0.01).mean()
+    for factor in (0.9, 1.1):
+        better = negative_log_likelihood(softmax(logits, spec.temperature), data.validation_emotions)
+        assert better < negative_log_likelihood(softmax(logits, factor * spec.temperature), data.validation_emotions)
+    assert (spec.votes_temperature == 1) == (not data.validation_has_votes.any())

@@ -1,0 +1,227 @@
+# ruff: noqa: E402, TID253  (torch is looked for before what needs it)
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="training needs torch: pip install 'fervid[train]'")
+pytestmark = pytest.mark.training
+
+import torch
+
+from fervid.errors import ConfigError, ModelError
+from fervid.training.expressions import loop
+from fervid.training.expressions.checkpoint import load_network, read_config, read_metrics
+from fervid.training.expressions.config import TrainingConfig
+from fervid.training.expressions.data import TrainingData, make_training_data
+from fervid.training.expressions.loop import Progress, WeightAverage, estimate_remaining, learning_rate, train
+from fervid.training.expressions.network import ExpressionNetwork
+
+TIMINGS = ("images_per_s", "seconds")
+
+
+@pytest.fixture
+def config(recipe: Any) -> TrainingConfig:
+    return TrainingConfig.from_dict(recipe())
+
+
+@pytest.fixture
+def data(make_faces: Any, config: TrainingConfig) -> TrainingData:
+    return make_training_data(make_faces(96, 32, 4), config)
+
+
+@pytest.fixture
+def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Precision is chosen by timing, which two runs need not repeat."""
+    monkeypatch.setattr(loop, "choose_precision", lambda *_: False)
+
+
+def measured(folder: Path) -> list[dict[str, Any]]:
+    return [{key: line[key] for key in line if key not in TIMINGS} for line in read_metrics(folder)]
+
+
+def stop_at(epoch: int, step: int) -> Any:
+    def on_progress(progress: Progress) -> None:
+        if not progress.metrics and (progress.epoch, progress.step) == (epoch, step):
+            raise KeyboardInterrupt
+
+    return on_progress
+
+
+@pytest.mark.usefixtures("in_float32")
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(
+    config: TrainingConfig, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(config, data, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(config, data, tmp_path / "parts", on_progress=stop_at(3, 1))
+    assert len(read_metrics(tmp_path / "parts")) == 2
+
+    def choose_again(*_: Any) -> bool:
+        raise AssertionError("a continued run keeps the precision it began with")
+
+    monkeypatch.setattr(loop, "choose_precision", choose_again)
+    (tmp_path / "parts" / "metrics.jsonl").write_text("", encoding="utf-8")  # as when stopped between two writes
+    parts = train(config, data, tmp_path / "parts")
+    assert measured(tmp_path / "parts") == measured(tmp_path / "whole")
+    assert [line["epoch"] for line in measured(tmp_path / "whole")] == [1, 2, 3]
+    for (name, mine), theirs in zip(parts.state_dict().items(), whole.state_dict().values(), strict=True):
+        assert torch.equal(mine, theirs), name
+
+
+@pytest.mark.usefixtures("in_float32")
+def test_a_run_interrupted_in_its_first_epoch_begins_again(
+    config: TrainingConfig, data: TrainingData, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(config, data, tmp_path, on_progress=stop_at(1, 2))
+    assert read_metrics(tmp_path) == []
+    with pytest.raises(ModelError, match="holds no weights"):
+        load_network(tmp_path)
+    train(config, data, tmp_path)
+    assert len(read_metrics(tmp_path)) == 3
+
+
+@pytest.mark.usefixtures("in_float32")
+def test_a_finished_run_is_read_back(config: TrainingConfig, data: TrainingData, tmp_path: Path) -> None:
+    first = train(config, data, tmp_path)
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    events: list[Progress] = []
+    again = train(config, data, tmp_path, on_progress=events.append)
+    loaded = load_network(tmp_path)
+    (tmp_path / "weights.pt").unlink()
+    from_checkpoint = load_network(tmp_path)
+    assert events == []
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+    assert read_config(tmp_path) == config
+    assert not loaded.training
+    for network in (again, loaded, from_checkpoint):
+        for (name, mine), theirs in zip(network.state_dict().items(), first.state_dict().values(), strict=True):
+            assert torch.equal(mine, theirs), name
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "checkpoint.pt",
+        "config.json",
+        "curves.png",
+        "metrics.jsonl",
+    ]
+
+
+@pytest.mark.usefixtures("in_float32")
+def test_a_checkpoint_without_facts_is_continued(config: TrainingConfig, data: TrainingData, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(config, data, tmp_path, on_progress=stop_at(2, 1))
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    del state["facts"]
+    torch.save(state, tmp_path / "checkpoint.pt")
+    table = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    del table["version"]
+    (tmp_path / "config.json").write_text(json.dumps(table), encoding="utf-8")
+    train(config, data, tmp_path)
+    assert len(read_metrics(tmp_path)) == 3
+
+
+@pytest.mark.usefixtures("in_float32")
+def test_another_recipe_or_other_data_is_refused(
+    config: TrainingConfig, data: TrainingData, make_faces: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(config, data, tmp_path, on_progress=stop_at(2, 1))
+    with pytest.raises(ConfigError, match="a run of another recipe"):
+        train(replace(config, seed=4), data, tmp_path)
+    with pytest.raises(ConfigError, match="a run on other data"):
+        train(config, make_training_data(make_faces(95, 32, 4), config), tmp_path)
+
+
+@pytest.mark.usefixtures("in_float32")
+def test_damaged_files_are_named(config: TrainingConfig, data: TrainingData, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(config, data, tmp_path, on_progress=stop_at(2, 1))
+    whole = (tmp_path / "checkpoint.pt").read_bytes()
+    for content in (b"", b"nonsense", whole[: len(whole) // 2]):
+        (tmp_path / "checkpoint.pt").write_bytes(content)
+        with pytest.raises(ModelError, match=r"checkpoint\.pt is damaged"):
+            train(config, data, tmp_path)
+    (tmp_path / "checkpoint.pt").write_bytes(whole)
+    table = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    table["network"]["stem"] = 12
+    (tmp_path / "config.json").write_text(json.dumps(table), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"do not fit its config\.json"):
+        load_network(tmp_path)
+    (tmp_path / "config.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ConfigError, match="is not JSON"):
+        load_network(tmp_path)
+    with pytest.raises(ConfigError, match="cannot read"):
+        load_network(tmp_path / "elsewhere")
+
+
+@pytest.mark.usefixtures("in_float32")
+@pytest.mark.parametrize(("labels", "votes"), [(7, True), (6, False)])
+def test_a_learnable_set_is_learned(make_faces: Any, recipe: Any, tmp_path: Path, labels: int, votes: bool) -> None:
+    schedule = {"stages": [{"epochs": 5, "size": 16}], "batch_size": 16, "learning_rate": 0.1, "ema": 0.8}
+    config = TrainingConfig.from_dict(recipe(labels=labels, schedule=schedule))
+    data = make_training_data(make_faces(192, 70, 4, votes=votes), config)
+    events: list[Progress] = []
+    train(config, data, tmp_path, on_progress=events.append)
+    metrics = read_metrics(tmp_path)
+    assert metrics[-1]["train_loss"] < 0.7 * metrics[0]["train_loss"]
+    assert metrics[-1]["public_accuracy"] > 0.6
+    assert ("public_votes_accuracy" in metrics[-1]) == votes
+    assert [e.step for e in events if not e.metrics] == [*range(1, 13)] * 5
+    assert [e.metrics for e in events if e.metrics] == metrics
+    assert events[-1].remaining_s == 0
+
+
+@pytest.mark.usefixtures("in_float32")
+def test_a_loss_that_blows_up_stops_the_run(config: TrainingConfig, data: TrainingData, tmp_path: Path) -> None:
+    wild = replace(config, schedule=replace(config.schedule, learning_rate=100, warmup_epochs=0, momentum=0.99))
+    data.votes[:] = float("inf")
+    with pytest.raises(ConfigError, match="the loss became"):
+        train(wild, data, tmp_path)
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_too_few_faces_and_missing_devices_are_refused(
+    config: TrainingConfig, data: TrainingData, make_faces: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="20 training faces are fewer than one batch of 32"):
+        train(config, make_training_data(make_faces(20, 8, 4), config), tmp_path)
+    for device, words in (("tpu", "unknown device"), ("meta", "unknown device"), ("cuda:99", "no CUDA device")):
+        with pytest.raises(ConfigError, match=words):
+            train(config, data, tmp_path, device=device)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_rate_warms_up_and_falls_to_zero(config: TrainingConfig) -> None:
+    config = replace(config, schedule=replace(config.schedule, warmup_epochs=1, learning_rate=0.2))
+    assert 0 < learning_rate(config, 0) < 0.01
+    assert learning_rate(config, 0.5) == pytest.approx(0.1)
+    assert learning_rate(config, 1) == pytest.approx(0.2)
+    assert learning_rate(config, 2) == pytest.approx(0.1)
+    assert learning_rate(config, 3) == pytest.approx(0, abs=1e-12)
+    without = replace(config, schedule=replace(config.schedule, warmup_epochs=0))
+    assert learning_rate(without, 0) == pytest.approx(0.2)
+
+
+def test_time_left_grows_with_the_square_of_the_size(config: TrainingConfig) -> None:
+    half_of_first = estimate_remaining(config.schedule, 0, 0.5, 10.0)
+    assert half_of_first == pytest.approx(10 + 2 * 20 * (20 / 16) ** 2)
+    assert estimate_remaining(config.schedule, 2, 1.0, 10.0) == 0
+
+
+def test_the_average_follows_the_network(recipe: Any) -> None:
+    network = ExpressionNetwork(TrainingConfig.from_dict(recipe()).network, 7)
+    average = WeightAverage(network, decay=0.5)
+    before = network.emotion_head.weight.detach().clone()
+    with torch.no_grad():
+        network.emotion_head.weight.add_(1)
+        network.stem[1].num_batches_tracked.add_(3)
+    average.update(step=0)  # the warm-up's decay of 1/10
+    torch.testing.assert_close(average.network.emotion_head.weight.detach(), before + 0.9)
+    assert int(average.network.stem[1].num_batches_tracked) == 3
+    average.update(step=1000)
+    torch.testing.assert_close(average.network.emotion_head.weight.detach(), before + 0.95)
+    assert not average.network.training
