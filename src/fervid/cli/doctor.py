@@ -29,6 +29,7 @@ def doctor(
         sys.stdout.write(json.dumps({"ok": not broken, "checks": rows}, indent=2, ensure_ascii=False) + "\n")
     else:
         from rich import box
+        from rich.markup import escape
         from rich.table import Table
 
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -37,7 +38,7 @@ def doctor(
         colours = {"ok": "green", "absent": "yellow", "broken": "bold red"}
         for row in rows:
             state = row["state"]
-            table.add_row(row["check"], f"[{colours[state]}]{state}[/]", row["detail"])
+            table.add_row(escape(row["check"]), f"[{colours[state]}]{state}[/]", escape(row["detail"]))
         stdout().print(table)
         stdout().print("Something is broken; see above." if broken else "Everything needed works.")
     if broken:

@@ -26,7 +26,7 @@ def list_models() -> None:
         path = locate(published)
         size = f"{path.stat().st_size / 1e6:.2f} MB" if path is not None and path.exists() else ""
         where = (
-            "in the package" if published.bundled else str(path or "not fetched: fervid models pull " + published.name)
+            "in the package" if published.bundled else str(path or f"not fetched (fervid models pull {published.name})")
         )
         table.add_row(published.name, published.kind, size, published.sha256[:12], where)
     stdout().print(table)
@@ -75,7 +75,7 @@ def show_model(
 
     layers = layers_from_metadata(metadata)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
-    table.add_column("layer", footer=f"{len(layers)} layers")
+    table.add_column("layer", overflow="fold", footer=f"{len(layers)} layers")
     table.add_column("operation")
     table.add_column("output", justify="right")
     table.add_column("parameters", justify="right", footer=f"{sum(layer.parameters for layer in layers):,}")

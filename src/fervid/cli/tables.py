@@ -33,32 +33,31 @@ def print_analysis(console: Console, analysis: Analysis) -> None:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("face", justify="right")
-    table.add_column("x, y, size (px)")
-    table.add_column("expression")
+    table.add_column("expression", no_wrap=True)
     table.add_column("confidence", justify="right")
-    table.add_column("probabilities")
+    table.add_column("probabilities", no_wrap=True)
     for number, face in enumerate(analysis.faces, start=1):
-        table.add_row(str(number), *_describe(face), _draw_bars(face))
+        table.add_row(str(number), _describe(face), f"{face.confidence:.0%}", _draw_bars(face))
     console.print(table)
 
 
-def _describe(face: Face) -> tuple[str, str, str]:
-    place = f"{face.box.x1:.0f}, {face.box.y1:.0f}, {face.box.width:.0f}×{face.box.height:.0f}"
+def _describe(face: Face) -> str:
     if face.emotion is None:
         likely = Emotion(face.probabilities.top)
-        name = f"[yellow]uncertain[/] ({likely}? {likely.character} )"
+        name = f"[yellow]uncertain[/], {likely}? {likely.character}"
     else:
-        name = f"[bold]{face.emotion}[/] {face.emotion.character} "
-    return place, name, f"{face.confidence:.0%}"
+        name = f"[bold]{face.emotion}[/] {face.emotion.character}"
+    box = face.box
+    return f"{name}\n[dim]{box.width:.0f}×{box.height:.0f} px at {box.x1:.0f}, {box.y1:.0f}[/]"
 
 
 def _draw_bars(face: Face) -> RenderableType:
     from rich.table import Table
 
     bars = Table.grid(padding=(0, 1))
-    bars.add_column()
+    bars.add_column(no_wrap=True)
     bars.add_column(width=BAR_WIDTH)
-    bars.add_column(justify="right")
+    bars.add_column(justify="right", no_wrap=True)
     for label, value in face.probabilities.items():
         strong = label == face.probabilities.top
         bars.add_row(str(label), draw_bar(value), f"{value:.1%}", style="bold" if strong else "dim")
