@@ -1,0 +1,103 @@
+"""``fervid evaluate``: how good a model is on a labelled split."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fervid.cli.terminal import print_note, show_progress, stdout
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fervid.evaluation.evaluation import Evaluation
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A model's name, or the path of an .onnx file.")] = "base",
+    data: Annotated[Path, typer.Option("--data", help="Faces in Parquet, as fervid data prepare writes them.")] = Path(
+        "faces.parquet"
+    ),
+    split: Annotated[str, typer.Option(help="Training, PublicTest or PrivateTest.")] = "PrivateTest",
+    labels: Annotated[int, typer.Option(help="7, or 6 to count disgust as anger.")] = 7,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for a page, figures, CSV and JSON.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; one per core when absent.")] = None,
+) -> None:
+    """Measure a model on a split of FER2013: accuracy with and without leaked faces, calibration, confusions."""
+    from fervid.classification.classifier import Classifier
+    from fervid.datasets.parquet import read_faces
+    from fervid.evaluation.evaluation import check_request, evaluate_model
+    from fervid.evaluation.report import format_json, write_report
+
+    classifier = Classifier(model, threads=threads)
+    check_request(classifier, split, labels)
+    with show_progress("reading", "faces") as advance:
+        faces = read_faces(data, progress=advance)
+    with show_progress("evaluating", "faces") as advance:
+        evaluation = evaluate_model(classifier, faces, split, labels=labels, on_progress=advance)
+    if as_json:
+        sys.stdout.write(format_json(evaluation))
+    else:
+        print_evaluation(evaluation)
+    if output is not None:
+        print_note(f"report: {write_report(evaluation, output)}")
+
+
+def print_evaluation(evaluation: Evaluation) -> None:
+    """Tables on stdout: figures, classification report, confusion matrix."""
+    from fervid.evaluation.summary import describe_labels
+
+    console = stdout()
+    head = f"{evaluation.model} on {evaluation.split}: {evaluation.accuracy.n:,} faces, {describe_labels(evaluation)}"
+    console.print(head, style="bold", markup=False)
+    for table in (_tabulate_summary, _tabulate_classes, _tabulate_confusion):
+        console.print()
+        console.print(table(evaluation))
+    for note in evaluation.notes:
+        console.print()
+        console.print(note, markup=False)
+
+
+def _tabulate_summary(evaluation: Evaluation) -> Table:
+    from fervid.evaluation.summary import summarise
+
+    table = _create_table("figure", "value", "95 % interval", "faces")
+    for row in summarise(evaluation):
+        table.add_row(row.name, row.value, row.interval, row.n)
+    return table
+
+
+def _tabulate_classes(evaluation: Evaluation) -> Table:
+    table = _create_table("expression", "precision", "recall", "F1", "support")
+    averages = (("macro average", evaluation.macro_average), ("weighted average", evaluation.weighted_average))
+    for name, scores in (*zip(evaluation.labels, evaluation.classes, strict=True), *averages):
+        table.add_row(
+            name, f"{scores.precision:.3f}", f"{scores.recall:.3f}", f"{scores.f1:.3f}", f"{scores.support:,}"
+        )
+        if name == evaluation.labels[-1]:
+            table.add_section()
+    return table
+
+
+def _tabulate_confusion(evaluation: Evaluation) -> Table:
+    table = _create_table("label ↓ answer →", *evaluation.labels)
+    for i, (label, counts) in enumerate(zip(evaluation.labels, evaluation.confusion.tolist(), strict=True)):
+        table.add_row(label, *(f"[bold]{count}[/]" if i == j else str(count) for j, count in enumerate(counts)))
+    return table
+
+
+def _create_table(first: str, *others: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table

@@ -1,0 +1,193 @@
+"""The evaluation as one HTML page: no script, no picture of a face, nothing fetched from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from html import escape
+
+from fervid.evaluation.evaluation import Evaluation
+from fervid.evaluation.figures import DARK, LIGHT, draw_reliability, draw_risk_coverage
+from fervid.evaluation.metrics import ClassScores
+from fervid.evaluation.summary import describe_confidence, describe_labels, format_percent, rank_confusions, summarise
+
+_STYLE = f"""
+:root {{
+  color-scheme: light dark;
+  --paper: {LIGHT.background}; --ink: {LIGHT.ink}; --faint: {LIGHT.faint}; --line: #dfe4ec; --accent: 36 89 179;
+}}
+@media (prefers-color-scheme: dark) {{
+  :root {{
+    --paper: {DARK.background}; --ink: {DARK.ink}; --faint: {DARK.faint}; --line: #2a3240; --accent: 64 118 214;
+  }}
+}}
+* {{ box-sizing: border-box; }}
+body {{
+  margin: 0 auto; padding: 2.5rem 1.25rem 4rem; max-width: 60rem; background: var(--paper); color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
+}}
+h1 {{ margin: 0; font-size: 1.7rem; line-height: 1.2; }}
+h2 {{ margin: 2.75rem 0 .5rem; font-size: 1.2rem; }}
+p {{ margin: .4rem 0; max-width: 44rem; }}
+.faint, caption, td.meaning {{ color: var(--faint); }}
+.wide {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
+caption {{ caption-side: bottom; text-align: left; padding-top: .5rem; font-size: .875rem; }}
+th, td {{ padding: .35rem .8rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }}
+th {{ font-weight: 600; }}
+thead th {{ color: var(--faint); font-weight: 500; }}
+th[scope=row], td.meaning, thead th:first-child, th.left {{ text-align: left; }}
+th:first-child, td:first-child {{ padding-left: 0; }}
+td.meaning {{ white-space: normal; min-width: 15rem; font-size: .9rem; }}
+td.value {{ font-weight: 600; }}
+tr.average th, tr.average td {{ border-bottom: 0; }}
+table.matrix td {{
+  min-width: 4.6rem; text-align: center; line-height: 1.2; border: 2px solid var(--paper);
+  background: rgb(var(--accent) / var(--share));
+}}
+table.matrix td.full {{ color: #fff; }}
+table.matrix td.hit {{ font-weight: 700; }}
+table.matrix td small {{ display: block; font-weight: 400; opacity: .8; }}
+table.matrix th {{ border: 0; }}
+table.matrix thead th {{ text-align: center; }}
+.notes {{ border-left: 3px solid rgb(var(--accent)); padding: .1rem 0 .1rem 1rem; }}
+figure {{ margin: 1rem 0 2rem; max-width: 40rem; }}
+img {{ display: block; width: 100%; height: auto; }}
+figcaption {{ color: var(--faint); font-size: .875rem; }}
+ol {{ padding-left: 1.2rem; margin: .4rem 0; }}
+@media (max-width: 40rem) {{ th, td {{ padding: .3rem .45rem; }} table.matrix td {{ min-width: 3.4rem; }} }}
+@media print {{ body {{ max-width: none; padding: 0; }} h2, figure, table {{ break-inside: avoid; }} }}
+"""
+
+
+def build_page(evaluation: Evaluation) -> str:
+    """The whole page, readable in light and dark, on paper and by a screen reader."""
+    e = evaluation
+    title = f"{e.model} on {e.split}"
+    notes = "".join(f"<p>{escape(note)}</p>" for note in e.notes)
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>{escape(title)} · fervid evaluation</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<h1>{escape(title)}</h1>
+<p class="faint">{e.accuracy.n:,} faces of FER2013 (data {escape(e.data)}) · {describe_labels(e)} ·
+expressions as people labelled them, which is not what anyone felt</p>
+{f'<div class="notes">{notes}</div>' if notes else ""}
+<h2>Figures</h2>
+{_build_summary(e)}
+<h2>Expression by expression</h2>
+{_build_classification_report(e)}
+<h2>What is taken for what</h2>
+{_build_confusion_matrix(e)}
+{_build_confusions(e)}
+<h2>Does it know when it is unsure?</h2>
+{_build_figure(e, draw_reliability, "Reliability diagram", _describe_reliability(e))}
+{_build_figure(e, draw_risk_coverage, "Risk–coverage curve", _describe_risk(e))}
+</body>
+</html>
+"""
+
+
+def _build_summary(evaluation: Evaluation) -> str:
+    rows = "\n".join(
+        f'<tr><th scope="row">{escape(row.name)}</th><td class="value">{escape(row.value)}</td>'
+        f'<td>{escape(row.interval)}</td><td>{escape(row.n)}</td><td class="meaning">{escape(row.meaning)}</td></tr>'
+        for row in summarise(evaluation)
+    )
+    return f"""<div class="wide"><table>
+<thead><tr><th scope="col">figure</th><th scope="col">value</th><th scope="col">95 % interval</th>
+<th scope="col">faces</th><th scope="col" class="left">meaning</th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+<caption>Intervals: percentile bootstrap, 2,000 resamples of the faces.</caption>
+</table></div>"""
+
+
+def _build_classification_report(evaluation: Evaluation) -> str:
+    rows = [_build_scores(str(e), s) for e, s in zip(evaluation.labels, evaluation.classes, strict=True)]
+    rows.append(_build_scores("macro average", evaluation.macro_average, "average"))
+    rows.append(_build_scores("weighted average", evaluation.weighted_average, "average"))
+    return f"""<div class="wide"><table>
+<thead><tr><th scope="col">expression</th><th scope="col">precision</th><th scope="col">recall</th>
+<th scope="col">F1</th><th scope="col">support</th></tr></thead>
+<tbody>
+{chr(10).join(rows)}
+</tbody>
+<caption>Precision: how often the answer is right. Recall: how many of the labelled faces are found.</caption>
+</table></div>"""
+
+
+def _build_scores(name: str, scores: ClassScores, kind: str = "") -> str:
+    return (
+        f'<tr class="{kind}"><th scope="row">{escape(name)}</th><td>{scores.precision:.3f}</td>'
+        f"<td>{scores.recall:.3f}</td><td>{scores.f1:.3f}</td><td>{scores.support:,}</td></tr>"
+    )
+
+
+def _build_confusion_matrix(evaluation: Evaluation) -> str:
+    head = "".join(f'<th scope="col">{escape(label)}</th>' for label in evaluation.labels)
+    rows = []
+    for i, (label, counts) in enumerate(zip(evaluation.labels, evaluation.confusion.tolist(), strict=True)):
+        total = max(1, sum(counts))
+        cells = []
+        for j, count in enumerate(counts):
+            share = count / total
+            kind = " ".join(word for word, on in (("hit", i == j), ("full", share > 0.75)) if on)
+            cells.append(
+                f'<td class="{kind}" style="--share:{0.05 + 0.95 * share:.3f}">'
+                f"{format_percent(share, 0)}<small>{count:,}</small></td>"
+            )
+        rows.append(f'<tr><th scope="row">{escape(label)}</th>{"".join(cells)}</tr>')
+    return f"""<div class="wide"><table class="matrix">
+<thead><tr><th scope="col">labelled ↓ answered →</th>{head}</tr></thead>
+<tbody>
+{chr(10).join(rows)}
+</tbody>
+<caption>Percent of the row, and faces below it.</caption>
+</table></div>"""
+
+
+def _build_confusions(evaluation: Evaluation) -> str:
+    confusions = rank_confusions(evaluation)
+    if not confusions:
+        return ""
+    items = "".join(
+        f"<li>{c.label} answered as {c.answer}: {c.count:,} faces, {format_percent(c.share)} of {c.label}</li>"
+        for c in confusions
+    )
+    return f"<p>The most frequent mistakes:</p><ol>{items}</ol>"
+
+
+def _build_figure(evaluation: Evaluation, draw: Callable[..., bytes], name: str, text: str) -> str:
+    light, dark = (_to_data_uri(draw(evaluation, theme=theme, file_format="svg")) for theme in (LIGHT, DARK))
+    return f"""<figure><picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">
+<img src="{light}" alt="{escape(name)}. {escape(text)}"></picture><figcaption>{escape(text)}</figcaption></figure>"""
+
+
+def _describe_reliability(evaluation: Evaluation) -> str:
+    return (
+        f"When the network says 70 %, is it right 70 % of the time? Bars on the diagonal say yes. "
+        f"Its confidence is {describe_confidence(evaluation)}."
+    )
+
+
+def _describe_risk(evaluation: Evaluation) -> str:
+    if evaluation.accuracy_certain is None:
+        return "The fewer faces are answered, the most confident first, the fewer answers are wrong."
+    return (
+        f"At its threshold of {evaluation.threshold:g} the network answers "
+        f"{format_percent(1 - evaluation.uncertain.value)} of the faces and is wrong on "
+        f"{format_percent(1 - evaluation.accuracy_certain.value)} of those; answering every face, on "
+        f"{format_percent(1 - evaluation.accuracy.value)}."
+    )
+
+
+def _to_data_uri(svg: bytes) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"

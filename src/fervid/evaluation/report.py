@@ -1,0 +1,75 @@
+"""A folder that shows an evaluation: a page to read, the figures to put elsewhere, the numbers to compute with."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+from fervid.errors import InputError
+from fervid.evaluation.evaluation import Evaluation
+from fervid.evaluation.figures import draw_confusion_matrix, draw_reliability, draw_risk_coverage
+from fervid.evaluation.page import build_page
+from fervid.files import write_atomically
+
+PAGE = "index.html"
+
+
+def write_report(evaluation: Evaluation, folder: str | Path) -> Path:
+    """Write ``index.html`` (self-contained), ``report.json``, ``classification_report.csv`` and three PNG figures.
+
+    Args:
+        evaluation: what to show.
+        folder: made if absent; files of the same names are replaced, each whole or not at all.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
+    _make_folder(Path(folder))
+    files = {
+        "report.json": format_json(evaluation).encode(),
+        "classification_report.csv": format_classification_report(evaluation).encode(),
+        "confusion_matrix.png": draw_confusion_matrix(evaluation),
+        "reliability.png": draw_reliability(evaluation),
+        "risk_coverage.png": draw_risk_coverage(evaluation),
+        PAGE: build_page(evaluation).encode(),
+    }
+    try:
+        for name, data in files.items():
+            with write_atomically(Path(folder) / name) as part:
+                part.write_bytes(data)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    return Path(folder) / PAGE
+
+
+def format_json(evaluation: Evaluation) -> str:
+    """The evaluation as JSON text, the same bytes for the same evaluation."""
+    return json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+
+def format_classification_report(evaluation: Evaluation) -> str:
+    """Precision, recall, F1 and support of every label, then the two averages, as CSV text."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["label", "precision", "recall", "f1", "support"])
+    for label, scores in evaluation.to_dict()["classification_report"].items():
+        writer.writerow([label, scores["precision"], scores["recall"], scores["f1"], scores["support"]])
+    return stream.getvalue()
+
+
+def _make_folder(folder: Path) -> None:
+    """Fail before the figures are drawn, not after."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+
+
+def _unwritable(folder: str | Path, error: OSError) -> InputError:
+    reason = error.strerror or error
+    return InputError(f"cannot write the report to {folder} ({reason})", advice="Choose another folder with -o.")

@@ -1,0 +1,208 @@
+"""``fervid evaluate`` from the parsed line to the written report, with a real network of one layer."""
+
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fervid.cli import app
+from fervid.emotions import EMOTIONS, emotions_for
+from fervid.models.spec import INPUT, OUTPUTS, ModelSpec
+
+pa = pytest.importorskip("pyarrow")
+onnx = pytest.importorskip("onnx")
+
+FACES = {"Training": 40, "PrivateTest": 80}
+
+
+def paint_face(emotion, rng):
+    """Noise with a brighter band: its height tells the emotion."""
+    face = rng.normal(110, 30, (48, 48))
+    face[emotion * 6 : emotion * 6 + 6] += 25
+    return np.clip(face, 0, 255).astype(np.uint8)
+
+
+def encode(face):
+    stream = io.BytesIO()
+    Image.fromarray(face).save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    """A Parquet of generated faces with votes; the first ten PrivateTest faces also stand in Training."""
+    import pyarrow.parquet
+
+    rng = np.random.default_rng(5)
+    emotions = rng.integers(0, 7, sum(FACES.values()))
+    images = [paint_face(e, rng) for e in emotions]
+    images[40:50] = images[:10]
+    emotions[40:50] = emotions[:10]
+    names = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]
+    columns = {f"votes_{name}": (emotions == i) * 8 for i, name in enumerate(names)}
+    columns |= {f"votes_{name}": np.full(len(emotions), 1) for name in ("contempt", "unknown")}
+    columns["votes_NF"] = np.zeros(len(emotions), dtype=int)
+    table = {
+        "image": [encode(image) for image in images],
+        "emotion": emotions,
+        "Usage": [split for split, count in FACES.items() for _ in range(count)],
+        **columns,
+    }
+    path = tmp_path_factory.mktemp("data") / "faces.parquet"
+    pyarrow.parquet.write_table(pa.table(table), path)
+    return path
+
+
+def build_model(folder, labels):
+    """One linear layer that measures the brightness of each band."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    rows = [EMOTIONS.index(e) for e in emotions_for(labels)]
+    bands = np.zeros((48, 48, 8), dtype=np.float32)
+    for emotion in range(7):
+        bands[emotion * 6 : emotion * 6 + 6, :, emotion] = 0.02
+    flat = bands.reshape(48 * 48, 8)
+    weights = {"emotion_weights": flat[:, rows], "vote_weights": flat}
+    nodes = [
+        helper.make_node("Flatten", [INPUT], ["pixels"]),
+        helper.make_node("MatMul", ["pixels", "emotion_weights"], [OUTPUTS[0]]),
+        helper.make_node("MatMul", ["pixels", "vote_weights"], [OUTPUTS[1]]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "bands",
+        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["N", 1, 48, 48])],
+        [
+            helper.make_tensor_value_info(OUTPUTS[0], TensorProto.FLOAT, ["N", labels]),
+            helper.make_tensor_value_info(OUTPUTS[1], TensorProto.FLOAT, ["N", 8]),
+        ],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    spec = ModelSpec(
+        name="bands", version="1", labels=emotions_for(labels), size=48, crop=1.0, mean=128.0, std=64.0,
+        temperature=1.0, votes_temperature=1.0, threshold=0.5, training_data="generated", licence="Apache-2.0",
+        recipe="none",
+    )  # fmt: skip
+    helper.set_model_props(model, spec.to_metadata())
+    path = folder / f"bands{labels}.onnx"
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return build_model(tmp_path_factory.mktemp("model"), 7)
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Run the command line in this process: (exit status, stdout, stderr)."""
+
+    def run_line(*words):
+        monkeypatch.setattr(sys, "argv", ["fervid", "evaluate", *map(str, words)])
+        with pytest.raises(SystemExit) as caught:
+            app.main()
+        captured = capsys.readouterr()
+        return caught.value.code or 0, captured.out, captured.err
+
+    return run_line
+
+
+def test_tables_go_to_stdout(run, model, faces):
+    status, out, err = run(model, "--data", faces)
+    assert status == 0
+    assert err == ""
+    assert "bands7@" in out
+    assert "PrivateTest: 80 faces, 7 labels" in out
+    for word in (
+        "accuracy, official",
+        "accuracy, de-duplicated",
+        "macro-F1",
+        "FER+ majority",
+        "ECE",
+        "NLL",
+        "uncertain",
+    ):
+        assert word in out
+    for emotion in EMOTIONS:
+        assert emotion in out
+    assert "weighted average" in out
+    assert max(len(line.rstrip()) for line in out.splitlines()) <= 80
+
+
+def test_json_is_the_report_and_the_same_twice(run, model, faces, tmp_path):
+    status, out, err = run(model, "--data", faces, "--json", "--threads", 1, "-o", tmp_path / "report")
+    assert status == 0
+    assert err == f"report: {tmp_path / 'report' / 'index.html'}\n"
+    assert (tmp_path / "report" / "report.json").read_text(encoding="utf-8") == out
+    again = run(model, "--data", faces, "--json", "--threads", 1)
+    assert again == (0, out, "")
+    data = json.loads(out)
+    assert data["schema"] == "fervid-evaluation/1"
+    assert data["n"] == 80
+    assert data["accuracy"]["official"]["value"] > 0.5  # the bands can be told apart
+    assert data["accuracy"]["deduplicated"]["n"] == 70
+    assert data["accuracy"]["strict"]["n"] <= 70
+    assert data["fer_plus_majority"]["emotion_head"]["n"] == 80
+    assert data["notes"] == []
+
+
+def test_six_labels(run, model, faces):
+    status, out, _ = run(model, "--data", faces, "--labels", 6, "--json")
+    assert status == 0
+    data = json.loads(out)
+    assert data["labels"] == ["angry", "fear", "happy", "sad", "surprise", "neutral"]
+    assert np.array(data["confusion_matrix"]).shape == (6, 6)
+
+
+def test_notes_follow_the_tables(run, model, faces):
+    status, out, _ = run(model, "--data", faces, "--split", "Training")
+    assert status == 0
+    assert "Training: 40 faces" in out
+    assert "unknown" in out
+    assert "has seen these faces" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["--split", "Test"], 2, "unknown split 'Test'"),
+        (["--labels", "5"], 2, "no system of 5 labels"),
+        (["--threads", "0"], 2, "--threads"),
+        (["--split", "PublicTest"], 1, "no PublicTest rows"),
+    ],
+)
+def test_wrong_requests(run, model, faces, words, status, message):
+    got, out, err = run(model, "--data", faces, *words)
+    assert (got, out) == (status, "")
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_a_model_of_six_labels_is_not_asked_for_seven(run, faces, tmp_path):
+    model = build_model(tmp_path, 6)
+    status, out, err = run(model, "--data", faces)
+    assert (status, out) == (2, "")
+    assert "knows 6 labels" in err
+    assert "--labels 6" in err
+    assert run(model, "--data", faces, "--labels", 6)[0] == 0
+
+
+def test_missing_files(run, model, faces, tmp_path):
+    status, _, err = run(model, "--data", tmp_path / "none.parquet")
+    assert status == 1
+    assert "none.parquet" in err
+    status, _, err = run(tmp_path / "none.onnx", "--data", faces)
+    assert status == 1
+    assert "none.onnx" in err
+
+
+def test_a_report_that_cannot_be_written(run, model, faces, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    status, _, err = run(model, "--data", faces, "-o", tmp_path / "file")
+    assert status == 1
+    assert "cannot write the report" in err

@@ -1,0 +1,178 @@
+"""The report: complete, self-contained, the same twice, and readable when there is little to say."""
+
+import csv
+import io
+import json
+import re
+from base64 import b64decode
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fervid.errors import InputError
+from fervid.evaluation.evaluation import evaluate_model
+from fervid.evaluation.figures import DARK, LIGHT, draw_confusion_matrix, draw_reliability, draw_risk_coverage
+from fervid.evaluation.page import build_page
+from fervid.evaluation.report import write_report
+from fervid.evaluation.summary import rank_confusions, summarise
+
+FILES = {
+    "index.html",
+    "report.json",
+    "classification_report.csv",
+    "confusion_matrix.png",
+    "reliability.png",
+    "risk_coverage.png",
+}
+DRAWINGS = [draw_confusion_matrix, draw_reliability, draw_risk_coverage]
+
+
+@pytest.fixture
+def evaluation(world):
+    return evaluate_model(world.classifier, world.faces, "PrivateTest")
+
+
+class Checker(HTMLParser):
+    """Fails on a tag that is not closed in its turn; gathers tags and attributes."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen, self.attributes = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        self.attributes += attrs
+        if tag not in {"meta", "img", "source", "br", "link"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_report_is_complete_and_the_same_twice(evaluation, tmp_path):
+    page = write_report(evaluation, tmp_path / "new" / "report")
+    assert page == tmp_path / "new" / "report" / "index.html"
+    assert {path.name for path in page.parent.iterdir()} == FILES
+    first = {path.name: path.read_bytes() for path in page.parent.iterdir()}
+    write_report(evaluation, page.parent)
+    assert {path.name: path.read_bytes() for path in page.parent.iterdir()} == first
+
+
+def test_json_and_csv_say_what_the_evaluation_says(evaluation, tmp_path):
+    write_report(evaluation, tmp_path)
+    assert json.loads((tmp_path / "report.json").read_text()) == evaluation.to_dict()
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "classification_report.csv").read_text())))
+    assert [row["label"] for row in rows] == [*evaluation.labels, "macro average", "weighted average"]
+    for row, scores in zip(rows, evaluation.classes, strict=False):
+        assert float(row["recall"]) == pytest.approx(scores.recall, abs=1e-6)
+        assert int(row["support"]) == scores.support
+
+
+def test_page_is_well_formed_and_fetches_nothing(evaluation):
+    page = build_page(evaluation)
+    checker = Checker()
+    checker.feed(page)
+    assert checker.open == []
+    assert "script" not in checker.seen
+    assert "link" not in checker.seen
+    assert "http" not in re.sub(r'<meta http-equiv="Content-Security-Policy"', "", page)
+    sources = [value for name, value in checker.attributes if name in {"src", "srcset", "href"}]
+    assert len(sources) == 4  # two figures, each for light and dark
+    for source in sources:
+        kind, data = source.split(",")
+        assert kind == "data:image/svg+xml;base64"
+        assert ElementTree.fromstring(b64decode(data)).tag.endswith("svg")
+    assert "@import" not in page
+    assert "url(" not in page
+
+
+def test_page_shows_every_figure(evaluation):
+    page = build_page(evaluation)
+    for row in summarise(evaluation):
+        assert row.name in page
+        assert row.value in page
+        assert row.interval in page
+    for count in evaluation.confusion.ravel():
+        assert f"<small>{count}</small>" in page
+    for note in evaluation.notes:
+        assert note in page
+
+
+def test_page_escapes_what_it_did_not_write(world):
+    classifier = world.classifier
+    classifier.identity = "<b>&mine@012345678901"
+    page = build_page(evaluate_model(classifier, world.faces, "PrivateTest"))
+    assert "<b>" not in page
+    assert "&lt;b&gt;&amp;mine" in page
+
+
+def test_unknown_figures_are_called_unknown(world):
+    world.votes = None
+    rows = {row.name: row for row in summarise(evaluate_model(world.classifier, world.faces, "PrivateTest"))}
+    for name in ("accuracy, de-duplicated", "accuracy, strict", "FER+ majority", "FER+ majority, votes head"):
+        assert (rows[name].value, rows[name].interval, rows[name].n) == ("unknown", "", "")
+    assert rows["accuracy, official"].value.endswith(" %")
+    assert rows["accuracy, official"].n == "600"
+
+
+def test_confusions_are_ranked(evaluation):
+    ranked = rank_confusions(evaluation, 42)
+    off_diagonal = evaluation.confusion.copy()
+    np.fill_diagonal(off_diagonal, 0)
+    assert sum(confusion.count for confusion in ranked) == off_diagonal.sum()
+    assert [c.count for c in ranked] == sorted((c.count for c in ranked), reverse=True)
+    first = ranked[0]
+    row, column = evaluation.labels.index(first.label), evaluation.labels.index(first.answer)
+    assert first.count == off_diagonal.max() == evaluation.confusion[row, column]
+    assert first.share == pytest.approx(first.count / evaluation.classes[row].support)
+    assert len(rank_confusions(evaluation)) == 5
+
+
+@pytest.mark.parametrize("draw", DRAWINGS)
+def test_figures_are_pictures_in_both_themes(draw, evaluation):
+    light, dark = (Image.open(io.BytesIO(draw(evaluation, theme=theme))).convert("RGB") for theme in (LIGHT, DARK))
+    assert light.size == dark.size
+    assert min(light.size) > 600
+    assert light.getpixel((2, 2)) == (255, 255, 255)
+    assert dark.getpixel((2, 2)) == (0x12, 0x16, 0x1D)
+    assert len(light.getcolors(1 << 24)) > 50  # more than a blank sheet
+    svg = draw(evaluation, file_format="svg")
+    assert svg == draw(evaluation, file_format="svg")
+    assert ElementTree.fromstring(svg).tag.endswith("svg")
+
+
+@pytest.mark.parametrize("draw", DRAWINGS)
+def test_figures_ignore_the_users_matplotlibrc(draw, evaluation):
+    import matplotlib
+
+    before = draw(evaluation)
+    with matplotlib.rc_context({"axes.facecolor": "red", "font.size": 30, "savefig.dpi": 10, "lines.linewidth": 9}):
+        assert draw(evaluation) == before
+        assert matplotlib.rcParams["font.size"] == 30  # and leave it as it was
+
+
+@pytest.mark.parametrize(
+    ("truths", "answers", "confidence", "labels"),
+    [
+        ([3], [3], [1.0], 7),  # one face, right and sure
+        ([3], [0], [0.2], 6),  # one face, wrong and unsure
+        ([0, 1, 2], [1, 2, 0], [0.9, 0.9, 0.9], 7),  # everything wrong
+        ([3] * 30, [3] * 30, [0.999] * 30, 6),  # everything right
+    ],
+)
+def test_report_of_little_data(truths, answers, confidence, labels, make_world, tmp_path):
+    world = make_world(np.array(truths), np.array(answers), np.array(confidence))
+    evaluation = evaluate_model(world.classifier, world.faces, "PrivateTest", labels=labels)
+    write_report(evaluation, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == FILES
+    json.loads((tmp_path / "report.json").read_text(), parse_constant=pytest.fail)  # no NaN, no Infinity
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(evaluation, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="cannot write the report"):
+        write_report(evaluation, tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "in the way"
