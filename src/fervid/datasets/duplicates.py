@@ -28,7 +28,8 @@ def find_twins(
 
     Returns:
         ``(N,)`` bool exact: some other has the same pixels; ``(N,)`` bool near: exact, or some other correlates above
-        :data:`NEAR_TWIN_CORRELATION` when both are averaged down to 16×16 px. Constant pictures are never near.
+        :data:`NEAR_TWIN_CORRELATION` when both are averaged down to 16×16 px of whole grey levels. Constant
+        pictures are never near.
     """
     known = set(hash_images(others).tolist())
     exact = np.array([digest in known for digest in hash_images(images)], dtype=np.bool_)
@@ -44,6 +45,8 @@ def find_twins(
 def _normalised_thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     n, height, width = images.shape
     small = images.reshape(n, 16, height // 16, 16, width // 16).mean(axis=(2, 4), dtype=np.float32).reshape(n, 256)
+    np.rint(small, out=small)  # an 8-bit thumbnail, as other tools make it: borderline pairs come out the same
     small -= small.mean(axis=1, keepdims=True)
     norm = np.linalg.norm(small, axis=1, keepdims=True)
-    return np.divide(small, norm, out=np.zeros_like(small), where=norm > 1e-3)
+    normalised: NDArray[np.float32] = np.divide(small, norm, out=np.zeros_like(small), where=norm > 1e-3)
+    return normalised

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,25 @@ VOTE_COLUMNS: Final[dict[str, str]] = {
 """What each FER+ column counts, in the order of ``fer2013new.csv``."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceRow:
+    """One labelled face on its way from a source to a :class:`FaceSet` or a file.
+
+    Attributes:
+        image: ``(48, 48)`` uint8 grey.
+        emotion: index into :data:`fervid.emotions.EMOTIONS`.
+        split: index into :data:`SPLITS`.
+        votes: ten FER+ counts in the order of :data:`VOTE_COLUMNS`, or None.
+        where: file and line, row or picture that it came from, as errors name it.
+    """
+
+    image: NDArray[np.uint8]
+    emotion: int
+    split: int
+    votes: tuple[int, ...] | None = None
+    where: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class FaceSet:
     """Faces with their labels.
@@ -53,6 +73,17 @@ class FaceSet:
     emotions: NDArray[np.int64]
     splits: NDArray[np.int64]
     votes: NDArray[np.int64] | None = None
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[FaceRow]) -> Self:
+        """Gather rows; the set has votes when every row has."""
+        votes = [row.votes for row in rows if row.votes is not None]
+        return cls(
+            np.array([row.image for row in rows], dtype=np.uint8).reshape(-1, FACE_SIZE, FACE_SIZE),
+            np.array([row.emotion for row in rows], dtype=np.int64),
+            np.array([row.split for row in rows], dtype=np.int64),
+            np.array(votes, dtype=np.int64) if votes and len(votes) == len(rows) else None,
+        )
 
     def __len__(self) -> int:
         return len(self.images)

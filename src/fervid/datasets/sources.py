@@ -1,0 +1,153 @@
+"""Where faces come from: a format is recognised from the path, and said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from fervid.datasets.faceset import SPLITS, FaceRow
+from fervid.datasets.folder import iterate_pictures, list_pictures
+from fervid.datasets.kagglecsv import find_csv_split, iterate_csv
+from fervid.datasets.parquet import iterate_parquet, open_parquet
+from fervid.datasets.table import count_records, open_table
+from fervid.errors import DatasetError, UsageError
+
+_WHOLE_FILES: Final = ("fer2013.csv", "icml_face_data.csv")
+_ARCHIVES: Final = {b"PK\x03\x04": "zip", b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7z"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Something that faces can be read from.
+
+    Attributes:
+        path: the file or folder that is read.
+        description: which format it was recognised as.
+        total: rows that it has, bad ones included; blank lines of a CSV count.
+        in_order: whether its rows are in the order of their original, so that FER+ votes can be joined.
+        notes: what a reader should know of how it was understood.
+        iterate: starts reading; a bad row comes as its error.
+    """
+
+    path: Path
+    description: str
+    total: int
+    in_order: bool
+    notes: tuple[str, ...]
+    iterate: Callable[[], Iterator[FaceRow | DatasetError]]
+
+
+def open_source(path: str | Path, *, split: str | None = None) -> Source:
+    """Recognise what ``path`` holds: Kaggle's CSV, its pictures in folders, or Parquet.
+
+    Folders are looked at first for ``fer2013.csv`` or ``icml_face_data.csv``, then for ``train.csv``, then for folders
+    that are called as splits or emotions are. A folder with nothing but one folder in it stands for that one.
+
+    Args:
+        path: a file or a folder.
+        split: one of :data:`fervid.datasets.faceset.SPLITS`, for a source that names no splits.
+
+    Raises:
+        DatasetError: nothing there, or none of these formats.
+        UsageError: no such split, or the source names its own.
+        MissingExtraError: it is Parquet, and pyarrow is not installed.
+    """
+    if split is not None and split not in SPLITS:
+        raise UsageError(f"unknown split {split!r}", advice=f"Use one of: {', '.join(SPLITS)}.")
+    place = Path(path)
+    try:
+        if place.is_dir():
+            return _open_folder(place, split)
+        with place.open("rb") as file:
+            magic = file.read(8)
+    except FileNotFoundError:
+        raise DatasetError(f"there is no file or folder {place}", advice="Check the path.") from None
+    except OSError as error:
+        raise DatasetError(f"cannot open {place} ({error.strerror})", advice="Check its permissions.") from None
+    if magic.startswith(b"PAR1"):
+        return _open_parquet(place, split)
+    for start, name in _ARCHIVES.items():
+        if magic.startswith(start):
+            raise DatasetError(f"{place} is a {name} archive", advice="Unpack it, and give what was in it.")
+    return _open_csv(place, split)
+
+
+def _open_csv(path: Path, split: str | None, notes: tuple[str, ...] = ()) -> Source:
+    table = open_table(path)
+    named = find_csv_split(table, split)
+    if named is not None:
+        notes = (f"{path.name} has no column Usage: all its rows count as {named}", *notes)
+    return Source(
+        path=path,
+        description=f"Kaggle's CSV ({', '.join(table.columns)})",
+        total=count_records(path),
+        in_order=True,
+        notes=notes,
+        iterate=lambda: iterate_csv(table, named),
+    )
+
+
+def _open_parquet(path: Path, split: str | None) -> Source:
+    if split is not None:
+        raise UsageError(f"{path} names the split of each row", advice="Leave --split out.")
+    with open_parquet(path) as file:
+        total = file.metadata.num_rows
+
+    def iterate() -> Iterator[FaceRow | DatasetError]:
+        with open_parquet(path) as file:
+            yield from iterate_parquet(file, str(path))
+
+    return Source(path, "Parquet", total, True, (), iterate)
+
+
+def _open_folder(folder: Path, split: str | None) -> Source:
+    names = {entry.name.lower(): entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")}
+    for name in _WHOLE_FILES:
+        if name in names:
+            others = [other for other in names if other.endswith(".csv") and other != name]
+            return _open_csv(names[name], split, (f"beside it, not read: {', '.join(others)}",) if others else ())
+    if "train.csv" in names:
+        return _open_pair(names["train.csv"], names.get("test.csv"), split)
+    if len(names) == 1 and next(iter(names.values())).is_dir():
+        only = next(iter(names.values()))
+        # A lone "train" or "angry" is a layout; a lone "archive" or "images" wraps one.
+        try:
+            pictures = list_pictures(folder, split)
+        except DatasetError:
+            return _open_folder(only, split)
+    else:
+        pictures = list_pictures(folder, split)
+    return Source(
+        path=folder,
+        description="folders that fervid exported" if pictures.is_export else "folders of pictures",
+        total=len(pictures.pictures),
+        in_order=pictures.is_export,
+        notes=pictures.notes,
+        iterate=lambda: iterate_pictures(pictures),
+    )
+
+
+def _open_pair(train: Path, test: Path | None, split: str | None) -> Source:
+    """The competition's ``train.csv`` with its ``test.csv``, which is read only if somebody has added labels to it."""
+    first = _open_csv(train, split)
+    if test is None:
+        return first
+    if open_table(test).find("emotion") is None:
+        skipped = f"{test.name} is not read: the competition kept its labels back"
+        return Source(first.path, first.description, first.total, True, (*first.notes, skipped), first.iterate)
+    second = _open_csv(test, None)
+
+    def iterate() -> Iterator[FaceRow | DatasetError]:
+        yield from first.iterate()
+        yield from second.iterate()
+
+    return Source(
+        path=train.parent,
+        description="train.csv and test.csv",
+        total=first.total + second.total,
+        in_order=True,
+        notes=(*first.notes, *second.notes),
+        iterate=iterate,
+    )
