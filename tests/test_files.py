@@ -18,8 +18,13 @@ def test_a_file_appears_whole_in_a_new_folder(tmp_path: Path) -> None:
 def test_an_error_leaves_the_old_file_and_no_part(tmp_path: Path, error: type[BaseException]) -> None:
     path = tmp_path / "b.txt"
     path.write_text("old")
-    with pytest.raises(error), write_atomically(path) as part:
-        part.write_text("half")
-        raise error
+
+    def fail() -> None:
+        with write_atomically(path) as part:
+            part.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

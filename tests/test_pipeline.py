@@ -93,6 +93,7 @@ class StubDetector:
     framing = Framing(1.0, 0.0, 0.0)
 
     def detect(self, image: NDArray[np.uint8], *, min_face: float) -> list[Detection]:
+        assert image.shape[0] >= min_face
         return [Detection(Box(x, 5, x + 30, 35), 0.9) for x in (60, 0, -20)]
 
 

@@ -21,7 +21,7 @@ def distributions(draw: st.DrawFn, labels: tuple[str, ...]) -> Distribution:
 def faces(draw: st.DrawFn, labels: tuple[Emotion, ...]) -> Face:
     x1, y1 = draw(st.floats(-100, 1000)), draw(st.floats(-100, 1000))
     side = draw(st.floats(1, 500))
-    points = st.floats(0, 1000)
+    points, angles = st.floats(0, 1000), st.floats(-90, 90)
     landmarks = draw(st.none() | st.lists(st.tuples(points, points), min_size=5, max_size=5))
     probabilities = draw(distributions(labels))
     return Face(
@@ -32,12 +32,12 @@ def faces(draw: st.DrawFn, labels: tuple[Emotion, ...]) -> Face:
         probabilities=probabilities,
         votes=draw(distributions(VOTE_LABELS)),
         landmarks=None if landmarks is None else np.array(landmarks),
-        quality=draw(st.none() | st.builds(Quality, st.floats(1, 500), st.floats(0, 1e4), st.none() | st.floats(-90, 90))),
+        quality=draw(st.none() | st.builds(Quality, st.floats(1, 500), st.floats(0, 1e4), st.none() | angles)),
         track_id=draw(st.none() | st.integers(0, 1000)),
     )  # fmt: skip
 
 
-@given(st.sampled_from([EMOTIONS, EMOTIONS_WITHOUT_DISGUST]).flatmap(lambda labels: st.lists(faces(labels), max_size=3)))
+@given(st.sampled_from([EMOTIONS, EMOTIONS_WITHOUT_DISGUST]).flatmap(lambda names: st.lists(faces(names), max_size=3)))
 def test_an_analysis_survives_json(found: list[Face]) -> None:
     analysis = Analysis(tuple(found), (640, 480), "base@0123456789ab", "haar", "a.jpg", {"detect": 1.0})
     text = json.dumps(analysis.to_dict(), allow_nan=False)

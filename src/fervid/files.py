@@ -20,6 +20,6 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
     part = final.with_name(f".{final.name}.{os.getpid()}.part")
     try:
         yield part
-        os.replace(part, final)
+        part.replace(final)
     finally:
         part.unlink(missing_ok=True)

@@ -69,7 +69,8 @@ def test_six_labels_reach_the_csv(astronaut: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert tuple(rows[0]) == COLUMNS
     assert rows[0]["p_disgust"] == ""
-    assert sum(float(rows[0][c]) for c in COLUMNS if c.startswith("p_") and c != "p_disgust") == pytest.approx(1, abs=1e-5)
+    shares = [float(rows[0][c]) for c in COLUMNS if c.startswith("p_") and c != "p_disgust"]
+    assert sum(shares) == pytest.approx(1, abs=1e-5)
 
 
 def test_a_bad_file_does_not_stop_the_others(folder: Path, tmp_path: Path) -> None:

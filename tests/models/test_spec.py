@@ -32,7 +32,9 @@ def test_values_that_cannot_be_right_break_the_contract(change: dict[str, object
         ModelSpec.from_metadata({SPEC_KEY: json.dumps(table)}, "tiny")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"labels": []}', '{"labels": ["a"], "vote_labels": [], "x": 1}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"labels": []}', '{"labels": ["a"], "vote_labels": [], "x": 1}']
+)
 def test_a_damaged_spec_is_named(text: str) -> None:
     with pytest.raises(ContractError, match="tiny"):
         ModelSpec.from_metadata({SPEC_KEY: text}, "tiny")

@@ -37,7 +37,9 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         load_model("absent.onnx")
 
 
-def test_a_changed_file_is_never_loaded(published: PublishedFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_file_is_never_loaded(
+    published: PublishedFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FERVID_MODEL_DIR", str(tmp_path / "named"))
     (tmp_path / "named").mkdir()
     (tmp_path / "named" / "tiny.onnx").write_bytes(b"tiny model!")
@@ -62,7 +64,7 @@ def test_what_arrives_changed_is_not_kept(published: PublishedFile, tmp_path: Pa
     with pytest.raises(IntegrityError):
         fetch("tiny")
     assert locate(published) is None
-    assert not [p for p in tmp_path.rglob("*.part")]
+    assert list(tmp_path.rglob("*.part")) == []
 
 
 def test_no_network_gives_the_way_around(published: PublishedFile, tmp_path: Path) -> None:
