@@ -31,9 +31,7 @@ def overlap(detection: Detection, box: Box) -> float:
 
 
 @pytest.mark.parametrize("name", FACES)
-def test_the_face_of_a_portrait_is_found_once(
-    detector: Detector, name: str, request: pytest.FixtureRequest
-) -> None:
+def test_the_face_of_a_portrait_is_found_once(detector: Detector, name: str, request: pytest.FixtureRequest) -> None:
     found = detector.detect(load_image(request.getfixturevalue(name)), min_face=20)
     assert len(found) == 1
     assert overlap(found[0], FACES[name]) > 0.55
@@ -103,9 +101,7 @@ def test_both_yunet_files_see_the_same(
     assert overlap(boxes[0], boxes[1].box) > 0.97
 
 
-def test_auto_is_yunet_when_present_else_haar(
-    request: pytest.FixtureRequest, no_yunet: None
-) -> None:
+def test_auto_is_yunet_when_present_else_haar(request: pytest.FixtureRequest, no_yunet: None) -> None:
     assert create_detector("auto").name == "haar"
     with pytest.raises(ModelError, match="fervid models pull yunet"):
         create_detector("yunet")
