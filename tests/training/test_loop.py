@@ -167,7 +167,7 @@ def test_a_learnable_set_is_learned(make_faces: Any, recipe: Any, tmp_path: Path
     events: list[Progress] = []
     train(config, data, tmp_path, on_progress=events.append)
     metrics = read_metrics(tmp_path)
-    assert metrics[-1]["train_loss"] < 0.7 * metrics[0]["train_loss"]
+    assert metrics[-1]["train_loss"] < 0.8 * metrics[0]["train_loss"]
     assert metrics[-1]["public_accuracy"] > 0.6
     assert ("public_votes_accuracy" in metrics[-1]) == votes
     assert [e.step for e in events if not e.metrics] == [*range(1, 13)] * 5

@@ -150,6 +150,6 @@ def _load(path: Path, place: torch.device) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path, map_location=place, weights_only=True)
     except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ModelError(f"{path} is damaged ({reason})", advice="Delete it and train again.") from None
     return state

@@ -161,7 +161,9 @@ def train(
                 elapsed, done = time.perf_counter() - began, (step + 1) / steps
                 speed = (step + 1) * schedule.batch_size / elapsed
                 remaining = estimate_remaining(schedule, epoch, done, elapsed)
-                on_progress(Progress(epoch + 1, schedule.epochs, step + 1, steps, size, float(loss), speed, remaining))
+                on_progress(
+                    Progress(epoch + 1, schedule.epochs, step + 1, steps, size, float(losses[-1]), speed, remaining)
+                )
         mean_loss = float(torch.stack(losses).mean())
         if not math.isfinite(mean_loss):
             raise ConfigError(f"the loss became {mean_loss} in epoch {epoch + 1}", advice="Lower the learning rate.")
@@ -200,14 +202,15 @@ class WeightAverage:
         self.network = copy.deepcopy(network).eval()
         self._decay = decay
         pairs = list(zip(self.network.state_dict().values(), network.state_dict().values(), strict=True))
-        self._floats = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._mine = [mine for mine, _ in pairs if mine.is_floating_point()]
+        self._theirs = [theirs for mine, theirs in pairs if mine.is_floating_point()]
         self._counts = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Move towards the network's present weights; ``step`` counts from 0 over the whole run."""
         decay = min(self._decay, (step + 1) / (step + 10))  # the first steps would otherwise weigh for ever
-        torch._foreach_lerp_([a for a, _ in self._floats], [b for _, b in self._floats], 1 - decay)
+        torch._foreach_lerp_(self._mine, self._theirs, 1 - decay)
         for mine, theirs in self._counts:
             mine.copy_(theirs)
 
