@@ -182,16 +182,16 @@ def _tabulate(findings: Audit) -> list[Table]:
         columns = ["official", "exact twin", "any twin", "de-duplicated", "strict"]
         leaks = _make_table("Test faces seen in Training", "split", columns)
         for leak in findings.leaks:
-            numbers = (leak.faces, leak.exact, leak.near, leak.faces - leak.exact, leak.faces - leak.near)
-            leaks.add_row(leak.split, *(f"{n:,}" for n in numbers))
+            seen = (leak.faces, leak.exact, leak.near, leak.faces - leak.exact, leak.faces - leak.near)
+            leaks.add_row(leak.split, *(f"{n:,}" for n in seen))
         tables.append(leaks)
     if findings.agreements:
         columns = ["faces", "with a majority", "agreeing", "of those", "of all"]
         agreement = _make_table("FER+ majority and label", "split", columns)
         for votes in findings.agreements:
             share = "–" if votes.share is None else f"{votes.share:.1%}"
-            numbers = (votes.faces, votes.decided, votes.agreeing)
-            agreement.add_row(votes.split, *(f"{n:,}" for n in numbers), share, f"{votes.agreeing / votes.faces:.1%}")
+            counted = (votes.faces, votes.decided, votes.agreeing)
+            agreement.add_row(votes.split, *(f"{n:,}" for n in counted), share, f"{votes.agreeing / votes.faces:.1%}")
         tables.append(agreement)
     return tables
 

@@ -40,7 +40,7 @@ def draw_audit(audit: Audit, name: str) -> bytes:
 
     has_votes = audit.vote_matrix is not None
     with _own_style():
-        figure = Figure(figsize=(14, 10.4 if has_votes or audit.leaks else 6), facecolor=_PAPER)
+        figure = Figure(figsize=(14, 10.4), facecolor=_PAPER)
         FigureCanvasAgg(figure)
         grid = figure.add_gridspec(
             2, 2, width_ratios=(1, 1.08), height_ratios=(1.35, 1), hspace=0.36, wspace=0.24,
@@ -51,8 +51,9 @@ def draw_audit(audit: Audit, name: str) -> bytes:
         _draw_balance(figure.add_subplot(grid[0, 0] if has_votes else grid[0, :]), audit)
         if has_votes:
             _draw_votes(figure.add_subplot(grid[0, 1]), audit)
-        _draw_leaks(figure.add_subplot(grid[1, 0]), audit)
-        _draw_findings(figure.add_subplot(grid[1, 1]), audit)
+        if audit.leaks:
+            _draw_leaks(figure.add_subplot(grid[1, 0]), audit)
+        _draw_findings(figure.add_subplot(grid[1, 1] if audit.leaks else grid[1, :]), audit)
         stream = io.BytesIO()
         figure.savefig(stream, format="png", dpi=PNG_DPI, metadata={"Software": None})
     return stream.getvalue()
@@ -126,10 +127,6 @@ def _draw_leaks(axes: Axes, audit: Audit) -> None:
     _dress(axes, "Leaks into the tests", subtitle)
     axes.grid(visible=False)
     axes.tick_params(axis="y", length=0)
-    if not audit.leaks:
-        axes.set_axis_off()
-        axes.text(0, 0.75, "no test split beside a Training split", transform=axes.transAxes, color=_FAINT)
-        return
     widest = max(leak.near / leak.faces for leak in audit.leaks)
     for row, leak in enumerate(audit.leaks):
         exact, near = leak.exact / leak.faces, (leak.near - leak.exact) / leak.faces
