@@ -1,8 +1,6 @@
 """The protocol: which faces count, what is folded, what is unknown and said to be."""
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +17,6 @@ from fervid.evaluation.metrics import (
     negative_log_likelihood,
 )
 
-DATA = Path(os.environ.get("FERVID_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 ANGRY, DISGUST, FEAR, HAPPY, SAD, SURPRISE, NEUTRAL = range(7)
 
 
@@ -251,8 +248,7 @@ def test_confusion_matrix_is_read_only(world):
         evaluation.confusion[0, 0] = 1
 
 
-@pytest.mark.skipif(not (DATA / "fer2013.parquet").exists(), reason="needs FER2013")
-def test_fer2013_has_the_known_numbers_of_faces():
+def test_fer2013_has_the_known_numbers_of_faces(shared_data):
     from types import SimpleNamespace
 
     from fervid.datasets.parquet import read_faces
@@ -265,7 +261,7 @@ def test_fer2013_has_the_known_numbers_of_faces():
             chosen = np.full(len(images), HAPPY)
             return SimpleNamespace(probabilities=np.eye(7)[chosen], votes=np.eye(8)[chosen])
 
-    evaluation = evaluate_model(Constant(), read_faces(DATA / "fer2013.parquet"), "PrivateTest")
+    evaluation = evaluate_model(Constant(), read_faces(shared_data / "fer2013.parquet"), "PrivateTest")
     assert evaluation.accuracy.n == 3589
     assert evaluation.accuracy.value == pytest.approx(879 / 3589)
     assert evaluation.accuracy_deduplicated.n == 3301

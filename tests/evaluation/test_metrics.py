@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -27,6 +27,7 @@ from fervid.evaluation.metrics import (
 )
 
 CLASSES = 4
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 labels = st.integers(0, CLASSES - 1)
 label_pairs = st.lists(st.tuples(labels, labels), min_size=1, max_size=60)
 logit_rows = arrays(np.float64, (5, CLASSES), elements=st.floats(-50, 50))
@@ -37,6 +38,7 @@ def one_hot(answers, confidence=1.0, classes=CLASSES):
     return np.where(np.eye(classes, dtype=bool)[answers], confidence, rest)
 
 
+@patient
 @given(logit_rows, st.floats(-30, 30), st.floats(0.2, 5))
 def test_softmax_is_a_distribution_and_ignores_a_shift(logits, shift, temperature):
     probabilities = softmax(logits, temperature)
@@ -46,6 +48,7 @@ def test_softmax_is_a_distribution_and_ignores_a_shift(logits, shift, temperatur
     np.testing.assert_allclose(softmax(logits / temperature), probabilities, atol=1e-9)
 
 
+@patient
 @given(logit_rows)
 def test_softmax_keeps_the_order_and_flattens_with_temperature(logits):
     cold, warm = softmax(logits, 1.0), softmax(logits, 3.0)
@@ -65,6 +68,7 @@ def test_confusion_matrix_by_hand():
     np.testing.assert_array_equal(matrix, [[1, 1, 0], [0, 1, 0], [1, 0, 2]])
 
 
+@patient
 @given(label_pairs)
 def test_confusion_sums_and_accuracy_is_trace_over_sum(pairs):
     truths, answers = np.array(pairs).T
@@ -74,6 +78,7 @@ def test_confusion_sums_and_accuracy_is_trace_over_sum(pairs):
     assert accuracy(one_hot(answers), truths) == pytest.approx(np.trace(matrix) / matrix.sum())
 
 
+@patient
 @given(label_pairs)
 def test_class_scores_follow_the_definition(pairs):
     matrix = confusion_matrix(*np.array(pairs).T, CLASSES)
@@ -90,6 +95,7 @@ def test_class_scores_follow_the_definition(pairs):
         assert scores.f1 == pytest.approx(2 * true_positives / doubled if doubled else 0)
 
 
+@patient
 @given(label_pairs)
 def test_averages_follow_the_definition(pairs):
     matrix = confusion_matrix(*np.array(pairs).T, CLASSES)
@@ -145,6 +151,7 @@ def test_calibration_error_of_a_perfectly_calibrated_construct_is_zero():
     assert expected_calibration_error(np.concatenate(parts), np.array(truths)) == pytest.approx(0, abs=1e-12)
 
 
+@patient
 @given(logit_rows, arrays(np.int64, 5, elements=labels), st.integers(1, 20))
 def test_calibration_error_lies_in_0_to_1_and_the_bins_hold_every_row(logits, truths, bins):
     probabilities = softmax(logits)
@@ -157,6 +164,7 @@ def test_calibration_error_lies_in_0_to_1_and_the_bins_hold_every_row(logits, tr
         assert part.confidence is None or part.low - 1e-9 <= part.confidence <= part.high + 1e-9
 
 
+@patient
 @given(arrays(np.float64, st.integers(1, 80), elements=st.floats(-100, 100)), st.integers(0, 5))
 def test_bootstrap_interval_contains_the_mean_and_repeats(values, seed):
     low, high = bootstrap_interval(values, resamples=400, seed=seed)
@@ -228,6 +236,7 @@ def test_risk_coverage_by_hand():
 confidence_rows = st.lists(st.tuples(st.sampled_from([0.2, 0.5, 0.5001, 0.9]), st.booleans()), min_size=1, max_size=40)
 
 
+@patient
 @given(confidence_rows, st.randoms())
 def test_risk_coverage_ends_at_the_error_and_does_not_depend_on_the_order_of_rows(rows, random):
     confidence, correct = (np.array(column) for column in zip(*rows, strict=True))

@@ -15,7 +15,7 @@ from PIL import Image
 from fervid.errors import InputError
 from fervid.evaluation.evaluation import evaluate_model
 from fervid.evaluation.figures import DARK, LIGHT, draw_confusion_matrix, draw_reliability, draw_risk_coverage
-from fervid.evaluation.page import build_page
+from fervid.evaluation.page import NO_BREAK, build_page
 from fervid.evaluation.report import write_report
 from fervid.evaluation.summary import rank_confusions, summarise
 
@@ -93,7 +93,7 @@ def test_page_shows_every_figure(evaluation):
     page = build_page(evaluation)
     for row in summarise(evaluation):
         assert row.name in page
-        assert row.value in page
+        assert row.value.replace(" %", NO_BREAK + "%") in page
         assert row.interval in page
     for count in evaluation.confusion.ravel():
         assert f"<small>{count}</small>" in page

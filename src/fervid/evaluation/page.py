@@ -11,6 +11,9 @@ from fervid.evaluation.figures import DARK, LIGHT, draw_reliability, draw_risk_c
 from fervid.evaluation.metrics import ClassScores
 from fervid.evaluation.summary import describe_confidence, describe_labels, format_percent, rank_confusions, summarise
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
+"""Stands before every percent sign of the page, so that no line begins with one."""
+
 _STYLE = f"""
 :root {{
   color-scheme: light dark;
@@ -65,7 +68,7 @@ def build_page(evaluation: Evaluation) -> str:
     e = evaluation
     title = f"{e.model} on {e.split}"
     notes = "".join(f"<p>{escape(note)}</p>" for note in e.notes)
-    return f"""<!doctype html>
+    page = f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -92,6 +95,7 @@ expressions as people labelled them, which is not what anyone felt</p>
 </body>
 </html>
 """
+    return page.replace(" %", NO_BREAK + "%")
 
 
 def _build_summary(evaluation: Evaluation) -> str:
