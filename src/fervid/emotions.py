@@ -8,12 +8,13 @@ FER+ (Barsoum et al. 2016, arXiv:1608.01041) asked ten people about each of its 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Final, Literal
 
 from fervid.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np  # the command line reads labels without waiting for NumPy
+    from numpy.typing import NDArray
 
 
 class Emotion(StrEnum):
@@ -95,6 +96,8 @@ def fold_disgust(values: NDArray[np.floating]) -> NDArray[np.floating]:
             f"cannot fold disgust into anger: the last axis has length {values.shape[-1]}, not {len(EMOTIONS)}",
             advice="Give seven values in FER2013's order.",
         )
+    import numpy as np
+
     folded = np.delete(values, EMOTIONS.index(Emotion.DISGUST), axis=-1)
     folded[..., 0] += values[..., EMOTIONS.index(Emotion.DISGUST)]
     return folded
@@ -102,6 +105,8 @@ def fold_disgust(values: NDArray[np.floating]) -> NDArray[np.floating]:
 
 def fold_label_indices(indices: NDArray[np.integer]) -> NDArray[np.int64]:
     """Map indices into :data:`EMOTIONS` to indices into :data:`EMOTIONS_WITHOUT_DISGUST`, disgust counting as angry."""
+    import numpy as np
+
     targets = [Emotion.ANGRY if e is Emotion.DISGUST else e for e in EMOTIONS]
     table = np.array([EMOTIONS_WITHOUT_DISGUST.index(e) for e in targets], dtype=np.int64)
     return np.asarray(table[indices], dtype=np.int64)

@@ -13,10 +13,10 @@ import typer
 
 from fervid.cli.inputs import collect_pictures, plan_outputs
 from fervid.cli.terminal import ERROR, SOME_FAILED, print_note, show_progress, stdout
-from fervid.emotions import LabelCount
 from fervid.errors import UsageError
 
 if TYPE_CHECKING:
+    from fervid.emotions import LabelCount
     from fervid.pipeline import Analyzer
     from fervid.results import Analysis, Failure
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fervid.errors import UsageError
-from fervid.imaging import SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,8 @@ def collect_pictures(arguments: list[str]) -> list[Picture]:
     Raises:
         UsageError: a folder or a glob has no pictures.
     """
+    from fervid.imaging import SUFFIXES
+
     pictures: dict[Path, Picture] = {}
     for argument in arguments:
         path = Path(argument)

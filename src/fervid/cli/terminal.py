@@ -59,6 +59,10 @@ def show_progress(description: str, unit: str = "") -> Iterator[Callable[[int, i
     Yields:
         A function of (done, total or None) to call as work goes on.
     """
+    console = stderr()
+    if not console.is_terminal:
+        yield lambda _done, _total: None
+        return
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -68,7 +72,6 @@ def show_progress(description: str, unit: str = "") -> Iterator[Callable[[int, i
         TimeRemainingColumn,
     )
 
-    console = stderr()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -78,7 +81,7 @@ def show_progress(description: str, unit: str = "") -> Iterator[Callable[[int, i
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(description, total=None)
 
         def advance(done: int, total: int | None) -> None:
