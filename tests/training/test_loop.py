@@ -16,7 +16,7 @@ import torch
 from fervid.errors import ConfigError, ModelError
 from fervid.training.expressions import loop
 from fervid.training.expressions.checkpoint import load_network, read_config, read_metrics
-from fervid.training.expressions.config import TrainingConfig
+from fervid.training.expressions.config import StageConfig, TrainingConfig
 from fervid.training.expressions.data import TrainingData, make_training_data
 from fervid.training.expressions.loop import Progress, WeightAverage, estimate_remaining, learning_rate, train
 from fervid.training.expressions.network import ExpressionNetwork
@@ -225,3 +225,15 @@ def test_the_average_follows_the_network(recipe: Any) -> None:
     average.update(step=1000)
     torch.testing.assert_close(average.network.emotion_head.weight.detach(), before + 0.95)
     assert not average.network.training
+
+
+def test_a_restart_begins_another_cosine(config: TrainingConfig) -> None:
+    stages = (StageConfig(4, 16), StageConfig(2, 20), StageConfig(3, 20, restart=0.08), StageConfig(1, 24))
+    schedule = replace(config.schedule, stages=stages, warmup_epochs=0, learning_rate=0.2)
+    config = replace(config, schedule=schedule)
+    assert [schedule.cycle_at(epoch)[:2] for epoch in (0, 5.9, 6, 9.9)] == [(0, 6), (0, 6), (6, 10), (6, 10)]
+    assert learning_rate(config, 3) == pytest.approx(0.1)
+    assert learning_rate(config, 5.999) == pytest.approx(0, abs=1e-6)
+    assert learning_rate(config, 6) == pytest.approx(0.08)
+    assert learning_rate(config, 8) == pytest.approx(0.04)
+    assert learning_rate(config, 10) == pytest.approx(0, abs=1e-12)

@@ -62,19 +62,32 @@ class NetworkConfig:
 
 @dataclass(frozen=True, slots=True)
 class StageConfig:
-    """A run of epochs at one input size (progressive resizing: small first is fast and regularises)."""
+    """A run of epochs at one input size (progressive resizing: small first is fast and regularises).
+
+    Attributes:
+        epochs: how many.
+        size: input side, px.
+        restart: rate at which a new cosine starts with this stage (warm restarts, arXiv:1608.03983); 0 goes on along
+            the present one.
+    """
 
     epochs: int
     size: int
+    restart: float = 0.0
 
     def __post_init__(self) -> None:
         _check_range("schedule.stages.epochs", self.epochs, 1, 10_000)
         _check_range("schedule.stages.size", self.size, 16, 224)
+        _check_range("schedule.stages.restart", self.restart, 0, 100)
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleConfig:
-    """SGD with Nesterov momentum; the rate rises linearly in the warm-up and falls along a half cosine to zero."""
+    """SGD with Nesterov momentum.
+
+    The rate rises linearly in the warm-up and falls along a half cosine to zero; each stage with a ``restart`` begins
+    another cosine.
+    """
 
     stages: tuple[StageConfig, ...] = (StageConfig(30, 44),)
     batch_size: int = 128
@@ -98,6 +111,17 @@ class ScheduleConfig:
     def epochs(self) -> int:
         """Epochs of all stages together."""
         return sum(stage.epochs for stage in self.stages)
+
+    def cycle_at(self, epoch: float) -> tuple[int, int, float]:
+        """First epoch, end and highest rate of the cosine that ``epoch`` lies in."""
+        start, rate, stop = 0, self.learning_rate, 0
+        for stage in self.stages:
+            if stage.restart and stop:
+                if epoch < stop:
+                    break
+                start, rate = stop, stage.restart
+            stop += stage.epochs
+        return start, stop, rate
 
     def size_at(self, epoch: int) -> int:
         """Input side in px during ``epoch`` (from 0)."""

@@ -107,7 +107,10 @@ def make_training_data(faces: FaceSet, config: TrainingConfig) -> TrainingData:
 def draft_spec(config: TrainingConfig, training: FaceSet) -> ModelSpec:
     """What is known of a model before it is trained: everything but the temperatures and the threshold."""
     schedule = config.schedule
-    sizes = " → ".join(f"{stage.epochs} at {stage.size} px" for stage in schedule.stages)
+    sizes = " → ".join(
+        f"{stage.epochs} at {stage.size} px" + (f" from {stage.restart:g}" if stage.restart else "")
+        for stage in schedule.stages
+    )
     return ModelSpec(
         name=config.name,
         version=config.version,

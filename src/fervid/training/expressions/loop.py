@@ -232,11 +232,12 @@ def choose_device(name: str) -> torch.device:
 
 def learning_rate(config: TrainingConfig, epoch: float) -> float:
     """The rate at a point of the schedule, in epochs."""
-    schedule = config.schedule
-    if epoch < schedule.warmup_epochs:
-        return schedule.learning_rate * max(epoch, 0.02) / schedule.warmup_epochs
-    done = (epoch - schedule.warmup_epochs) / max(1e-9, schedule.epochs - schedule.warmup_epochs)
-    return schedule.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+    warmup = config.schedule.warmup_epochs
+    if epoch < warmup:
+        return config.schedule.learning_rate * max(epoch, 0.02) / warmup
+    start, stop, rate = config.schedule.cycle_at(epoch)
+    start = max(start, warmup)
+    return rate * 0.5 * (1 + math.cos(math.pi * min(1.0, (epoch - start) / max(1e-9, stop - start))))
 
 
 def estimate_remaining(schedule: ScheduleConfig, epoch: int, done: float, elapsed_s: float) -> float:
