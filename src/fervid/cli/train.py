@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 RUNS: Final = Path("training-runs")
 """Where a run's folder is made unless -o names one; Git ignores it in this project."""
 
+ROOMY: Final = 100
+"""Columns from which the live bar tells the step as well."""
+
 
 def train(
     config: Annotated[Path, typer.Argument(help="Recipe in TOML, as runs/base.toml.")],
@@ -118,12 +121,13 @@ def show_training() -> Iterator[Callable[[Progress], None]]:
             if progress.metrics:
                 accuracy = f" · PublicTest {progress.metrics['public_accuracy'] * 100:.1f} %"
                 bar.console.print(describe_epoch(progress), markup=False)
+            step = f", step {progress.step}/{progress.steps}"
             bar.update(
                 task,
-                description=f"epoch {progress.epoch}/{progress.epochs}, step {progress.step}/{progress.steps}",
+                description=f"epoch {progress.epoch}/{progress.epochs}" + (step if console.width >= ROOMY else ""),
                 completed=(progress.epoch - 1) * progress.steps + progress.step,
                 total=progress.epochs * progress.steps,
-                state=f"loss {progress.loss:.3f} · {progress.images_per_s:,.0f} images/s{accuracy}"
+                state=f"loss {progress.loss:.3f} · {progress.images_per_s:,.0f} img/s{accuracy}"
                 f" · {format_duration(progress.remaining_s)} left",
             )
 
@@ -131,18 +135,16 @@ def show_training() -> Iterator[Callable[[Progress], None]]:
 
 
 def describe_epoch(progress: Progress) -> str:
-    """One line about a finished epoch."""
+    """One line about a finished epoch, of at most 80 columns; ``metrics.jsonl`` holds the rest."""
     line = progress.metrics
     parts = [
         f"epoch {progress.epoch:{len(str(progress.epochs))}}/{progress.epochs}",
         f"{progress.size} px",
         f"loss {line['train_loss']:.3f}",
         f"PublicTest {line['public_accuracy'] * 100:.1f} %",
-        f"NLL {line['public_nll']:.3f}",
     ]
     if "public_votes_accuracy" in line:
         parts.append(f"FER+ {line['public_votes_accuracy'] * 100:.1f} %")
-    parts.append(f"{line['images_per_s']:,.0f} images/s")
     if progress.epoch < progress.epochs:
         parts.append(f"{format_duration(progress.remaining_s)} left")
     return "  ".join(parts)
