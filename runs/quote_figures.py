@@ -25,6 +25,7 @@ MARKED = re.compile(r"(<!-- figures:(?P<name>[\w-]+) -->\n).*?(<!-- /figures -->
 
 
 def main() -> int:
+    """Evaluate, then write or compare; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("faces")
     parser.add_argument("--check", action="store_true")

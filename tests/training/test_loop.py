@@ -90,6 +90,7 @@ def test_a_run_interrupted_in_its_first_epoch_begins_again(
 def test_a_finished_run_is_read_back(config: TrainingConfig, data: TrainingData, tmp_path: Path) -> None:
     first = train(config, data, tmp_path)
     before = (tmp_path / "checkpoint.pt").read_bytes()
+    (tmp_path / "curves.png").unlink()
     events: list[Progress] = []
     again = train(config, data, tmp_path, on_progress=events.append)
     loaded = load_network(tmp_path)

@@ -116,6 +116,7 @@ def train(
         restore(average.network, checkpoint["average"], folder)
         optimizer.load_state_dict(checkpoint["optimizer"])
     if len(metrics) == schedule.epochs:
+        draw_curves(metrics, folder / "curves.png", title=config.name)
         save_weights(folder, average.network)
         return average.network.cpu()
 
