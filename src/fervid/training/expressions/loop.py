@@ -236,8 +236,8 @@ def learning_rate(config: TrainingConfig, epoch: float) -> float:
     warmup = config.schedule.warmup_epochs
     if epoch < warmup:
         return config.schedule.learning_rate * max(epoch, 0.02) / warmup
-    start, stop, rate = config.schedule.cycle_at(epoch)
-    start = max(start, warmup)
+    first, stop, rate = config.schedule.cycle_at(epoch)
+    start = max(first, warmup)
     return rate * 0.5 * (1 + math.cos(math.pi * min(1.0, (epoch - start) / max(1e-9, stop - start))))
 
 
