@@ -1,0 +1,49 @@
+"""Stored inputs give the stored logits: tightly in one thread, loosely however many threads share the sums."""
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from fervid.classification.classifier import Classifier, softmax
+
+FOLDER = Path(__file__).parent
+TIGHT, LOOSE = 5e-4, 5e-3
+
+
+@pytest.fixture(scope="module")
+def update() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("golden_update", FOLDER / "update.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_stored_inputs_give_the_stored_logits(update: ModuleType, threads: int) -> None:
+    golden = json.loads((FOLDER / "base.json").read_text(encoding="utf-8"))
+    classifier = Classifier("base", threads=threads)
+    assert golden["model"] == classifier.identity, "a new model: run python tests/golden/update.py"
+    computed = update.compute_logits(classifier)
+    assert set(computed) == set(golden["logits"])
+    for name, heads in golden["logits"].items():
+        for head, stored in heads.items():
+            difference = np.abs(np.array(computed[name][head]) - np.array(stored)).max()
+            assert difference < LOOSE, (name, head)
+            if threads == 1:
+                assert difference < TIGHT, (name, head)
+            probabilities, expected = softmax(np.array(computed[name][head])), softmax(np.array(stored))
+            assert np.abs(probabilities - expected).max() < TIGHT
+
+
+def test_the_golden_faces_read_as_people_read_them(update: ModuleType) -> None:
+    classifier = Classifier("base", threads=1)
+    chips = update.make_inputs()
+    votes = classifier.predict([chips["astronaut"]]).votes[0]
+    assert classifier.spec.vote_labels[int(votes.argmax())] == "happy"
+    assert votes.max() > 0.8
