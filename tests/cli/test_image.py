@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -130,8 +131,6 @@ def test_wrong_usage_is_status_two(arguments: tuple[str, ...], tmp_path: Path) -
 
 
 def test_an_interrupt_leaves_no_half_file(tmp_path: Path, astronaut: Path) -> None:
-    import signal
-
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "fervid", "image", *[str(astronaut)] * 1, "--csv", str(tmp_path / "t.csv")]
     for number in range(400):
@@ -139,11 +138,23 @@ def test_an_interrupt_leaves_no_half_file(tmp_path: Path, astronaut: Path) -> No
         link.parent.mkdir(exist_ok=True)
         link.symlink_to(astronaut)
     command[4:5] = [str(tmp_path / "many")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-    assert process.stdout is not None
-    process.stdout.readline()  # the first picture is done
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        # A shell that runs the tests in the background makes them ignore the signal, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    with process:
+        assert process.stdout is not None
+        process.stdout.readline()  # the first picture is done
+        process.send_signal(signal.SIGINT)
+        try:
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert [p.name for p in tmp_path.iterdir()] == ["many"]

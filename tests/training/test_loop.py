@@ -238,3 +238,8 @@ def test_a_restart_begins_another_cosine(config: TrainingConfig) -> None:
     assert learning_rate(config, 6) == pytest.approx(0.08)
     assert learning_rate(config, 8) == pytest.approx(0.04)
     assert learning_rate(config, 10) == pytest.approx(0, abs=1e-12)
+
+
+def test_training_leaves_tiny_numbers_to_others(config: TrainingConfig, data: TrainingData, tmp_path: Path) -> None:
+    train(config, data, tmp_path)
+    assert float.fromhex("0x1p-1060") * 0.5 > 0, "denormals are flushed to zero in the whole thread"

@@ -10,7 +10,8 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,20 @@ class Progress:
     metrics: dict[str, Any] = field(default_factory=dict)
 
 
+@contextmanager
+def flush_denormals() -> Iterator[None]:
+    """Treat the tiniest numbers as zero while training: weights that decay towards zero would slow a CPU down.
+
+    The switch belongs to the whole thread, so it is turned back for whoever called.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+@flush_denormals()
 def train(
     config: TrainingConfig,
     data: TrainingData,
@@ -98,7 +113,6 @@ def train(
     claim_folder(config, folder)
     if threads is not None:
         torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)  # weights that decay towards zero would otherwise slow a CPU down
     torch.manual_seed(config.seed)
 
     network = ExpressionNetwork(config.network, config.labels).to(place)
