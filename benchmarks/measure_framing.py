@@ -15,7 +15,7 @@ from pasting import paste_face
 
 from fervid.datasets.faceset import TRAINING
 from fervid.datasets.parquet import read_faces
-from fervid.detection.detector import create_detector
+from fervid.detection.selection import create_detector
 from fervid.geometry import boxes_to_array, intersection_over_union
 
 

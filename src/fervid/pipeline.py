@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from fervid.classification.classifier import Classifier, Prediction
 from fervid.classification.preprocess import preprocess
 from fervid.classification.quality import measure_quality
-from fervid.detection.detector import Detection, Detector, create_detector
+from fervid.detection.detector import Detection, Detector
+from fervid.detection.selection import create_detector
 from fervid.emotions import Emotion, LabelCount, emotions_for, fold_disgust
 from fervid.errors import FervidError, UsageError
 from fervid.geometry import central_box

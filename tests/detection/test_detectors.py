@@ -6,9 +6,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from fervid.detection.detector import Detection, Detector, create_detector
+from fervid.detection.detector import Detection, Detector
 from fervid.detection.haar import LONGEST_SIDE, HaarDetector
 from fervid.detection.resizing import resize_longest
+from fervid.detection.selection import create_detector
 from fervid.detection.yunet import STRIDES, decode
 from fervid.errors import ModelError, UnknownModelError
 from fervid.geometry import boxes_to_array, intersection_over_union

@@ -1,19 +1,15 @@
-"""What a detector is, and which one to take."""
+"""What a detector is and what it answers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fervid.detection.framing import Framing
-from fervid.errors import UnknownModelError
 from fervid.results import Box
-
-DETECTORS: Final = ("auto", "haar", "yunet")
-"""The names that :func:`create_detector` knows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,28 +40,3 @@ class Detector(Protocol):
 
     def detect(self, image: NDArray[np.uint8], *, min_face: float) -> list[Detection]:
         """Faces of a ``(H, W, 3)`` RGB uint8 picture whose box is at least ``min_face`` px high, best first."""
-
-
-def create_detector(name: str = "auto", *, threads: int | None = None) -> Detector:
-    """The detector of that name.
-
-    ``auto`` is YuNet when its file is on this machine (``fervid models pull yunet``), else OpenCV's Haar cascade, which
-    is part of every install.
-
-    Raises:
-        UnknownModelError: no such name.
-        ModelError: ``yunet`` is asked for and its file is not on this machine, or not the published one.
-    """
-    if name == "auto":
-        from fervid.detection.yunet import is_available
-
-        name = "yunet" if is_available() else "haar"
-    if name == "yunet":
-        from fervid.detection.yunet import YuNetDetector
-
-        return YuNetDetector(threads=threads)
-    if name == "haar":
-        from fervid.detection.haar import HaarDetector
-
-        return HaarDetector()
-    raise UnknownModelError(f"there is no detector {name!r}", advice=f"Known: {', '.join(DETECTORS)}.")
