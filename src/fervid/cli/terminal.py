@@ -59,8 +59,7 @@ def show_progress(description: str, unit: str = "") -> Iterator[Callable[[int, i
     Yields:
         A function of (done, total or None) to call as work goes on.
     """
-    console = stderr()
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
     from rich.progress import (
@@ -81,7 +80,7 @@ def show_progress(description: str, unit: str = "") -> Iterator[Callable[[int, i
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=stderr(), transient=True) as progress:
         task = progress.add_task(description, total=None)
 
         def advance(done: int, total: int | None) -> None:
