@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fervid.classification.classifier import Classifier, softmax
+from fervid.classification.calibration import softmax
+from fervid.classification.classifier import Classifier
 from fervid.classification.preprocess import preprocess
 from fervid.classification.quality import measure_quality
 from fervid.emotions import EMOTIONS

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from fervid.classification.calibration import softmax
 from fervid.errors import UsageError
 from fervid.evaluation.metrics import (
     accuracy,
@@ -23,7 +24,6 @@ from fervid.evaluation.metrics import (
     reliability_bins,
     risk_coverage,
     row_losses,
-    softmax,
 )
 
 CLASSES = 4

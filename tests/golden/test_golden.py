@@ -8,7 +8,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from fervid.classification.classifier import Classifier, softmax
+from fervid.classification.calibration import softmax
+from fervid.classification.classifier import Classifier
 
 FOLDER = Path(__file__).parent
 TIGHT, LOOSE = 5e-4, 5e-3

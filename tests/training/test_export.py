@@ -14,9 +14,10 @@ pytestmark = pytest.mark.training
 import onnx
 import torch
 
+from fervid.classification.calibration import softmax
 from fervid.classification.classifier import Classifier
 from fervid.errors import ContractError, ModelError
-from fervid.evaluation.metrics import negative_log_likelihood, softmax
+from fervid.evaluation.metrics import negative_log_likelihood
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.spec import ModelSpec, layers_from_metadata
 from fervid.models.store import load_model

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fervid.classification.calibration import softmax
 from fervid.classification.preprocess import preprocess
 from fervid.errors import ContractError, UsageError
 from fervid.geometry import central_box
@@ -85,10 +86,3 @@ class Classifier:
         """Both heads' raw logits, ``(N, labels)`` and ``(N, 8)`` float32, in one run of the network."""
         emotion_logits, vote_logits = self._session.run(list(OUTPUTS), {INPUT: inputs})
         return emotion_logits, vote_logits
-
-
-def softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> NDArray[np.float64]:
-    """``(…, C)`` logits to probabilities, in float64."""
-    scaled = np.asarray(logits, dtype=np.float64) / temperature
-    exponentials = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), dtype=np.float64)

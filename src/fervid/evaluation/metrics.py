@@ -24,13 +24,6 @@ Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
 
 
-def softmax(logits: Floats, temperature: float = 1.0) -> NDArray[np.float64]:
-    """``(…, C)`` logits to probabilities, in float64."""
-    scaled = np.asarray(logits, dtype=np.float64) / temperature
-    exponentials = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), dtype=np.float64)
-
-
 def accuracy(probabilities: Floats, truths: Ints) -> float:
     """Share of rows whose largest value is at the truth."""
     return float((probabilities.argmax(axis=1) == truths).mean())

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 import fervid
+from fervid.classification.calibration import softmax
 from fervid.classification.classifier import Classifier
 from fervid.errors import ContractError
-from fervid.evaluation.metrics import accuracy, fit_temperature, softmax
+from fervid.evaluation.metrics import accuracy, fit_temperature
 from fervid.files import write_atomically
 from fervid.models.spec import ModelSpec
 from fervid.training.expressions.data import TrainingData

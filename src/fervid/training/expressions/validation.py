@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fervid.evaluation.metrics import accuracy, expected_calibration_error, negative_log_likelihood, softmax
+from fervid.classification.calibration import softmax
+from fervid.evaluation.metrics import accuracy, expected_calibration_error, negative_log_likelihood
 from fervid.training.expressions.data import TrainingData
 
 BATCH: Final = 256
