@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -65,3 +68,18 @@ def gradient() -> NDArray[np.uint8]:
     """A picture in which every pixel says where it is: red grows to the right, green downwards."""
     y, x = np.mgrid[0:60, 0:90]
     return np.stack([x * 2, y * 4, np.full_like(x, 128)], axis=-1).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def load_script() -> Callable[[str], ModuleType]:
+    """Loads a script of the project, which is no part of the package, by its path from the project's root."""
+
+    def load(path: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load

@@ -1,7 +1,7 @@
 """Stored inputs give the stored logits: tightly in one thread, loosely however many threads share the sums."""
 
-import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -16,13 +16,8 @@ TIGHT, LOOSE = 5e-4, 5e-3
 
 
 @pytest.fixture(scope="module")
-def update() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("golden_update", FOLDER / "update.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def update(load_script: Callable[[str], ModuleType]) -> ModuleType:
+    return load_script("tests/golden/update.py")
 
 
 @pytest.mark.parametrize("threads", [1, 2])

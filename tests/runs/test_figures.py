@@ -1,6 +1,6 @@
 """The figures in README and the model cards are what the committed models do."""
 
-import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -12,13 +12,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def quote_figures() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("quote_figures", ROOT / "runs" / "quote_figures.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def quote_figures(load_script: Callable[[str], ModuleType]) -> ModuleType:
+    return load_script("runs/quote_figures.py")
 
 
 def test_readme_and_cards_quote_todays_figures(quote_figures: ModuleType, shared_data: Path) -> None:

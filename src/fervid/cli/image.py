@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Protocol, cast
@@ -17,7 +17,6 @@ from fervid.errors import UsageError
 
 if TYPE_CHECKING:
     from fervid.emotions import LabelCount
-    from fervid.pipeline import Analyzer
     from fervid.results import Analysis, Failure
 
 
@@ -82,7 +81,7 @@ def image(
     to_stdout = "-" in (json_file, csv_file)
     failures: list[Failure] = []
     with open_writers(json_file, csv_file) as writers, show_progress("Reading", "pictures") as advance:
-        for done, result in enumerate(_analyze(analyzer, [p.source for p in pictures]), start=1):
+        for done, result in enumerate(analyzer.map([p.source for p in pictures], batch_size=16), start=1):
             for writer in writers:
                 writer.write(result)
             failure = _save_or_print(result, outputs[done - 1], emoji_placement, show=not to_stdout)
@@ -94,10 +93,6 @@ def image(
         for failure in failures:
             print_note(f"  {failure.error}")
         raise typer.Exit(ERROR if len(failures) == len(pictures) else SOME_FAILED)
-
-
-def _analyze(analyzer: Analyzer, sources: Iterable[Path]) -> Iterator[Analysis | Failure]:
-    return analyzer.map(sources, batch_size=16)
 
 
 def _save_or_print(

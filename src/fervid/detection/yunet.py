@@ -34,7 +34,12 @@ OVERLAP_THRESHOLD: Final = 0.3
 
 def is_available() -> bool:
     """Whether a YuNet file is on this machine."""
-    return any(locate(find_published(name)) is not None for name in FILES)
+    return _find_name() is not None
+
+
+def _find_name() -> str | None:
+    """The better of the published files that are on this machine."""
+    return next((name for name in FILES if locate(find_published(name)) is not None), None)
 
 
 class YuNetDetector:
@@ -51,8 +56,7 @@ class YuNetDetector:
     framing: Framing = framing.YUNET
 
     def __init__(self, *, threads: int | None = None) -> None:
-        present = [name for name in FILES if locate(find_published(name)) is not None]
-        self._session = create_session(load_model(present[0] if present else FILES[-1]), threads=threads)
+        self._session = create_session(load_model(_find_name() or FILES[-1]), threads=threads)
         self._input = self._session.get_inputs()[0]
         self._outputs = [f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in STRIDES]
         missing = set(self._outputs) - {output.name for output in self._session.get_outputs()}
