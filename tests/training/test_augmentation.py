@@ -18,7 +18,7 @@ MEAN, STD = 120.0, 60.0
 
 
 def run(images: torch.Tensor, config: AugmentationConfig, size: int = 48, seed: int = 0) -> torch.Tensor:
-    return augment(images, size, config, mean=MEAN, std=STD, generator=torch.Generator().manual_seed(seed))
+    return augment(images, size, config, mean=MEAN, std=STD, generator=torch.Generator().manual_seed(seed))[0]
 
 
 @pytest.fixture
@@ -49,6 +49,8 @@ def test_without_changes_a_face_stays_or_is_mirrored(faces: torch.Tensor) -> Non
     same = (levels - faces).abs().amax((1, 2)) < 0.01
     mirrored = (levels - faces.flip(2)).abs().amax((1, 2)) < 0.01
     assert torch.all(same ^ mirrored)
+    source = torch.Generator().manual_seed(0)
+    assert torch.equal(augment(faces, 48, STILL, mean=MEAN, std=STD, generator=source)[1], mirrored)
     assert 16 <= int(mirrored.sum()) <= 48
 
 
@@ -72,3 +74,15 @@ def test_zooming_out_and_in_moves_the_edges() -> None:
     for scale, share in ((0.5, 1.0), (1.0, 0.25), (1.5, 1 / 9)):
         levels = run(ring, replace(STILL, scale=(scale, scale))) * STD + MEAN
         assert float((levels > 127).float().mean()) == pytest.approx(share, abs=0.02)
+
+
+def test_the_first_models_batches_stay_what_they_were(faces: torch.Tensor) -> None:
+    """Runs that began before a lever was added go on with the same draws; its defaults must leave them alone."""
+    source = torch.Generator().manual_seed(2013)
+    x, _ = augment(faces, 20, AugmentationConfig(), mean=MEAN, std=STD, generator=source)
+    expected = torch.tensor([0.053625, 0.902305, -0.333430, -0.115715])
+    torch.testing.assert_close(x[:4, 0, 5, 9], expected, atol=1e-4, rtol=0)
+    expected = torch.tensor([0.388120, -0.325551, -1.252132, 0.189360])
+    torch.testing.assert_close(x[[5, 20, 40, 63], 0, 10, 10], expected, atol=1e-4, rtol=0)
+    expected = torch.tensor([0.566577, 0.917665, 0.480225])
+    torch.testing.assert_close(torch.rand(3, generator=source), expected, atol=1e-6, rtol=0)

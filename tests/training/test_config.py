@@ -59,7 +59,9 @@ def test_a_stage_ends_where_the_next_begins(recipe: Any) -> None:
         ({"augmentation": {"scale": [1.0]}}, "augmentation.scale has 1 values, not 2"),
         ({"augmentation": {"erase_side": [0.1, 1.5]}}, "augmentation.erase_side is 1.5"),
         ({"augmentation": {"gamma": 1.0}}, "augmentation.gamma is 1"),
+        ({"augmentation": {"mixup": -0.1}}, "augmentation.mixup is -0.1"),
         ({"loss": {"votes_weight": -1}}, "loss.votes_weight is -1"),
+        ({"loss": {"label_share": 1.1}}, "loss.label_share is 1.1"),
     ],
 )
 def test_a_wrong_recipe_is_refused(recipe: Any, changes: dict[str, Any], words: str) -> None:

@@ -52,10 +52,18 @@ def stop_at(epoch: int, step: int) -> Any:
     return on_progress
 
 
+LEVERS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "soft targets, mixed": {"loss": {"label_share": 0.5}, "augmentation": {"mixup": 0.2}},
+}
+
+
 @pytest.mark.usefixtures("in_float32")
+@pytest.mark.parametrize("levers", LEVERS.values(), ids=LEVERS)
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(
-    config: TrainingConfig, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: Any, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, levers: dict[str, Any]
 ) -> None:
+    config = TrainingConfig.from_dict(recipe(**levers))
     whole = train(config, data, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         train(config, data, tmp_path / "parts", on_progress=stop_at(3, 1))

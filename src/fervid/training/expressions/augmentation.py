@@ -16,7 +16,7 @@ from fervid.training.expressions.config import AugmentationConfig
 
 def augment(
     images: Tensor, size: int, config: AugmentationConfig, *, mean: float, std: float, generator: torch.Generator
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """Mirror, zoom, shift, rotate, relight and erase.
 
     Args:
@@ -28,7 +28,7 @@ def augment(
         generator: source of all randomness, on the device of ``images``.
 
     Returns:
-        ``(N, 1, size, size)`` float32, normalised, channels last in memory.
+        ``(N, 1, size, size)`` float32, normalised, channels last in memory; ``(N,)`` bool, which are mirrored.
     """
     device, n = images.device, len(images)
 
@@ -38,11 +38,12 @@ def augment(
     x = images.unsqueeze(1).float() / 255
     angle = uniform(-config.rotation, config.rotation) * (math.pi / 180)
     zoom = uniform(*config.scale)
-    mirror = (uniform(0, 1) < 0.5).float() * 2 - 1
+    mirrored = uniform(0, 1) >= 0.5
+    side = 1 - 2 * mirrored.float()
     cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
     # A shift of config.shift sides is twice that in grid_sample's units, which run from -1 to 1.
     dx, dy = uniform(-2 * config.shift, 2 * config.shift), uniform(-2 * config.shift, 2 * config.shift)
-    theta = torch.stack([torch.stack([cos * mirror, -sin, dx], 1), torch.stack([sin * mirror, cos, dy], 1)], 1)
+    theta = torch.stack([torch.stack([cos * side, -sin, dx], 1), torch.stack([sin * side, cos, dy], 1)], 1)
     grid = F.affine_grid(theta, [n, 1, size, size], align_corners=False)
     x = F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
@@ -52,7 +53,7 @@ def augment(
     x = (x + uniform(-config.brightness, config.brightness, 1, 1, 1)).clamp(0, 1)
 
     x = _erase(x, config, uniform(0, 1, 6))
-    return ((x * 255 - mean) / std).contiguous(memory_format=torch.channels_last)
+    return ((x * 255 - mean) / std).contiguous(memory_format=torch.channels_last), mirrored
 
 
 def _erase(x: Tensor, config: AugmentationConfig, draws: Tensor) -> Tensor:

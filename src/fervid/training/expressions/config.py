@@ -145,6 +145,7 @@ class AugmentationConfig:
         gamma: the exponent lies between 1 − gamma and its inverse.
         erase: share of the faces that lose a rectangle.
         erase_side: its shortest and longest side, in sides of the face.
+        mixup: α of the Beta distribution that says how much of each face is another's (arXiv:1710.09412); 0 mixes none.
     """
 
     scale: tuple[float, float] = (0.8, 1.05)
@@ -155,6 +156,7 @@ class AugmentationConfig:
     gamma: float = 0.25
     erase: float = 0.25
     erase_side: tuple[float, float] = (0.1, 0.4)
+    mixup: float = 0.0
 
     def __post_init__(self) -> None:
         _check_pair("augmentation.scale", self.scale, 0.1, 10)
@@ -165,18 +167,28 @@ class AugmentationConfig:
         _check_range("augmentation.gamma", self.gamma, 0, 0.95)
         _check_range("augmentation.erase", self.erase, 0, 1)
         _check_pair("augmentation.erase_side", self.erase_side, 0, 1)
+        _check_range("augmentation.mixup", self.mixup, 0, 10)
 
 
 @dataclass(frozen=True, slots=True)
 class LossConfig:
-    """Cross-entropy of the label head (smoothed) plus that of the votes head, times its weight."""
+    """Cross-entropy of the label head plus that of the votes head, times its weight.
+
+    Attributes:
+        label_smoothing: share of the label head's target that is spread over all labels (arXiv:1512.00567).
+        label_share: share of its target that is FER2013's label; the rest is how people voted (Barsoum et al. 2016,
+            arXiv:1608.01041).
+        votes_weight: of the votes head; 0 leaves it untrained.
+    """
 
     label_smoothing: float = 0.1
     votes_weight: float = 1.0
+    label_share: float = 1.0
 
     def __post_init__(self) -> None:
         _check_range("loss.label_smoothing", self.label_smoothing, 0, 0.9)
         _check_range("loss.votes_weight", self.votes_weight, 0, 100)
+        _check_range("loss.label_share", self.label_share, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)

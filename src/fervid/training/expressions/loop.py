@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from fervid.errors import ConfigError
 from fervid.training.expressions.augmentation import augment
@@ -26,6 +25,8 @@ from fervid.training.expressions.checkpoint import claim_folder, load_checkpoint
 from fervid.training.expressions.config import ScheduleConfig, TrainingConfig
 from fervid.training.expressions.curves import draw_curves
 from fervid.training.expressions.data import TrainingData
+from fervid.training.expressions.losses import TargetTable, compute_loss
+from fervid.training.expressions.mixing import draw_shares, mix
 from fervid.training.expressions.network import ExpressionNetwork
 from fervid.training.expressions.precision import choose_precision
 from fervid.training.expressions.validation import validate
@@ -134,8 +135,7 @@ def train(
         save_weights(folder, average.network)
         return average.network.cpu()
 
-    images, emotions = data.images.to(place), data.emotions.to(place)
-    votes, has_votes = data.votes.to(place), data.has_votes.to(place)
+    images, table = data.images.to(place), TargetTable(data, config, place)
     if facts.get("device") == place.type:  # measuring again could decide otherwise, and the run would no longer repeat
         autocast = bool(facts["bfloat16"])
     else:
@@ -147,13 +147,15 @@ def train(
         generator = torch.Generator(place).manual_seed(config.seed * 100_003 + epoch)
         torch.manual_seed(config.seed * 100_003 + epoch)  # dropout and stochastic depth draw from the global source
         order = torch.randperm(len(images), device=place, generator=generator)
+        alpha, batch_size = config.augmentation.mixup, schedule.batch_size
+        shares = draw_shares(steps, batch_size, alpha, seed=config.seed, epoch=epoch, place=place) if alpha else None
         network.train()
         losses: list[Tensor] = []
         for step in range(steps):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, epoch + step / steps)
-            rows = order[step * schedule.batch_size : (step + 1) * schedule.batch_size]
-            x = augment(
+            rows = order[step * batch_size : (step + 1) * batch_size]
+            faces, _ = augment(
                 images[rows],
                 size,
                 config.augmentation,
@@ -161,12 +163,12 @@ def train(
                 std=data.spec.std,
                 generator=generator,
             )
+            targets = table.select(rows)
+            if shares is not None:
+                faces, targets = mix(faces, targets, shares[step])
             with torch.autocast(place.type, torch.bfloat16, enabled=autocast):
-                emotion_logits, vote_logits = network(x)
-            loss = F.cross_entropy(emotion_logits.float(), emotions[rows], label_smoothing=config.loss.label_smoothing)
-            if config.loss.votes_weight:
-                per_face = F.cross_entropy(vote_logits.float(), votes[rows], reduction="none")
-                loss = loss + config.loss.votes_weight * (per_face * has_votes[rows]).mean()
+                emotion_logits, vote_logits = network(faces)
+            loss = compute_loss(emotion_logits, vote_logits, targets, config)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
