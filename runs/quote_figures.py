@@ -17,7 +17,7 @@ from fervid.classification.classifier import Classifier
 from fervid.datasets.faceset import PRIVATE_TEST, FaceSet
 from fervid.datasets.parquet import read_faces
 from fervid.evaluation.evaluation import Evaluation, evaluate_model
-from fervid.evaluation.summary import summarise
+from fervid.evaluation.summary import COLUMNS, summarise
 from fervid.models.store import list_bundled
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,20 +64,21 @@ def find_stale(faces: FaceSet) -> dict[Path, str]:
 
 
 def format_figures(evaluation: Evaluation, *, full: bool) -> str:
-    """Markdown tables: the headline figures, and with ``full`` the classification report."""
+    """Markdown tables: the headline figures, and with ``full`` the classification reports."""
     lines = [
         f"`{evaluation.model}` on {evaluation.split}",
         "",
-        "| figure | value | 95 % interval | faces |",
-        "|---|---:|---:|---:|",
-        *(f"| {row.name} | {row.value} | {row.interval} | {row.n} |" for row in summarise(evaluation)),
+        f"| figure | {' | '.join(COLUMNS)} | faces |",
+        "|---|---:|---:|---:|---:|",
+        *(f"| {row.name} | {' | '.join(map(str, row.cells))} | {row.n} |" for row in summarise(evaluation)),
     ]
     if full:
-        lines += ["", "| expression | precision | recall | F1 | faces |", "|---|---:|---:|---:|---:|"]
-        lines += [
-            f"| {label} | {s.precision:.3f} | {s.recall:.3f} | {s.f1:.3f} | {s.support:,} |"
-            for label, s in zip(evaluation.labels, evaluation.classes, strict=True)
-        ]
+        for head in (evaluation.label_head, evaluation.answer):
+            lines += ["", f"| {head.name} | precision | recall | F1 | faces |", "|---|---:|---:|---:|---:|"]
+            lines += [
+                f"| {label} | {s.precision:.3f} | {s.recall:.3f} | {s.f1:.3f} | {s.support:,} |"
+                for label, s in zip(evaluation.labels, head.classes, strict=True)
+            ]
     return "\n".join([*lines, ""])
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.classification.classifier import Classifier, Prediction
-from fervid.classification.preprocess import preprocess
+from fervid.classification.preprocess import preprocess, stack_inputs
 from fervid.classification.quality import measure_quality
 from fervid.detection.detector import Detection, Detector
 from fervid.detection.selection import create_detector
@@ -133,9 +133,8 @@ class Analyzer:
                 looked = [result for result in results if isinstance(result, _Looked)]
                 inputs = [preprocess(item.image, item.squares, self.classifier.spec) for item in looked]
                 began = time.perf_counter()
-                empty = preprocess(np.zeros((1, 1), dtype=np.uint8), [], self.classifier.spec)
-                prediction = self.classifier.predict_inputs(np.concatenate([empty, *inputs]))
-                share = (time.perf_counter() - began) * 1000 / max(1, len(prediction.probabilities))
+                prediction = self.classifier.predict_inputs(stack_inputs(inputs, self.classifier.spec))
+                share = (time.perf_counter() - began) * 1000 / max(1, len(prediction))
                 start = 0
                 for result in results:
                     if isinstance(result, Failure):
@@ -143,8 +142,7 @@ class Analyzer:
                         continue
                     stop = start + len(result.squares)
                     result.timings_ms["classify"] = share * len(result.squares)
-                    part = Prediction(prediction.probabilities[start:stop], prediction.votes[start:stop])
-                    yield self._conclude(result, part)
+                    yield self._conclude(result, prediction[start:stop])
                     start = stop
 
     def _look_or_fail(self, source: ImageLike) -> _Looked | Failure:

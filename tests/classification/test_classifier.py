@@ -3,11 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fervid.classification.calibration import softmax
+from fervid.classification.calibration import restrict_votes, softmax
 from fervid.classification.classifier import Classifier
 from fervid.classification.preprocess import preprocess
 from fervid.classification.quality import measure_quality
-from fervid.emotions import EMOTIONS
+from fervid.emotions import EMOTIONS, Emotion
 from fervid.errors import ContractError, UsageError
 from fervid.geometry import central_box, square_box
 from fervid.imaging import load_image
@@ -27,10 +27,40 @@ def test_answers_are_distributions(classifier: Classifier, chips: list[np.ndarra
     prediction = classifier.predict(chips)
     assert prediction.probabilities.shape == (5, 7)
     assert prediction.votes.shape == (5, 8)
-    for part in (prediction.probabilities, prediction.votes):
+    for part in (prediction.probabilities, prediction.votes, prediction.label_probabilities):
         assert part.sum(axis=1) == pytest.approx(np.ones(5))
         assert part.min() >= 0
     assert classifier.spec.labels == EMOTIONS
+
+
+def test_the_answer_is_the_mean_of_both_heads(classifier: Classifier, chips: list[np.ndarray]) -> None:
+    prediction, share = classifier.predict(chips), classifier.spec.blend
+    assert 0 < share < 1
+    votes = prediction.votes[:, :7] / prediction.votes[:, :7].sum(axis=1, keepdims=True)
+    blended = (1 - share) * prediction.label_probabilities + share * votes
+    assert prediction.probabilities == pytest.approx(blended, abs=1e-9)
+
+
+def test_six_labels_count_votes_for_disgust_as_anger() -> None:
+    votes = np.array([[0.1, 0.2, 0.0, 0.0, 0.0, 0.0, 0.2, 0.5]])  # half of them for contempt, which is no answer
+    assert restrict_votes(votes, 7) == pytest.approx(np.array([[0.2, 0.4, 0, 0, 0, 0, 0.4]]), abs=1e-9)
+    assert restrict_votes(votes, 6) == pytest.approx(np.array([[0.6, 0, 0, 0, 0, 0.4]]), abs=1e-9)
+    only_contempt = np.eye(8)[[7]]
+    assert restrict_votes(only_contempt, 7) == pytest.approx(np.full((1, 7), 1 / 7))
+
+
+def test_evidence_sums_to_the_log_odds(classifier: Classifier, astronaut: Path) -> None:
+    image = load_image(astronaut)
+    inputs = preprocess(image, [square_box(222, 118, 96), square_box(222, 140, 120)], classifier.spec)
+    maps = classifier.map_evidence(inputs)
+    assert maps.shape[:2] == (2, 7)
+    assert maps.shape[2] == maps.shape[3] >= 3
+    assert maps.sum(axis=1) == pytest.approx(np.zeros((2, *maps.shape[2:])), abs=1e-6)  # for one is against the others
+    labels, votes = classifier.run(inputs)
+    spec = classifier.spec
+    scores = (1 - spec.blend) * labels / spec.temperature + spec.blend * votes[:, :7] / spec.votes_temperature
+    assert maps.mean(axis=(2, 3)) == pytest.approx(scores - scores.mean(axis=1, keepdims=True), abs=1e-4)
+    assert maps[0].mean(axis=(1, 2)).argmax() == EMOTIONS.index(Emotion.HAPPY)
 
 
 def test_the_batch_changes_nothing(classifier: Classifier, chips: list[np.ndarray]) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fervid.cli import app
 from fervid.emotions import EMOTIONS, emotions_for
-from fervid.models.spec import INPUT, OUTPUTS, ModelSpec
+from fervid.models.spec import INPUT, LOGIT_OUTPUTS, ModelSpec
 
 pa = pytest.importorskip("pyarrow")
 onnx = pytest.importorskip("onnx")
@@ -68,16 +68,16 @@ def build_model(folder, labels):
     weights = {"emotion_weights": flat[:, rows], "vote_weights": flat}
     nodes = [
         helper.make_node("Flatten", [INPUT], ["pixels"]),
-        helper.make_node("MatMul", ["pixels", "emotion_weights"], [OUTPUTS[0]]),
-        helper.make_node("MatMul", ["pixels", "vote_weights"], [OUTPUTS[1]]),
+        helper.make_node("MatMul", ["pixels", "emotion_weights"], [LOGIT_OUTPUTS[0]]),
+        helper.make_node("MatMul", ["pixels", "vote_weights"], [LOGIT_OUTPUTS[1]]),
     ]
     graph = helper.make_graph(
         nodes,
         "bands",
         [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["N", 1, 48, 48])],
         [
-            helper.make_tensor_value_info(OUTPUTS[0], TensorProto.FLOAT, ["N", labels]),
-            helper.make_tensor_value_info(OUTPUTS[1], TensorProto.FLOAT, ["N", 8]),
+            helper.make_tensor_value_info(LOGIT_OUTPUTS[0], TensorProto.FLOAT, ["N", labels]),
+            helper.make_tensor_value_info(LOGIT_OUTPUTS[1], TensorProto.FLOAT, ["N", 8]),
         ],
         [numpy_helper.from_array(array, name) for name, array in weights.items()],
     )
@@ -119,8 +119,10 @@ def test_tables_go_to_stdout(run, model, faces):
     assert "bands7@" in out
     assert "PrivateTest: 80 faces, 7 labels" in out
     for word in (
-        "accuracy, official",
-        "accuracy, de-duplicated",
+        "label head",
+        "votes head",
+        "answer",
+        "de-duplicated",
         "macro-F1",
         "FER+ majority",
         "ECE",
@@ -142,12 +144,13 @@ def test_json_is_the_report_and_the_same_twice(run, model, faces, tmp_path):
     again = run(model, "--data", faces, "--json", "--threads", 1)
     assert again == (0, out, "")
     data = json.loads(out)
-    assert data["schema"] == "fervid-evaluation/1"
+    assert data["schema"] == "fervid-evaluation/2"
     assert data["n"] == 80
-    assert data["accuracy"]["official"]["value"] > 0.5  # the bands can be told apart
-    assert data["accuracy"]["deduplicated"]["n"] == 70
-    assert data["accuracy"]["strict"]["n"] <= 70
-    assert data["fer_plus_majority"]["emotion_head"]["n"] == 80
+    accuracy = data["label_head"]["accuracy"]
+    assert accuracy["official"]["value"] > 0.5  # the bands can be told apart
+    assert accuracy["deduplicated"]["n"] == 70
+    assert accuracy["strict"]["n"] <= 70
+    assert accuracy["fer_plus_majority"]["n"] == 80
     assert data["notes"] == []
 
 
@@ -156,7 +159,7 @@ def test_six_labels(run, model, faces):
     assert status == 0
     data = json.loads(out)
     assert data["labels"] == ["angry", "fear", "happy", "sad", "surprise", "neutral"]
-    assert np.array(data["confusion_matrix"]).shape == (6, 6)
+    assert np.array(data["answer"]["confusion_matrix"]).shape == (6, 6)
 
 
 def test_notes_follow_the_tables(run, model, faces):

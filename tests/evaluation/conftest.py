@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from fervid.classification.calibration import blend_heads
+from fervid.classification.classifier import Prediction
 from fervid.datasets.faceset import SPLITS, VOTE_COLUMNS, FaceSet
 from fervid.emotions import EMOTIONS, VOTE_LABELS, emotions_for
 
@@ -17,18 +19,20 @@ class FakeClassifier:
     probabilities: np.ndarray
     votes: np.ndarray
     threshold: float = 0.5
+    blend: float = 0.0
     identity: str = "fake@0123456789ab"
     batches: list[int] = field(default_factory=list)
 
     @property
     def spec(self):
         labels = emotions_for(self.probabilities.shape[1])
-        return SimpleNamespace(labels=labels, threshold=self.threshold)
+        return SimpleNamespace(labels=labels, threshold=self.threshold, blend=self.blend)
 
     def predict(self, images):
         self.batches.append(len(images))
         rows = [int(image[0, 0]) * 256 + int(image[0, 1]) for image in images]
-        return SimpleNamespace(probabilities=self.probabilities[rows], votes=self.votes[rows])
+        labels, votes = self.probabilities[rows], self.votes[rows]
+        return Prediction(blend_heads(labels, votes, self.blend), votes, labels)
 
 
 @dataclass

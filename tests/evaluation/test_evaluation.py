@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from fervid.classification.classifier import Prediction
 from fervid.datasets.faceset import SPLITS, FaceSet
 from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS
 from fervid.errors import DatasetError, UsageError
@@ -41,20 +42,47 @@ def test_figures_equal_the_measures_of_the_answers(world):
     correct = world.answers == world.truths
     matrix = confusion_matrix(world.truths, world.answers, 7)
     assert (evaluation.model, evaluation.split, evaluation.labels) == ("fake@0123456789ab", "PrivateTest", EMOTIONS)
-    assert evaluation.accuracy.value == pytest.approx(correct.mean())
-    assert (evaluation.accuracy.low, evaluation.accuracy.high) == bootstrap_interval(correct)
-    assert evaluation.accuracy.low < evaluation.accuracy.value < evaluation.accuracy.high
-    assert evaluation.accuracy.n == len(faces) == 600
-    assert evaluation.macro_f1.value == pytest.approx(macro_f1(matrix))
-    assert evaluation.macro_f1.low < evaluation.macro_f1.value < evaluation.macro_f1.high
-    np.testing.assert_array_equal(evaluation.confusion, matrix)
-    assert [scores.support for scores in evaluation.classes] == np.bincount(world.truths).tolist()
-    assert evaluation.macro_average.f1 == pytest.approx(evaluation.macro_f1.value)
-    assert evaluation.weighted_average.recall == pytest.approx(evaluation.accuracy.value)
-    assert evaluation.nll.value == pytest.approx(negative_log_likelihood(classifier.probabilities, world.truths))
-    assert evaluation.ece == pytest.approx(expected_calibration_error(classifier.probabilities, world.truths))
-    assert sum(part.count for part in evaluation.reliability) == 600
-    assert len(evaluation.reliability) == 15
+    assert evaluation.label_head.accuracy.value == pytest.approx(correct.mean())
+    assert (evaluation.label_head.accuracy.low, evaluation.label_head.accuracy.high) == bootstrap_interval(correct)
+    assert (
+        evaluation.label_head.accuracy.low < evaluation.label_head.accuracy.value < evaluation.label_head.accuracy.high
+    )
+    assert evaluation.label_head.accuracy.n == len(faces) == 600
+    assert evaluation.label_head.macro_f1.value == pytest.approx(macro_f1(matrix))
+    assert (
+        evaluation.label_head.macro_f1.low < evaluation.label_head.macro_f1.value < evaluation.label_head.macro_f1.high
+    )
+    np.testing.assert_array_equal(evaluation.label_head.confusion, matrix)
+    assert [scores.support for scores in evaluation.label_head.classes] == np.bincount(world.truths).tolist()
+    assert evaluation.label_head.macro_average.f1 == pytest.approx(evaluation.label_head.macro_f1.value)
+    assert evaluation.label_head.weighted_average.recall == pytest.approx(evaluation.label_head.accuracy.value)
+    assert evaluation.label_head.nll.value == pytest.approx(
+        negative_log_likelihood(classifier.probabilities, world.truths)
+    )
+    assert evaluation.label_head.ece == pytest.approx(
+        expected_calibration_error(classifier.probabilities, world.truths)
+    )
+    assert sum(part.count for part in evaluation.label_head.reliability) == 600
+    assert len(evaluation.label_head.reliability) == 15
+
+
+def test_the_answer_blends_both_heads(make_world, make_votes):
+    world = make_world(
+        truths=np.array([HAPPY, HAPPY, SAD]),
+        answers=np.array([HAPPY, ANGRY, ANGRY]),
+        confidence=np.array([0.6, 0.6, 0.6]),
+        votes=make_votes({"happiness": 10}, {"happiness": 10}, {"sadness": 10}),
+        vote_answers=np.array([NEUTRAL, HAPPY, SAD]),
+    )
+    classifier = world.classifier
+    for blend, answer in ((0.0, 1 / 3), (0.3, 1 / 3), (0.7, 2 / 3), (1.0, 2 / 3)):
+        classifier.blend = blend
+        evaluation = evaluate_model(classifier, world.faces, "PrivateTest")
+        assert evaluation.blend == blend
+        assert evaluation.label_head.accuracy.value == pytest.approx(1 / 3)
+        assert evaluation.votes_head.accuracy.value == pytest.approx(2 / 3)
+        assert evaluation.answer.accuracy.value == pytest.approx(answer)
+        assert evaluation.answer.majority_accuracy.value == pytest.approx(answer)
 
 
 def test_uncertain_faces_are_those_below_the_threshold(world):
@@ -63,9 +91,11 @@ def test_uncertain_faces_are_those_below_the_threshold(world):
     certain = world.confidence >= 0.6
     assert 0 < evaluation.uncertain.value < 1
     assert evaluation.uncertain.value == pytest.approx((~certain).mean())
-    assert evaluation.accuracy_certain.n == certain.sum()
-    assert evaluation.accuracy_certain.value == pytest.approx((world.answers == world.truths)[certain].mean())
-    assert evaluation.accuracy_certain.value > evaluation.accuracy.value
+    assert evaluation.certain.n == certain.sum()
+    assert evaluation.certain.value == pytest.approx((world.answers == world.truths)[certain].mean())
+    assert evaluation.certain.value > evaluation.answer.accuracy.value
+    assert evaluation.certain_majority.n == certain.sum()  # every face has a majority, which is its label
+    assert evaluation.certain_majority.value == evaluation.certain.value
 
 
 def test_a_threshold_that_no_face_reaches_is_said(world):
@@ -73,20 +103,20 @@ def test_a_threshold_that_no_face_reaches_is_said(world):
     world.confidence = np.minimum(world.confidence, 0.9)
     evaluation = evaluate_model(world.classifier, world.faces, "PrivateTest")
     assert evaluation.uncertain.value == 1
-    assert evaluation.accuracy_certain is None
+    assert evaluation.certain is None
     assert any("every answer is uncertain" in note for note in evaluation.notes)
 
 
 def test_curve_runs_to_full_coverage_and_the_error(world):
     evaluation = evaluate_model(world.classifier, world.faces, "PrivateTest")
-    coverages = [point.coverage for point in evaluation.curve]
+    coverages = [point.coverage for point in evaluation.label_head.curve]
     assert len(coverages) == 100
     assert coverages == sorted(coverages)
-    last = evaluation.curve[-1]
+    last = evaluation.label_head.curve[-1]
     assert (last.coverage, last.confidence) == (1, pytest.approx(world.confidence.min()))
-    assert last.risk == pytest.approx(1 - evaluation.accuracy.value)
-    assert evaluation.curve[9].risk < last.risk  # it is surer where it is right
-    half = evaluation.curve[49]
+    assert last.risk == pytest.approx(1 - evaluation.label_head.accuracy.value)
+    assert evaluation.label_head.curve[9].risk < last.risk  # it is surer where it is right
+    half = evaluation.label_head.curve[49]
     answered = world.confidence >= half.confidence
     assert half.coverage == pytest.approx(answered.mean())
     assert half.risk == pytest.approx(1 - (world.answers == world.truths)[answered].mean())
@@ -100,42 +130,42 @@ def test_twins_in_training_are_left_out(world):
     training = as_training(np.concatenate([faces.images[:40], blurred]))
     evaluation = evaluate_model(world.classifier, join(faces, training), "PrivateTest")
     correct = world.answers == world.truths
-    assert evaluation.accuracy.n == 600
-    assert evaluation.accuracy_deduplicated.n == 560
-    assert evaluation.accuracy_deduplicated.value == pytest.approx(correct[40:].mean())
-    assert evaluation.accuracy_strict.n == 510
+    assert evaluation.label_head.accuracy.n == 600
+    assert evaluation.label_head.accuracy_deduplicated.n == 560
+    assert evaluation.label_head.accuracy_deduplicated.value == pytest.approx(correct[40:].mean())
+    assert evaluation.label_head.accuracy_strict.n == 510
     rest = np.r_[40:300, 350:600]
-    assert evaluation.accuracy_strict.value == pytest.approx(correct[rest].mean())
+    assert evaluation.label_head.accuracy_strict.value == pytest.approx(correct[rest].mean())
     assert not evaluation.notes or all("strict" not in note for note in evaluation.notes)
 
 
 def test_nothing_left_without_twins(world):
     faces = world.faces
     evaluation = evaluate_model(world.classifier, join(faces, as_training(faces.images)), "PrivateTest")
-    assert evaluation.accuracy_deduplicated is None
-    assert evaluation.accuracy_strict is None
+    assert evaluation.label_head.accuracy_deduplicated is None
+    assert evaluation.label_head.accuracy_strict is None
     assert any("has a twin in Training" in note for note in evaluation.notes)
 
 
 def test_without_training_rows_duplicates_are_unknown(world):
     evaluation = evaluate_model(world.classifier, world.faces, "PrivateTest")
-    assert evaluation.accuracy_deduplicated is evaluation.accuracy_strict is None
+    assert evaluation.label_head.accuracy_deduplicated is evaluation.label_head.accuracy_strict is None
     assert any("no Training rows" in note for note in evaluation.notes)
-    accuracies = evaluation.to_dict()["accuracy"]
+    accuracies = evaluation.to_dict()["label_head"]["accuracy"]
     assert accuracies["deduplicated"] is accuracies["strict"] is None
 
 
 def test_training_is_not_compared_with_itself(world):
     world.split = "Training"
     evaluation = evaluate_model(world.classifier, world.faces, "Training")
-    assert evaluation.accuracy_deduplicated is None
+    assert evaluation.label_head.accuracy_deduplicated is None
     assert any("has seen these faces" in note for note in evaluation.notes)
 
 
 def test_without_votes_the_majority_is_unknown(world):
     world.votes = None
     evaluation = evaluate_model(world.classifier, world.faces, "PrivateTest")
-    assert evaluation.majority_accuracy is evaluation.majority_accuracy_votes is None
+    assert evaluation.label_head.majority_accuracy is evaluation.votes_head.majority_accuracy is None
     assert any("no FER+ votes" in note for note in evaluation.notes)
 
 
@@ -158,8 +188,8 @@ def test_majority_counts_faces_with_a_unique_winner_among_the_emotions(make_worl
     classifier = world.classifier
     classifier.votes[1, contempt] = 2.0  # the strongest, but no answer among the seven
     evaluation = evaluate_model(classifier, world.faces, "PrivateTest")
-    assert (evaluation.majority_accuracy.value, evaluation.majority_accuracy.n) == (0.5, 2)
-    assert (evaluation.majority_accuracy_votes.value, evaluation.majority_accuracy_votes.n) == (1.0, 2)
+    assert (evaluation.label_head.majority_accuracy.value, evaluation.label_head.majority_accuracy.n) == (0.5, 2)
+    assert (evaluation.votes_head.majority_accuracy.value, evaluation.votes_head.majority_accuracy.n) == (1.0, 2)
 
 
 def test_six_labels_fold_disgust_into_anger_everywhere(make_world, make_votes):
@@ -176,33 +206,33 @@ def test_six_labels_fold_disgust_into_anger_everywhere(make_world, make_votes):
         votes=votes,
     )
     seven = evaluate_model(world.classifier, world.faces, "PrivateTest")
-    assert seven.accuracy.value == 0.25
-    assert (seven.majority_accuracy.n, seven.majority_accuracy.value) == (3, pytest.approx(1 / 3))
+    assert seven.label_head.accuracy.value == 0.25
+    assert (seven.label_head.majority_accuracy.n, seven.label_head.majority_accuracy.value) == (3, pytest.approx(1 / 3))
 
     six = evaluate_model(world.classifier, world.faces, "PrivateTest", labels=6)
     assert six.labels == EMOTIONS_WITHOUT_DISGUST
-    assert six.accuracy.value == 0.75
-    assert six.confusion.shape == (6, 6)
-    assert six.confusion[0].tolist() == [2, 0, 0, 1, 0, 0]  # angry: two found, one taken for sad
-    assert (six.majority_accuracy.n, six.majority_accuracy.value) == (4, 0.75)
-    assert (six.majority_accuracy_votes.n, six.majority_accuracy_votes.value) == (4, 0.75)
+    assert six.label_head.accuracy.value == 0.75
+    assert six.label_head.confusion.shape == (6, 6)
+    assert six.label_head.confusion[0].tolist() == [2, 0, 0, 1, 0, 0]  # angry: two found, one taken for sad
+    assert (six.label_head.majority_accuracy.n, six.label_head.majority_accuracy.value) == (4, 0.75)
+    assert (six.votes_head.majority_accuracy.n, six.votes_head.majority_accuracy.value) == (4, 0.75)
     folded = [0.9 + 0.1 / 6, 0.8 + 0.2 / 6, 0.1, 0.9]  # probability of the truth, anger and disgust together
-    assert six.nll.value == pytest.approx(-np.log(folded).mean())
+    assert six.label_head.nll.value == pytest.approx(-np.log(folded).mean())
 
 
 def test_two_halves_of_anger_beat_a_larger_rival_once_folded(make_world):
     world = make_world(np.array([ANGRY]), np.array([SAD]), np.array([0.9]))
     classifier = world.classifier
     classifier.probabilities[0] = [0.3, 0.3, 0.0, 0.0, 0.4, 0.0, 0.0]
-    assert evaluate_model(classifier, world.faces, "PrivateTest").accuracy.value == 0
-    assert evaluate_model(classifier, world.faces, "PrivateTest", labels=6).accuracy.value == 1
+    assert evaluate_model(classifier, world.faces, "PrivateTest").label_head.accuracy.value == 0
+    assert evaluate_model(classifier, world.faces, "PrivateTest", labels=6).label_head.accuracy.value == 1
 
 
 def test_a_model_of_six_labels(make_world):
     world = make_world(np.array([DISGUST, SAD]), np.array([ANGRY, SAD]), np.array([0.9, 0.9]))
     classifier = world.classifier
     classifier.probabilities = np.eye(6)[[0, 3]]
-    assert evaluate_model(classifier, world.faces, "PrivateTest", labels=6).accuracy.value == 1
+    assert evaluate_model(classifier, world.faces, "PrivateTest", labels=6).label_head.accuracy.value == 1
     with pytest.raises(UsageError, match=r"knows 6 labels .*, not 7") as caught:
         evaluate_model(classifier, world.faces, "PrivateTest", labels=7)
     assert "--labels 6" in caught.value.advice
@@ -228,10 +258,11 @@ def test_progress_ends_at_the_number_of_faces(world):
 def test_dict_is_json_and_the_same_every_time(world):
     first, second = (evaluate_model(world.classifier, world.faces, "PrivateTest").to_dict() for _ in range(2))
     assert json.dumps(first, allow_nan=False) == json.dumps(second)
-    assert first["schema"] == "fervid-evaluation/1"
-    assert first["accuracy"]["official"]["n"] == first["n"] == 600
-    assert list(first["classification_report"]) == [*EMOTIONS, "macro average", "weighted average"]
-    assert np.array(first["confusion_matrix"]).sum() == 600
+    assert first["schema"] == "fervid-evaluation/2"
+    for head in ("label_head", "votes_head", "answer"):
+        assert first[head]["accuracy"]["official"]["n"] == first["n"] == 600
+        assert list(first[head]["classification_report"]) == [*EMOTIONS, "macro average", "weighted average"]
+        assert np.array(first[head]["confusion_matrix"]).sum() == 600
     assert len(first["data"]) == 12
 
 
@@ -245,7 +276,7 @@ def test_data_digest_follows_pixels_and_labels(world):
 def test_confusion_matrix_is_read_only(world):
     evaluation = evaluate_model(world.classifier, world.faces, "PrivateTest")
     with pytest.raises(ValueError, match="read-only"):
-        evaluation.confusion[0, 0] = 1
+        evaluation.label_head.confusion[0, 0] = 1
 
 
 def test_fer2013_has_the_known_numbers_of_faces(shared_data):
@@ -255,18 +286,18 @@ def test_fer2013_has_the_known_numbers_of_faces(shared_data):
 
     class Constant:
         identity = "happy@000000000000"
-        spec = SimpleNamespace(labels=EMOTIONS, threshold=0.5)
+        spec = SimpleNamespace(labels=EMOTIONS, threshold=0.5, blend=0.0)
 
         def predict(self, images):
             chosen = np.full(len(images), HAPPY)
-            return SimpleNamespace(probabilities=np.eye(7)[chosen], votes=np.eye(8)[chosen])
+            return Prediction(np.eye(7)[chosen], np.eye(8)[chosen], np.eye(7)[chosen])
 
     evaluation = evaluate_model(Constant(), read_faces(shared_data / "fer2013.parquet"), "PrivateTest")
-    assert evaluation.accuracy.n == 3589
-    assert evaluation.accuracy.value == pytest.approx(879 / 3589)
-    assert evaluation.accuracy_deduplicated.n == 3301
-    assert evaluation.accuracy_strict.n == pytest.approx(
+    assert evaluation.label_head.accuracy.n == 3589
+    assert evaluation.label_head.accuracy.value == pytest.approx(879 / 3589)
+    assert evaluation.label_head.accuracy_deduplicated.n == 3301
+    assert evaluation.label_head.accuracy_strict.n == pytest.approx(
         3146, abs=1
     )  # a correlation may fall on the other side of 0.97
-    assert evaluation.majority_accuracy.n == 3350
-    assert [scores.support for scores in evaluation.classes] == [491, 55, 528, 879, 594, 416, 626]
+    assert evaluation.label_head.majority_accuracy.n == 3350
+    assert [scores.support for scores in evaluation.label_head.classes] == [491, 55, 528, 879, 594, 416, 626]

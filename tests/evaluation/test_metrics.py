@@ -17,7 +17,6 @@ from fervid.evaluation.metrics import (
     class_scores,
     confusion_matrix,
     expected_calibration_error,
-    fit_temperature,
     macro_f1,
     macro_f1_interval,
     negative_log_likelihood,
@@ -207,24 +206,6 @@ def test_nothing_to_draw_from_is_an_error():
         bootstrap_interval(np.empty(0))
     with pytest.raises(UsageError, match="no rows"):
         macro_f1_interval(np.zeros((3, 3), dtype=np.int64))
-
-
-@pytest.mark.parametrize("temperature", [0.4, 1.0, 1.7, 3.0])
-def test_temperature_is_recovered_from_labels_and_from_distributions(temperature):
-    rng = np.random.default_rng(7)
-    calibrated = rng.normal(size=(20_000, 5)) * 2
-    shares = softmax(calibrated)
-    drawn = (rng.random((20_000, 1)) < shares.cumsum(axis=1)).argmax(axis=1)
-    assert fit_temperature(calibrated * temperature, shares) == pytest.approx(temperature, rel=1e-3)
-    assert fit_temperature(calibrated * temperature, drawn) == pytest.approx(temperature, rel=0.04)
-
-
-def test_temperature_stays_between_its_ends():
-    logits = np.array([[4.0, 0.0], [0.0, 4.0]])
-    assert fit_temperature(logits, np.array([0, 1])) == pytest.approx(0.2, rel=2e-3)  # always right: as sure as allowed
-    assert fit_temperature(logits, np.array([1, 0])) == pytest.approx(
-        5.0, rel=2e-3
-    )  # always wrong: as unsure as allowed
 
 
 def test_risk_coverage_by_hand():

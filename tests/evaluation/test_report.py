@@ -23,11 +23,23 @@ FILES = {
     "index.html",
     "report.json",
     "classification_report.csv",
-    "confusion_matrix.png",
-    "reliability.png",
+    "confusion_matrix_label_head.png",
+    "confusion_matrix_answer.png",
+    "reliability_label_head.png",
+    "reliability_answer.png",
     "risk_coverage.png",
 }
-DRAWINGS = [draw_confusion_matrix, draw_reliability, draw_risk_coverage]
+
+
+def draw_matrix_of_answer(evaluation, **options):
+    return draw_confusion_matrix(evaluation, evaluation.answer, **options)
+
+
+def draw_reliability_of_label_head(evaluation, **options):
+    return draw_reliability(evaluation, evaluation.label_head, **options)
+
+
+DRAWINGS = [draw_matrix_of_answer, draw_reliability_of_label_head, draw_risk_coverage]
 
 
 @pytest.fixture
@@ -65,8 +77,10 @@ def test_json_and_csv_say_what_the_evaluation_says(evaluation, tmp_path):
     write_report(evaluation, tmp_path)
     assert json.loads((tmp_path / "report.json").read_text()) == evaluation.to_dict()
     rows = list(csv.DictReader(io.StringIO((tmp_path / "classification_report.csv").read_text())))
-    assert [row["label"] for row in rows] == [*evaluation.labels, "macro average", "weighted average"]
-    for row, scores in zip(rows, evaluation.classes, strict=False):
+    names = [*evaluation.labels, "macro average", "weighted average"]
+    assert [row["label"] for row in rows] == names * 3
+    assert [row["head"] for row in rows] == [head.name for head in evaluation.heads for _ in names]
+    for row, scores in zip(rows, evaluation.label_head.classes, strict=False):
         assert float(row["recall"]) == pytest.approx(scores.recall, abs=1e-6)
         assert int(row["support"]) == scores.support
 
@@ -80,7 +94,7 @@ def test_page_is_well_formed_and_fetches_nothing(evaluation):
     assert "link" not in checker.seen
     assert "http" not in re.sub(r'<meta http-equiv="Content-Security-Policy"', "", page)
     sources = [value for name, value in checker.attributes if name in {"src", "srcset", "href"}]
-    assert len(sources) == 4  # two figures, each for light and dark
+    assert len(sources) == 6  # three figures, each for light and dark
     for source in sources:
         kind, data = source.split(",")
         assert kind == "data:image/svg+xml;base64"
@@ -93,10 +107,12 @@ def test_page_shows_every_figure(evaluation):
     page = build_page(evaluation)
     for row in summarise(evaluation):
         assert row.name in page
-        assert row.value.replace(" %", NO_BREAK + "%") in page
-        assert row.interval in page
-    for count in evaluation.confusion.ravel():
-        assert f"<small>{count}</small>" in page
+        for cell in row.cells:
+            assert cell.value.replace(" %", NO_BREAK + "%") in page
+            assert cell.interval in page
+    for head in (evaluation.label_head, evaluation.answer):
+        for count in head.confusion.ravel():
+            assert f"<small>{count}</small>" in page
     for note in evaluation.notes:
         assert note in page
 
@@ -112,23 +128,33 @@ def test_page_escapes_what_it_did_not_write(world):
 def test_unknown_figures_are_called_unknown(world):
     world.votes = None
     rows = {row.name: row for row in summarise(evaluate_model(world.classifier, world.faces, "PrivateTest"))}
-    for name in ("accuracy, de-duplicated", "accuracy, strict", "FER+ majority", "FER+ majority, votes head"):
-        assert (rows[name].value, rows[name].interval, rows[name].n) == ("unknown", "", "")
-    assert rows["accuracy, official"].value.endswith(" %")
-    assert rows["accuracy, official"].n == "600"
+    for name in ("de-duplicated", "strict", "FER+ majority"):
+        assert {str(cell) for cell in rows[name].cells} == {"unknown"}
+        assert rows[name].n == ""
+    assert all(cell.value.endswith(" %") for cell in rows["accuracy"].cells)
+    assert rows["accuracy"].n == "600"
+
+
+def test_short_cells_say_half_the_interval(world):
+    evaluation = evaluate_model(world.classifier, world.faces, "PrivateTest")
+    accuracy = evaluation.label_head.accuracy
+    cell = summarise(evaluation)[0].cells[0]
+    assert cell.short == f"{accuracy.value * 100:.1f} % ± {(accuracy.high - accuracy.low) * 50:.1f}"
+    assert str(cell) == f"{accuracy.value * 100:.1f} % ({accuracy.low * 100:.1f}–{accuracy.high * 100:.1f})"
 
 
 def test_confusions_are_ranked(evaluation):
-    ranked = rank_confusions(evaluation, 42)
-    off_diagonal = evaluation.confusion.copy()
+    head = evaluation.answer
+    ranked = rank_confusions(evaluation, head, 42)
+    off_diagonal = head.confusion.copy()
     np.fill_diagonal(off_diagonal, 0)
     assert sum(confusion.count for confusion in ranked) == off_diagonal.sum()
     assert [c.count for c in ranked] == sorted((c.count for c in ranked), reverse=True)
     first = ranked[0]
     row, column = evaluation.labels.index(first.label), evaluation.labels.index(first.answer)
-    assert first.count == off_diagonal.max() == evaluation.confusion[row, column]
-    assert first.share == pytest.approx(first.count / evaluation.classes[row].support)
-    assert len(rank_confusions(evaluation)) == 5
+    assert first.count == off_diagonal.max() == head.confusion[row, column]
+    assert first.share == pytest.approx(first.count / head.classes[row].support)
+    assert len(rank_confusions(evaluation, head)) == 5
 
 
 @pytest.mark.parametrize("draw", DRAWINGS)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.training
 import onnx
 import torch
 
-from fervid.classification.calibration import softmax
+from fervid.classification.calibration import blend_heads, softmax
 from fervid.classification.classifier import Classifier
 from fervid.errors import ContractError, ModelError
 from fervid.evaluation.metrics import negative_log_likelihood
@@ -68,7 +68,10 @@ def test_the_file_answers_like_torch(trained: Any, tmp_path: Path) -> None:
     with torch.inference_mode():
         logits, votes = network(data.validation_inputs[:3])
     answer = classifier.predict_inputs(data.validation_inputs[:3].numpy(), batch_size=2)
-    np.testing.assert_allclose(answer.probabilities, softmax(logits.numpy(), large.spec.temperature), atol=1e-4)
+    labels = softmax(logits.numpy(), large.spec.temperature)
+    np.testing.assert_allclose(answer.label_probabilities, labels, atol=1e-4)
+    shares = blend_heads(labels, softmax(votes.numpy(), large.spec.votes_temperature), large.spec.blend)
+    np.testing.assert_allclose(answer.probabilities, shares, atol=1e-4)
     np.testing.assert_allclose(answer.votes, softmax(votes.numpy(), large.spec.votes_temperature), atol=1e-4)
 
 
@@ -91,6 +94,7 @@ def test_the_metadata_is_read_back(trained: Any, tmp_path: Path) -> None:
         data.spec,
         temperature=exported.spec.temperature,
         votes_temperature=exported.spec.votes_temperature,
+        blend=exported.spec.blend,
         threshold=exported.spec.threshold,
     )
     layers = layers_from_metadata(metadata)
@@ -102,8 +106,10 @@ def test_the_metadata_is_read_back(trained: Any, tmp_path: Path) -> None:
     assert first.flops == 2 * 8 * 9 * 20 * 20
     assert (down.operation, down.output) == ("Conv 3×3 /2 + Relu", (16, 3, 3))  # 5 px, halved and rounded up
     assert rows["blocks.2.shortcut.pool"].output == (8, 3, 3)
-    assert rows["emotion_head"].output == (len(data.spec.labels),)
-    assert rows["emotion_head"].flops == 2 * 16 * len(data.spec.labels)
+    heads = len(data.spec.labels), 8
+    assert [rows[name].output for name in ("emotion_head", "vote_head")] == [(n, 3, 3) for n in heads]  # evidence maps
+    assert [rows[f"{name}.flatten"].output for name in ("emotion_head", "vote_head")] == [(n,) for n in heads]
+    assert rows["emotion_head"].flops == 2 * 16 * 9 * len(data.spec.labels)
 
 
 def test_the_file_is_standard_onnx(trained: Any, tmp_path: Path) -> None:
@@ -160,17 +166,29 @@ def test_a_weight_beyond_half_precision_is_refused(trained: Any, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_calibration_answers_95_percent(trained: Any) -> None:
+def test_calibration(trained: Any) -> None:
     _, data = trained
     rng = np.random.default_rng(0)
     truths = np.eye(len(data.spec.labels))[data.validation_emotions]
-    logits = 9 * (truths + rng.normal(0, 0.6, truths.shape))
-    votes = rng.normal(0, 1, (256, 8)) + 4 * data.validation_votes
+    logits = 5 * (truths + rng.normal(0, 0.9, truths.shape))
+    votes = rng.normal(0, 1, (256, 8)) + 2 * data.validation_votes
     spec = calibrate(logits, votes, data)
-    confidence = softmax(logits, spec.temperature).max(axis=1)
-    assert spec.threshold == round(spec.threshold, 2)
-    assert (confidence >= spec.threshold + 0.01).mean() <= 0.95 <= (confidence >= spec.threshold - 0.01).mean()
+    voted = bool(data.validation_has_votes.any())
     for factor in (0.9, 1.1):
         better = negative_log_likelihood(softmax(logits, spec.temperature), data.validation_emotions)
         assert better < negative_log_likelihood(softmax(logits, factor * spec.temperature), data.validation_emotions)
-    assert (spec.votes_temperature == 1) == (not data.validation_has_votes.any())
+    assert (spec.votes_temperature == 1) == (not voted)
+    assert 0 < spec.blend < 1 if voted else spec.blend == 0
+
+    answer = blend_heads(softmax(logits, spec.temperature), softmax(votes, spec.votes_temperature), spec.blend)
+    truth, rows = data.validation_emotions, np.ones(256, dtype=bool)
+    if voted:  # ten people are believed before one label
+        truth, rows = data.validation_majority, data.validation_majority >= 0
+    confidence, correct = answer.max(axis=1)[rows], (answer.argmax(axis=1) == truth)[rows]
+
+    def cost(threshold: float) -> float:  # a wrong answer costs 1, none a half
+        return float(np.where(confidence >= threshold, ~correct, 0.5).sum())
+
+    assert spec.threshold == round(spec.threshold, 2)
+    around = min(cost(spec.threshold), cost(spec.threshold + 0.01))  # it was rounded down
+    assert around <= min(cost(threshold) for threshold in np.linspace(0, 1, 101)) + 1

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.classification.calibration import softmax
-from fervid.classification.preprocess import preprocess
+from fervid.classification.calibration import blend_heads, softmax
+from fervid.classification.preprocess import preprocess, stack_inputs
+from fervid.emotions import EMOTIONS, Emotion
 from fervid.errors import ContractError, UsageError
 from fervid.geometry import central_box
 from fervid.models.runtime import create_session, read_metadata
-from fervid.models.spec import INPUT, OUTPUTS, ModelSpec
+from fervid.models.spec import EVIDENCE_OUTPUTS, INPUT, LOGIT_OUTPUTS, ModelSpec
 from fervid.models.store import load_model
 from fervid.results import Box
 
@@ -24,12 +25,20 @@ class Prediction:
     """Calibrated answers for N faces.
 
     Attributes:
-        probabilities: ``(N, labels)`` float64 in the order of ``spec.labels``.
-        votes: ``(N, 8)`` float64 in the order of :data:`fervid.emotions.VOTE_LABELS`.
+        probabilities: ``(N, labels)`` float64 in the order of ``spec.labels``: the answer, both heads blended.
+        votes: ``(N, 8)`` float64 in the order of :data:`fervid.emotions.VOTE_LABELS`: the votes head.
+        label_probabilities: ``(N, labels)`` float64: the label head alone, which is what FER2013's accuracy is about.
     """
 
     probabilities: NDArray[np.float64]
     votes: NDArray[np.float64]
+    label_probabilities: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.probabilities)
+
+    def __getitem__(self, rows: slice) -> Prediction:
+        return Prediction(self.probabilities[rows], self.votes[rows], self.label_probabilities[rows])
 
 
 class Classifier:
@@ -48,13 +57,14 @@ class Classifier:
         self._session = create_session(file, threads=threads)
         inputs = [i.name for i in self._session.get_inputs()]
         outputs = [o.name for o in self._session.get_outputs()]
-        if inputs != [INPUT] or outputs[: len(OUTPUTS)] != list(OUTPUTS):
+        if inputs != [INPUT] or outputs[: len(LOGIT_OUTPUTS)] != list(LOGIT_OUTPUTS):
             raise ContractError(
-                f"{file.name} has the inputs {inputs} and outputs {outputs}, not {[INPUT]} and {list(OUTPUTS)}",
+                f"{file.name} has the inputs {inputs} and outputs {outputs}, not {[INPUT]} and {list(LOGIT_OUTPUTS)}",
                 advice="Use a model exported by fervid train, or a bundled one.",
             )
         self.spec = ModelSpec.from_metadata(read_metadata(self._session), file.name)
         self.identity = file.identity
+        self.explainable = set(EVIDENCE_OUTPUTS) <= set(outputs)
 
     def predict(
         self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box] | None = None, *, batch_size: int = 64
@@ -70,19 +80,46 @@ class Classifier:
             raise UsageError(f"{len(boxes)} boxes for {len(images)} pictures", advice="Give one box per picture.")
         squares = boxes or [central_box(image.shape[1], image.shape[0]) for image in images]
         parts = [preprocess(image, [square], self.spec) for image, square in zip(images, squares, strict=True)]
-        empty = np.empty((0, 1, self.spec.size, self.spec.size), dtype=np.float32)
-        return self.predict_inputs(np.concatenate([empty, *parts]), batch_size=batch_size)
+        return self.predict_inputs(stack_inputs(parts, self.spec), batch_size=batch_size)
 
     def predict_inputs(self, inputs: NDArray[np.float32], *, batch_size: int = 64) -> Prediction:
         """The same for ``(N, 1, S, S)`` inputs made by :func:`.preprocess.preprocess`."""
-        emotion_parts, vote_parts = [np.empty((0, len(self.spec.labels)))], [np.empty((0, len(self.spec.vote_labels)))]
+        label_parts, vote_parts = [np.empty((0, len(self.spec.labels)))], [np.empty((0, len(self.spec.vote_labels)))]
         for start in range(0, len(inputs), batch_size):
             emotion_logits, vote_logits = self.run(inputs[start : start + batch_size])
-            emotion_parts.append(softmax(emotion_logits, self.spec.temperature))
+            label_parts.append(softmax(emotion_logits, self.spec.temperature))
             vote_parts.append(softmax(vote_logits, self.spec.votes_temperature))
-        return Prediction(np.concatenate(emotion_parts), np.concatenate(vote_parts))
+        labels, votes = np.concatenate(label_parts), np.concatenate(vote_parts)
+        return Prediction(blend_heads(labels, votes, self.spec.blend), votes, labels)
 
     def run(self, inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Both heads' raw logits, ``(N, labels)`` and ``(N, 8)`` float32, in one run of the network."""
-        emotion_logits, vote_logits = self._session.run(list(OUTPUTS), {INPUT: inputs})
+        emotion_logits, vote_logits = self._session.run(list(LOGIT_OUTPUTS), {INPUT: inputs})
         return emotion_logits, vote_logits
+
+    def map_evidence(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Where in each face the answer comes from: class activation maps (arXiv:1512.04150), both heads blended.
+
+        Args:
+            inputs: ``(N, 1, S, S)`` made by :func:`.preprocess.preprocess`.
+
+        Returns:
+            ``(N, labels, h, w)``: what each place adds to the log-odds of each emotion against the mean of all, above 0
+            for it, below 0 against it. A map's places cover the input in equal parts.
+
+        Raises:
+            ContractError: the file has no evidence outputs.
+        """
+        if not self.explainable:
+            raise ContractError(
+                f"{self.identity} has no outputs {list(EVIDENCE_OUTPUTS)}",
+                advice="Export it again with today's fervid train, or use a bundled model.",
+            )
+        labels, votes = self._session.run(list(EVIDENCE_OUTPUTS), {INPUT: inputs})
+        known = len(self.spec.labels)
+        votes = votes[:, : len(EMOTIONS)].astype(np.float64)
+        if known < len(EMOTIONS):
+            votes = np.delete(votes, EMOTIONS.index(Emotion.DISGUST), axis=1)
+        maps = (1 - self.spec.blend) / self.spec.temperature * labels
+        maps = maps + self.spec.blend / self.spec.votes_temperature * votes
+        return np.asarray(maps - maps.mean(axis=1, keepdims=True), dtype=np.float64)

@@ -28,3 +28,8 @@ def preprocess(image: NDArray[np.uint8], squares: Sequence[Box], spec: ModelSpec
     for i, square in enumerate(squares):
         inputs[i, 0] = crop_resize(image, shrink_box(square, spec.crop), spec.size)
     return (inputs - np.float32(spec.mean)) / np.float32(spec.std)
+
+
+def stack_inputs(parts: Sequence[NDArray[np.float32]], spec: ModelSpec) -> NDArray[np.float32]:
+    """The inputs of several pictures as one batch ``(N, 1, S, S)``; N may be 0."""
+    return np.concatenate([np.empty((0, 1, spec.size, spec.size), dtype=np.float32), *parts])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from fervid.evaluation.evaluation import Evaluation
+    from fervid.evaluation.heads import HeadEvaluation
 
 
 def evaluate(
@@ -50,33 +51,38 @@ def evaluate(
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
-    """Tables on stdout: figures, classification report, confusion matrix."""
+    """Tables on stdout: the figures of all heads, then classification report and confusion matrix of two."""
     from fervid.evaluation.summary import describe_labels
 
     console = stdout()
-    head = f"{evaluation.model} on {evaluation.split}: {evaluation.accuracy.n:,} faces, {describe_labels(evaluation)}"
-    console.print(head, style="bold", markup=False)
-    for table in (_tabulate_summary, _tabulate_classes, _tabulate_confusion):
-        console.print()
-        console.print(table(evaluation))
+    title = f"{evaluation.model} on {evaluation.split}: {evaluation.n:,} faces, {describe_labels(evaluation)}"
+    console.print(title, style="bold", markup=False)
+    console.print()
+    console.print(_tabulate_summary(evaluation))
+    console.print("±: half the 95 % bootstrap interval")
+    console.print(f"answer = {1 - evaluation.blend:.2f} × label head + {evaluation.blend:.2f} × votes head")
+    for head in (evaluation.label_head, evaluation.answer):
+        for table in (_tabulate_classes, _tabulate_confusion):
+            console.print()
+            console.print(table(evaluation, head))
     for note in evaluation.notes:
         console.print()
         console.print(note, markup=False)
 
 
 def _tabulate_summary(evaluation: Evaluation) -> Table:
-    from fervid.evaluation.summary import summarise
+    from fervid.evaluation.summary import COLUMNS, summarise
 
-    table = _create_table("figure", "value", "95 % interval", "faces")
+    table = _create_table("figure", *COLUMNS, "faces")
     for row in summarise(evaluation):
-        table.add_row(row.name, row.value, row.interval, row.n)
+        table.add_row(row.name, *(cell.short for cell in row.cells), row.n)
     return table
 
 
-def _tabulate_classes(evaluation: Evaluation) -> Table:
-    table = _create_table("expression", "precision", "recall", "F1", "support")
-    averages = (("macro average", evaluation.macro_average), ("weighted average", evaluation.weighted_average))
-    for name, scores in (*zip(evaluation.labels, evaluation.classes, strict=True), *averages):
+def _tabulate_classes(evaluation: Evaluation, head: HeadEvaluation) -> Table:
+    table = _create_table(head.name, "precision", "recall", "F1", "support")
+    averages = (("macro average", head.macro_average), ("weighted average", head.weighted_average))
+    for name, scores in (*zip(evaluation.labels, head.classes, strict=True), *averages):
         table.add_row(
             name, f"{scores.precision:.3f}", f"{scores.recall:.3f}", f"{scores.f1:.3f}", f"{scores.support:,}"
         )
@@ -85,9 +91,9 @@ def _tabulate_classes(evaluation: Evaluation) -> Table:
     return table
 
 
-def _tabulate_confusion(evaluation: Evaluation) -> Table:
+def _tabulate_confusion(evaluation: Evaluation, head: HeadEvaluation) -> Table:
     table = _create_table("label ↓ answer →", *evaluation.labels)
-    for i, (label, counts) in enumerate(zip(evaluation.labels, evaluation.confusion.tolist(), strict=True)):
+    for i, (label, counts) in enumerate(zip(evaluation.labels, head.confusion.tolist(), strict=True)):
         table.add_row(label, *(f"[bold]{count}[/]" if i == j else str(count) for j, count in enumerate(counts)))
     return table
 

@@ -167,7 +167,8 @@ def print_result(exported: ExportedModel, public_faces: int) -> None:
         ("labels", ", ".join(spec.labels)),
         ("PublicTest", f"{exported.public_accuracy * 100:.2f} % of {public_faces:,} faces"),
         ("calibration", f"temperatures {spec.temperature:g} and {spec.votes_temperature:g}"),
-        ("threshold", f'{spec.threshold:g} (5 % of PublicTest lies below it: "uncertain")'),
+        ("answer", f"{1 - spec.blend:.2f} × label head + {spec.blend:.2f} × votes head"),
+        ("threshold", f'{spec.threshold:g}: an answer less sure is "uncertain"'),
         (
             "checked",
             f"{parity.faces} faces in ONNX Runtime: every answer as in torch, probabilities within "

@@ -9,12 +9,14 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from fervid.drawing.palette import contrast_ratio
 from fervid.evaluation.evaluation import Evaluation
+from fervid.evaluation.heads import HeadEvaluation
 from fervid.evaluation.summary import describe_confidence, format_percent
 
 if TYPE_CHECKING:
@@ -54,32 +56,32 @@ DARK: Final = Theme("#12161d", "#e8ecf3", "#98a2b3", "#6ea3f7", "#f0954f", "#1a2
 
 
 def draw_confusion_matrix(
-    evaluation: Evaluation, *, theme: Theme = LIGHT, file_format: Literal["png", "svg"] = "png"
+    evaluation: Evaluation, head: HeadEvaluation, *, theme: Theme = LIGHT, file_format: Literal["png", "svg"] = "png"
 ) -> bytes:
-    """Rows are the labels, columns the answers; each cell says percent of its row and count."""
-    return _render(_draw_confusion_matrix, (7.0, 6.6), evaluation, theme, file_format)
+    """Rows are the labels, columns the answers of one head; each cell says percent of its row and count."""
+    return _render(partial(_draw_confusion_matrix, head=head), (7.0, 6.6), evaluation, theme, file_format)
 
 
 def draw_reliability(
-    evaluation: Evaluation, *, theme: Theme = LIGHT, file_format: Literal["png", "svg"] = "png"
+    evaluation: Evaluation, head: HeadEvaluation, *, theme: Theme = LIGHT, file_format: Literal["png", "svg"] = "png"
 ) -> bytes:
     """Accuracy by confidence in 15 bins against the diagonal, and below it how many faces each bin holds."""
-    return _render(_draw_reliability, (6.4, 6.2), evaluation, theme, file_format)
+    return _render(partial(_draw_reliability, head=head), (6.4, 6.2), evaluation, theme, file_format)
 
 
 def draw_risk_coverage(
     evaluation: Evaluation, *, theme: Theme = LIGHT, file_format: Literal["png", "svg"] = "png"
 ) -> bytes:
-    """Error among the answered faces by the share answered, with the model's own threshold marked."""
-    return _render(_draw_risk_coverage, (6.4, 4.6), evaluation, theme, file_format)
+    """Error among the answered faces by the share answered, against labels and votes, with the threshold marked."""
+    return _render(_draw_risk_coverage, (6.4, 4.8), evaluation, theme, file_format)
 
 
-def _draw_confusion_matrix(figure: Figure, evaluation: Evaluation, theme: Theme) -> None:
+def _draw_confusion_matrix(figure: Figure, evaluation: Evaluation, theme: Theme, *, head: HeadEvaluation) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
     axes = _add_axes(figure, theme)
     figure.subplots_adjust(left=0.17, right=0.97, bottom=0.1, top=0.88)
-    counts = evaluation.confusion
+    counts = head.confusion
     support = counts.sum(axis=1)
     shares = counts / np.maximum(support, 1)[:, None]
     scale = LinearSegmentedColormap.from_list("share", [theme.empty, theme.accent])
@@ -103,19 +105,19 @@ def _draw_confusion_matrix(figure: Figure, evaluation: Evaluation, theme: Theme)
     axes.spines[:].set_visible(False)
     axes.set_xlabel("answered expression", labelpad=8)
     axes.set_ylabel("labelled expression", labelpad=8)
-    accuracy = evaluation.accuracy
+    accuracy = head.accuracy
     interval = f"{accuracy.low * 100:.1f}–{accuracy.high * 100:.1f}"
-    _set_title(axes, evaluation, f"accuracy {format_percent(accuracy.value)} ({interval})", theme)
+    _set_title(axes, evaluation, f"{head.name}: accuracy {format_percent(accuracy.value)} ({interval})", theme)
 
 
-def _draw_reliability(figure: Figure, evaluation: Evaluation, theme: Theme) -> None:
+def _draw_reliability(figure: Figure, evaluation: Evaluation, theme: Theme, *, head: HeadEvaluation) -> None:
     upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3.6, 1], "hspace": 0.06})
     figure.subplots_adjust(left=0.13, right=0.95, bottom=0.09, top=0.88)
     _dress(upper, theme)
     _dress(lower, theme)
-    filled = [(part, part.confidence, part.accuracy) for part in evaluation.reliability if part.count]
+    filled = [(part, part.confidence, part.accuracy) for part in head.reliability if part.count]
     centres = [(part.low + part.high) / 2 for part, _, _ in filled]
-    width = evaluation.reliability[0].high - evaluation.reliability[0].low
+    width = head.reliability[0].high - head.reliability[0].low
     confidence = np.array([c for _, c, _ in filled], dtype=np.float64)
     accuracy = np.array([a for _, _, a in filled], dtype=np.float64)
     bars = upper.bar(centres, accuracy, width * 0.92, color=theme.accent, zorder=2)
@@ -140,36 +142,38 @@ def _draw_reliability(figure: Figure, evaluation: Evaluation, theme: Theme) -> N
     lower.set_xlabel("confidence")
     lower.set_xlim(0, 1)
     lower.xaxis.set_major_formatter(_percent_axis())
-    subtitle = f"expected calibration error {evaluation.ece:.3f} · confidence {describe_confidence(evaluation)}"
+    subtitle = f"{head.name}: calibration error {head.ece:.3f} · confidence {describe_confidence(head)}"
     _set_title(upper, evaluation, subtitle, theme)
 
 
 def _draw_risk_coverage(figure: Figure, evaluation: Evaluation, theme: Theme) -> None:
     axes = _add_axes(figure, theme)
     figure.subplots_adjust(left=0.13, right=0.95, bottom=0.12, top=0.85)
-    coverage = [point.coverage for point in evaluation.curve]
-    risk = [point.risk for point in evaluation.curve]
-    axes.plot(coverage, risk, color=theme.accent, linewidth=2.2, zorder=3)
-    axes.fill_between(coverage, risk, color=theme.accent, alpha=0.12, linewidth=0, zorder=2)
-    top = max(max(risk) * 1.25, 0.05)
-    answered, certain = 1 - evaluation.uncertain.value, evaluation.accuracy_certain
-    if certain is not None:
-        error = 1 - certain.value
-        axes.plot([answered, answered], [0, error], color=theme.warm, linewidth=1.2, linestyle=(0, (4, 3)), zorder=4)
-        axes.plot([answered], [error], "o", color=theme.warm, markersize=7, zorder=5)
-        text = f"{format_percent(answered)} answered, {format_percent(error)} of them wrong"
-        side = "right" if answered > 0.5 else "left"
-        axes.annotate(
-            f"threshold {evaluation.threshold:g}:\n{text}", (answered, error), (-12 if side == "right" else 12, 14),
-            textcoords="offset points", ha=side, color=theme.ink, fontsize=9.5,
-        )  # fmt: skip
+    curves = [
+        (evaluation.answer.curve, theme.accent, "against FER2013's labels", evaluation.certain),
+        (evaluation.answer.majority_curve, theme.warm, "against what most of ten saw", evaluation.certain_majority),
+    ]
+    answered = 1 - evaluation.uncertain.value
+    for curve, colour, name, certain in curves:
+        if not curve:
+            continue
+        axes.plot([p.coverage for p in curve], [p.risk for p in curve], color=colour, linewidth=2.2, zorder=3)
+        axes.plot([], [], color=colour, linewidth=2.2, label=name)
+        if certain is not None:  # the share answered is that of all faces; a few of them have no majority
+            axes.plot([answered], [1 - certain.value], "o", color=colour, markersize=7, zorder=5)
+    if evaluation.certain is not None:
+        axes.axvline(answered, color=theme.faint, linewidth=1.2, linestyle=(0, (4, 3)), zorder=2)
+        axes.plot([], [], color=theme.faint, linestyle=(0, (4, 3)), label=f"threshold {evaluation.threshold:g}")
+    top = max(max((p.risk for curve, *_ in curves for p in curve), default=0) * 1.25, 0.05)
+    axes.legend(loc="upper left", frameon=False, labelcolor=theme.ink, fontsize=9)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, min(top, 1))
     axes.set_xlabel("share of the faces answered, the most confident first")
     axes.set_ylabel("wrong among the answered")
     axes.xaxis.set_major_formatter(_percent_axis())
     axes.yaxis.set_major_formatter(_percent_axis())
-    _set_title(axes, evaluation, f"area under the curve {evaluation.aurc:.3f}", theme)
+    subtitle = f"answer: {format_percent(answered)} of the faces reach the threshold"
+    _set_title(axes, evaluation, subtitle, theme)
 
 
 def _readable_ink(background: tuple[float, ...], theme: Theme) -> str:
@@ -210,7 +214,7 @@ def _dress(axes: Axes, theme: Theme) -> None:
 
 
 def _set_title(axes: Axes, evaluation: Evaluation, subtitle: str, theme: Theme) -> None:
-    title = f"{evaluation.model} on {evaluation.split}, {evaluation.accuracy.n:,} faces"
+    title = f"{evaluation.model} on {evaluation.split}, {evaluation.n:,} faces"
     axes.annotate(
         title, (0, 1), (0, 26), xycoords="axes fraction", textcoords="offset points", color=theme.ink,
         fontsize=min(12.0, 12.0 * TITLE_LENGTH / len(title)), fontweight="bold",

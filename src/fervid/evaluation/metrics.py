@@ -188,28 +188,6 @@ def bootstrap_interval(
     return _percentile_interval(draws, level)
 
 
-def fit_temperature(logits: Floats, truths: Ints | Floats) -> float:
-    """The temperature that minimises the NLL of ``softmax(logits / T)`` (arXiv:1706.04599), to 0.1 %.
-
-    ``truths`` may also be ``(N, C)`` target distributions. The NLL is convex in 1/T, so it has one minimum; it is found
-    by golden-section search in ln T between T = 0.2 and 5, whose nearer end is returned when the minimum lies outside.
-    """
-    targets = np.eye(logits.shape[1])[truths.astype(np.int64)] if truths.ndim == 1 else truths
-
-    def loss(log_temperature: float) -> float:
-        return float(-(targets * _log_softmax(logits, float(np.exp(log_temperature)))).sum(axis=1).mean())
-
-    ratio = (np.sqrt(5) - 1) / 2
-    low, high = np.log(0.2), np.log(5.0)
-    while high - low > 1e-3:
-        inner_low, inner_high = high - ratio * (high - low), low + ratio * (high - low)
-        if loss(inner_low) < loss(inner_high):
-            high = inner_high
-        else:
-            low = inner_low
-    return float(np.exp((low + high) / 2))
-
-
 def risk_coverage(confidence: Floats, correct: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Share of rows answered and error among them, as the threshold falls (Geifman & El-Yaniv 2017, arXiv:1705.08500).
 
@@ -223,12 +201,6 @@ def risk_coverage(confidence: Floats, correct: NDArray[np.bool_]) -> tuple[NDArr
     wrong = (np.bincount(group, ~correct[order]) / np.bincount(group))[group] if len(order) else np.empty(0)
     count = np.arange(1, len(wrong) + 1)
     return count / max(1, len(wrong)), np.cumsum(wrong) / count
-
-
-def _log_softmax(logits: Floats, temperature: float) -> NDArray[np.float64]:
-    scaled = np.asarray(logits, dtype=np.float64) / temperature
-    scaled = scaled - scaled.max(axis=-1, keepdims=True)
-    return np.asarray(scaled - np.log(np.exp(scaled).sum(axis=-1, keepdims=True)), dtype=np.float64)
 
 
 def _macro_f1(matrices: NDArray[np.int64]) -> NDArray[np.float64]:

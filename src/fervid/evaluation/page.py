@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from functools import partial
 from html import escape
 
 from fervid.evaluation.evaluation import Evaluation
 from fervid.evaluation.figures import DARK, LIGHT, draw_reliability, draw_risk_coverage
+from fervid.evaluation.heads import HeadEvaluation
 from fervid.evaluation.metrics import ClassScores
-from fervid.evaluation.summary import describe_confidence, describe_labels, format_percent, rank_confusions, summarise
+from fervid.evaluation.summary import (
+    COLUMNS,
+    describe_confidence,
+    describe_labels,
+    format_percent,
+    rank_confusions,
+    summarise,
+)
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 """Stands before every percent sign of the page, so that no line begins with one."""
@@ -31,6 +40,7 @@ body {{
 }}
 h1 {{ margin: 0; font-size: 1.7rem; line-height: 1.2; }}
 h2 {{ margin: 2.75rem 0 .5rem; font-size: 1.2rem; }}
+h3 {{ margin: 1.75rem 0 .5rem; font-size: 1rem; }}
 p {{ margin: .4rem 0; max-width: 44rem; }}
 .faint, caption, td.meaning {{ color: var(--faint); }}
 .wide {{ overflow-x: auto; }}
@@ -43,6 +53,7 @@ th[scope=row], td.meaning, thead th:first-child, th.left {{ text-align: left; }}
 th:first-child, td:first-child {{ padding-left: 0; }}
 td.meaning {{ white-space: normal; min-width: 15rem; font-size: .9rem; }}
 td.value {{ font-weight: 600; }}
+td.value small {{ display: block; font-weight: 400; color: var(--faint); }}
 tr.average th, tr.average td {{ border-bottom: 0; }}
 table.matrix td {{
   min-width: 4.6rem; text-align: center; line-height: 1.2; border: 2px solid var(--paper);
@@ -79,19 +90,16 @@ def build_page(evaluation: Evaluation) -> str:
 </head>
 <body>
 <h1>{escape(title)}</h1>
-<p class="faint">{e.accuracy.n:,} faces of FER2013 (data {escape(e.data)}) · {describe_labels(e)} ·
+<p class="faint">{e.n:,} faces of FER2013 (data {escape(e.data)}) · {describe_labels(e)} ·
 expressions as people labelled them, which is not what anyone felt</p>
 {f'<div class="notes">{notes}</div>' if notes else ""}
 <h2>Figures</h2>
+<p>The network has two heads: one learned FER2013's labels, the other how ten people vote. The answer is what fervid
+says: {format_percent(1 - e.blend, 0)} label head, {format_percent(e.blend, 0)} votes head.</p>
 {_build_summary(e)}
-<h2>Expression by expression</h2>
-{_build_classification_report(e)}
-<h2>What is taken for what</h2>
-{_build_confusion_matrix(e)}
-{_build_confusions(e)}
+{"".join(_build_head(e, head) for head in (e.label_head, e.answer))}
 <h2>Does it know when it is unsure?</h2>
-{_build_figure(e, draw_reliability, "Reliability diagram", _describe_reliability(e))}
-{_build_figure(e, draw_risk_coverage, "Risk–coverage curve", _describe_risk(e))}
+{_build_figure(partial(draw_risk_coverage, e), "Risk–coverage curve", _describe_risk(e))}
 </body>
 </html>
 """
@@ -99,25 +107,39 @@ expressions as people labelled them, which is not what anyone felt</p>
 
 
 def _build_summary(evaluation: Evaluation) -> str:
+    head = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
     rows = "\n".join(
-        f'<tr><th scope="row">{escape(row.name)}</th><td class="value">{escape(row.value)}</td>'
-        f'<td>{escape(row.interval)}</td><td>{escape(row.n)}</td><td class="meaning">{escape(row.meaning)}</td></tr>'
+        f'<tr><th scope="row">{escape(row.name)}</th>'
+        + "".join(f'<td class="value">{escape(c.value)} <small>{escape(c.interval)}</small></td>' for c in row.cells)
+        + f'<td>{escape(row.n)}</td><td class="meaning">{escape(row.meaning)}</td></tr>'
         for row in summarise(evaluation)
     )
     return f"""<div class="wide"><table>
-<thead><tr><th scope="col">figure</th><th scope="col">value</th><th scope="col">95 % interval</th>
-<th scope="col">faces</th><th scope="col" class="left">meaning</th></tr></thead>
+<thead><tr><th scope="col">figure</th>{head}<th scope="col">faces</th>
+<th scope="col" class="left">meaning</th></tr></thead>
 <tbody>
 {rows}
 </tbody>
-<caption>Intervals: percentile bootstrap, 2,000 resamples of the faces.</caption>
+<caption>Small: 95 % interval, percentile bootstrap, 2,000 resamples of the faces.</caption>
 </table></div>"""
 
 
-def _build_classification_report(evaluation: Evaluation) -> str:
-    rows = [_build_scores(str(e), s) for e, s in zip(evaluation.labels, evaluation.classes, strict=True)]
-    rows.append(_build_scores("macro average", evaluation.macro_average, "average"))
-    rows.append(_build_scores("weighted average", evaluation.weighted_average, "average"))
+def _build_head(evaluation: Evaluation, head: HeadEvaluation) -> str:
+    title = {"label head": "The label head", "answer": "The answer"}[head.name]
+    return f"""<h2>{title}, expression by expression</h2>
+{_build_classification_report(evaluation, head)}
+<h3>What is taken for what</h3>
+{_build_confusion_matrix(evaluation, head)}
+{_build_confusions(evaluation, head)}
+<h3>How sure it is, and how right</h3>
+{_build_figure(partial(draw_reliability, evaluation, head), "Reliability diagram", _describe_reliability(head))}
+"""
+
+
+def _build_classification_report(evaluation: Evaluation, head: HeadEvaluation) -> str:
+    rows = [_build_scores(str(e), s) for e, s in zip(evaluation.labels, head.classes, strict=True)]
+    rows.append(_build_scores("macro average", head.macro_average, "average"))
+    rows.append(_build_scores("weighted average", head.weighted_average, "average"))
     return f"""<div class="wide"><table>
 <thead><tr><th scope="col">expression</th><th scope="col">precision</th><th scope="col">recall</th>
 <th scope="col">F1</th><th scope="col">support</th></tr></thead>
@@ -135,10 +157,10 @@ def _build_scores(name: str, scores: ClassScores, kind: str = "") -> str:
     )
 
 
-def _build_confusion_matrix(evaluation: Evaluation) -> str:
-    head = "".join(f'<th scope="col">{escape(label)}</th>' for label in evaluation.labels)
+def _build_confusion_matrix(evaluation: Evaluation, head: HeadEvaluation) -> str:
+    columns = "".join(f'<th scope="col">{escape(label)}</th>' for label in evaluation.labels)
     rows = []
-    for i, (label, counts) in enumerate(zip(evaluation.labels, evaluation.confusion.tolist(), strict=True)):
+    for i, (label, counts) in enumerate(zip(evaluation.labels, head.confusion.tolist(), strict=True)):
         total = max(1, sum(counts))
         cells = []
         for j, count in enumerate(counts):
@@ -150,7 +172,7 @@ def _build_confusion_matrix(evaluation: Evaluation) -> str:
             )
         rows.append(f'<tr><th scope="row">{escape(label)}</th>{"".join(cells)}</tr>')
     return f"""<div class="wide"><table class="matrix">
-<thead><tr><th scope="col">labelled ↓ answered →</th>{head}</tr></thead>
+<thead><tr><th scope="col">labelled ↓ answered →</th>{columns}</tr></thead>
 <tbody>
 {chr(10).join(rows)}
 </tbody>
@@ -158,8 +180,8 @@ def _build_confusion_matrix(evaluation: Evaluation) -> str:
 </table></div>"""
 
 
-def _build_confusions(evaluation: Evaluation) -> str:
-    confusions = rank_confusions(evaluation)
+def _build_confusions(evaluation: Evaluation, head: HeadEvaluation) -> str:
+    confusions = rank_confusions(evaluation, head)
     if not confusions:
         return ""
     items = "".join(
@@ -169,27 +191,34 @@ def _build_confusions(evaluation: Evaluation) -> str:
     return f"<p>The most frequent mistakes:</p><ol>{items}</ol>"
 
 
-def _build_figure(evaluation: Evaluation, draw: Callable[..., bytes], name: str, text: str) -> str:
-    light, dark = (_to_data_uri(draw(evaluation, theme=theme, file_format="svg")) for theme in (LIGHT, DARK))
+def _build_figure(draw: Callable[..., bytes], name: str, text: str) -> str:
+    light, dark = (_to_data_uri(draw(theme=theme, file_format="svg")) for theme in (LIGHT, DARK))
     return f"""<figure><picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">
 <img src="{light}" alt="{escape(name)}. {escape(text)}"></picture><figcaption>{escape(text)}</figcaption></figure>"""
 
 
-def _describe_reliability(evaluation: Evaluation) -> str:
+def _describe_reliability(head: HeadEvaluation) -> str:
     return (
-        f"When the network says 70 %, is it right 70 % of the time? Bars on the diagonal say yes. "
-        f"Its confidence is {describe_confidence(evaluation)}."
+        f"When it says 70 %, is it right 70 % of the time, by FER2013's labels? Bars on the diagonal say yes. "
+        f"Its confidence is {describe_confidence(head)}."
     )
 
 
 def _describe_risk(evaluation: Evaluation) -> str:
-    if evaluation.accuracy_certain is None:
+    if evaluation.certain is None:
         return "The fewer faces are answered, the most confident first, the fewer answers are wrong."
+    text = (
+        f"At its threshold of {evaluation.threshold:g} the product answers "
+        f"{format_percent(1 - evaluation.uncertain.value)} of the faces and differs from FER2013's label on "
+        f"{format_percent(1 - evaluation.certain.value)} of those; answering every face, on "
+        f"{format_percent(1 - evaluation.answer.accuracy.value)}."
+    )
+    if evaluation.certain_majority is None or evaluation.answer.majority_accuracy is None:
+        return text
     return (
-        f"At its threshold of {evaluation.threshold:g} the network answers "
-        f"{format_percent(1 - evaluation.uncertain.value)} of the faces and is wrong on "
-        f"{format_percent(1 - evaluation.accuracy_certain.value)} of those; answering every face, on "
-        f"{format_percent(1 - evaluation.accuracy.value)}."
+        f"{text} From what most of ten people saw it differs on "
+        f"{format_percent(1 - evaluation.certain_majority.value)} instead of "
+        f"{format_percent(1 - evaluation.answer.majority_accuracy.value)}."
     )
 
 

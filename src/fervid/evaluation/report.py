@@ -17,7 +17,7 @@ PAGE = "index.html"
 
 
 def write_report(evaluation: Evaluation, folder: str | Path) -> Path:
-    """Write ``index.html`` (self-contained), ``report.json``, ``classification_report.csv`` and three PNG figures.
+    """Write ``index.html`` (self-contained), ``report.json``, ``classification_report.csv`` and PNG figures.
 
     Args:
         evaluation: what to show.
@@ -33,8 +33,11 @@ def write_report(evaluation: Evaluation, folder: str | Path) -> Path:
     files = {
         "report.json": format_json(evaluation).encode(),
         "classification_report.csv": format_classification_report(evaluation).encode(),
-        "confusion_matrix.png": draw_confusion_matrix(evaluation),
-        "reliability.png": draw_reliability(evaluation),
+        **{
+            f"{what}_{name}.png": draw(evaluation, head)
+            for name, head in (("label_head", evaluation.label_head), ("answer", evaluation.answer))
+            for what, draw in (("confusion_matrix", draw_confusion_matrix), ("reliability", draw_reliability))
+        },
         "risk_coverage.png": draw_risk_coverage(evaluation),
         PAGE: build_page(evaluation).encode(),
     }
@@ -53,12 +56,13 @@ def format_json(evaluation: Evaluation) -> str:
 
 
 def format_classification_report(evaluation: Evaluation) -> str:
-    """Precision, recall, F1 and support of every label, then the two averages, as CSV text."""
+    """Precision, recall, F1 and support of every label and the two averages, for each head, as CSV text."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["label", "precision", "recall", "f1", "support"])
-    for label, scores in evaluation.to_dict()["classification_report"].items():
-        writer.writerow([label, scores["precision"], scores["recall"], scores["f1"], scores["support"]])
+    writer.writerow(["head", "label", "precision", "recall", "f1", "support"])
+    for head in evaluation.heads:
+        for label, scores in head.to_dict(evaluation.labels)["classification_report"].items():
+            writer.writerow([head.name, label, *(scores[key] for key in ("precision", "recall", "f1", "support"))])
     return stream.getvalue()
 
 

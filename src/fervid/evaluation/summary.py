@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from fervid.emotions import Emotion
-from fervid.evaluation.evaluation import Estimate, Evaluation
+from fervid.evaluation.evaluation import Evaluation
+from fervid.evaluation.heads import Estimate, HeadEvaluation
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A figure as text.
+
+    Attributes:
+        value: "unknown" when it is, empty where the figure makes no sense.
+        interval: its 95 % bootstrap interval; empty without one.
+        margin: half the width of that interval; empty without one.
+    """
+
+    value: str = ""
+    interval: str = ""
+    margin: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.value} ({self.interval})" if self.interval else self.value
+
+    @property
+    def short(self) -> str:
+        """The value and its margin, for narrow places."""
+        return f"{self.value} ± {self.margin}" if self.margin else self.value
 
 
 @dataclass(frozen=True, slots=True)
 class SummaryRow:
-    """One figure.
+    """One figure of every way to answer.
 
     Attributes:
         name: what it is called.
-        value: as text; "unknown" when it is.
-        interval: its 95 % bootstrap interval as text; empty without one.
+        cells: of the label head, the votes head and the answer, as :attr:`.evaluation.Evaluation.heads` orders them.
         n: the faces it rests on as text; empty when unknown.
         meaning: what it says, in a few plain words.
     """
 
     name: str
-    value: str
-    interval: str
+    cells: tuple[Cell, ...]
     n: str
     meaning: str
 
@@ -44,38 +68,49 @@ class Confusion:
     share: float
 
 
+COLUMNS: Final = ("label head", "votes head", "answer")
+"""What the cells of a row are called."""
+
+
 def summarise(evaluation: Evaluation) -> list[SummaryRow]:
     """The headline figures, the most quoted first."""
-    e = evaluation
-    threshold = f"{e.threshold:g}"
-    ece = SummaryRow(
-        "ECE", f"{e.ece:.3f}", "", f"{e.accuracy.n:,}", "calibration error: mean gap of confidence and accuracy"
-    )
-    aurc = SummaryRow(
-        "AURC", f"{e.aurc:.3f}", "", f"{e.accuracy.n:,}", "error averaged over every share of faces answered"
-    )
+    e, threshold = evaluation, f"{evaluation.threshold:g}"
+    n = f"{e.n:,}"
     return [
-        _percent_row("accuracy, official", e.accuracy, "every face of the split"),
-        _percent_row(
-            "accuracy, de-duplicated", e.accuracy_deduplicated, "without faces whose pixels stand in Training"
+        _make_row("accuracy", [h.accuracy for h in e.heads], "official: every face of the split"),
+        _make_row(
+            "de-duplicated", [h.accuracy_deduplicated for h in e.heads], "without faces whose pixels stand in Training"
         ),
-        _percent_row("accuracy, strict", e.accuracy_strict, "without near-twins of Training faces either"),
-        _number_row("macro-F1", e.macro_f1, "mean F1 over the expressions, rare ones counting as much"),
-        _percent_row("FER+ majority", e.majority_accuracy, "agreement with what most of ten people saw"),
-        _percent_row(
-            "FER+ majority, votes head", e.majority_accuracy_votes, "the same, for the head that predicts votes"
+        _make_row("strict", [h.accuracy_strict for h in e.heads], "without near-twins of Training faces either"),
+        _make_row(
+            "FER+ majority", [h.majority_accuracy for h in e.heads], "agreement with what most of ten people saw"
         ),
-        _percent_row("uncertain", e.uncertain, f"confidence below the threshold {threshold}"),
-        _percent_row("accuracy when certain", e.accuracy_certain, f"confidence of {threshold} or more"),
-        _number_row("NLL", e.nll, "surprise at the label, nats; lower is better"),
-        ece,
-        aurc,
-    ]
+        _make_row(
+            "macro-F1", [h.macro_f1 for h in e.heads], "mean F1 over the expressions, rare ones counting as much",
+            percent=False,
+        ),
+        SummaryRow(
+            "ECE", tuple(Cell(f"{h.ece:.3f}") for h in e.heads), n, "mean gap between confidence and accuracy"
+        ),
+        _make_row("NLL", [h.nll for h in e.heads], "surprise at the label, nats; lower is better", percent=False),
+        SummaryRow(
+            "AURC", tuple(Cell(f"{h.aurc:.3f}") for h in e.heads), n, "error averaged over every share answered"
+        ),
+        SummaryRow("uncertain", (Cell(), Cell(), _format(e.uncertain)), n, f"confidence below {threshold}"),
+        SummaryRow(
+            "when certain", (Cell(), Cell(), _format(e.certain)), _count(e.certain),
+            f"accuracy at a confidence of {threshold} or more",
+        ),
+        SummaryRow(
+            "… by majority", (Cell(), Cell(), _format(e.certain_majority)), _count(e.certain_majority),
+            "the same, against what most of ten people saw",
+        ),
+    ]  # fmt: skip
 
 
-def rank_confusions(evaluation: Evaluation, count: int = 5) -> list[Confusion]:
+def rank_confusions(evaluation: Evaluation, head: HeadEvaluation, count: int = 5) -> list[Confusion]:
     """The most frequent mistakes, the most frequent first; ties in label order."""
-    matrix, labels = evaluation.confusion, evaluation.labels
+    matrix, labels = head.confusion, evaluation.labels
     mistakes = [
         Confusion(labels[i], labels[j], int(matrix[i, j]), float(matrix[i, j] / matrix[i].sum()))
         for i in range(len(labels))
@@ -92,11 +127,11 @@ def describe_labels(evaluation: Evaluation) -> str:
     return f"{len(evaluation.labels)} labels"
 
 
-def describe_confidence(evaluation: Evaluation) -> str:
+def describe_confidence(head: HeadEvaluation) -> str:
     """Whether mean confidence lies above or below accuracy, in words."""
-    filled = [(part.count, part.confidence or 0.0) for part in evaluation.reliability if part.count]
-    mean = sum(count * confidence for count, confidence in filled) / evaluation.accuracy.n
-    gap = mean - evaluation.accuracy.value
+    filled = [(part.count, part.confidence or 0.0) for part in head.reliability if part.count]
+    mean = sum(count * confidence for count, confidence in filled) / head.accuracy.n
+    gap = mean - head.accuracy.value
     if abs(gap) < 0.01:
         return "as high as accuracy"
     return f"{abs(gap) * 100:.1f} points too {'high' if gap > 0 else 'low'} on average"
@@ -107,13 +142,20 @@ def format_percent(share: float, digits: int = 1) -> str:
     return f"{share * 100:.{digits}f} %"
 
 
-def _percent_row(name: str, estimate: Estimate | None, meaning: str) -> SummaryRow:
+def _make_row(name: str, estimates: Sequence[Estimate | None], meaning: str, *, percent: bool = True) -> SummaryRow:
+    cells = tuple(_format(estimate, percent=percent) for estimate in estimates)
+    return SummaryRow(name, cells, _count(estimates[0]), meaning)
+
+
+def _format(estimate: Estimate | None, *, percent: bool = True) -> Cell:
     if estimate is None:
-        return SummaryRow(name, "unknown", "", "", meaning)
-    interval = f"{estimate.low * 100:.1f}–{estimate.high * 100:.1f}"
-    return SummaryRow(name, format_percent(estimate.value), interval, f"{estimate.n:,}", meaning)
+        return Cell("unknown")
+    half = (estimate.high - estimate.low) / 2
+    if percent:
+        interval = f"{estimate.low * 100:.1f}–{estimate.high * 100:.1f}"
+        return Cell(format_percent(estimate.value), interval, f"{half * 100:.1f}")
+    return Cell(f"{estimate.value:.3f}", f"{estimate.low:.3f}–{estimate.high:.3f}", f"{half:.3f}")
 
 
-def _number_row(name: str, estimate: Estimate, meaning: str) -> SummaryRow:
-    interval = f"{estimate.low:.3f}–{estimate.high:.3f}"
-    return SummaryRow(name, f"{estimate.value:.3f}", interval, f"{estimate.n:,}", meaning)
+def _count(estimate: Estimate | None) -> str:
+    return "" if estimate is None else f"{estimate.n:,}"

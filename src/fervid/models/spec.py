@@ -24,8 +24,15 @@ KERNEL: Final = "triangle"
 INPUT: Final = "faces"
 """Name of the network's input, ``(N, 1, S, S)`` float32: (grey level − mean) / std."""
 
-OUTPUTS: Final = ("emotion_logits", "vote_logits")
-"""Names of the outputs, ``(N, labels)`` and ``(N, 8)`` float32."""
+LOGIT_OUTPUTS: Final = ("emotion_logits", "vote_logits")
+"""Names of the label head's and the votes head's outputs, ``(N, labels)`` and ``(N, 8)`` float32."""
+
+EVIDENCE_OUTPUTS: Final = ("emotion_evidence", "vote_evidence")
+"""Names of the class activation maps, ``(N, labels, h, w)`` and ``(N, 8, h, w)`` float32.
+
+The mean of a map is the logit, so a map says what each place of the face adds to it (Zhou et al. 2016,
+arXiv:1512.04150). Models exported by others may lack them; then their answers cannot be explained.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,8 @@ class ModelSpec:
         std: grey levels that become 1.
         temperature: by which ``emotion_logits`` are divided before the softmax.
         votes_temperature: the same for ``vote_logits``.
-        threshold: confidence below which the answer is "uncertain".
+        blend: share of the votes head in the answer; the label head has the rest.
+        threshold: confidence of the answer below which it is "uncertain".
         training_data: what it was trained on, in words.
         licence: of the weights (SPDX).
         recipe: the recipe it was trained with, in words or as a path of the project.
@@ -63,6 +71,7 @@ class ModelSpec:
     training_data: str
     licence: str
     recipe: str
+    blend: float = 0.0
     vote_labels: tuple[str, ...] = VOTE_LABELS
     kernel: str = KERNEL
 
@@ -73,8 +82,9 @@ class ModelSpec:
             raise ContractError(f"{self.name}: unknown resize kernel {self.kernel!r}", advice="Update fervid.")
         if not (self.size > 0 and self.crop > 0 and self.std > 0 and self.temperature > 0 < self.votes_temperature):
             raise ContractError(f"{self.name}: a size, crop, std or temperature is not positive")
-        if not 0 <= self.threshold <= 1:
-            raise ContractError(f"{self.name}: the threshold is {self.threshold}, not between 0 and 1")
+        for what, share in (("threshold", self.threshold), ("blend", self.blend)):
+            if not 0 <= share <= 1:
+                raise ContractError(f"{self.name}: the {what} is {share}, not between 0 and 1")
 
     def to_metadata(self) -> dict[str, str]:
         """The ONNX metadata that :meth:`from_metadata` reads back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -12,19 +13,18 @@ import torch
 from torch import Tensor
 
 import fervid
-from fervid.classification.calibration import softmax
+from fervid.classification.calibration import blend_heads, restrict_votes, softmax
 from fervid.classification.classifier import Classifier
+from fervid.emotions import fold_label_indices
 from fervid.errors import ContractError
-from fervid.evaluation.metrics import accuracy, fit_temperature
+from fervid.evaluation.fitting import choose_threshold, fit_blend, fit_temperature
+from fervid.evaluation.metrics import accuracy
 from fervid.files import write_atomically
 from fervid.models.spec import ModelSpec
 from fervid.training.expressions.data import TrainingData
 from fervid.training.expressions.graph import Precision, build_model, fold_norms, round_weights
 from fervid.training.expressions.network import ExpressionNetwork
 from fervid.training.expressions.validation import predict
-
-ANSWERED: Final = 0.95
-"""Share of PublicTest that a model answers; below the confidence that does this it says "uncertain"."""
 
 PARITY_FACES: Final = 512
 """PublicTest faces that a file is checked on."""
@@ -81,8 +81,9 @@ def export_onnx(
 ) -> ExportedModel:
     """Write a network as ONNX, with everything that is needed to run it in the metadata.
 
-    The file has opset 17, a free batch size, input ``faces`` and outputs ``emotion_logits`` and ``vote_logits``. The
-    same network gives the same bytes. It takes its name only after :func:`check_parity`.
+    The file has opset 17, a free batch size, input ``faces``, outputs ``emotion_logits`` and ``vote_logits``, and the
+    evidence maps that these are the means of. The same network gives the same bytes. It takes its name only after
+    :func:`check_parity`.
 
     Args:
         network: as :func:`.loop.train` returns it.
@@ -112,22 +113,36 @@ def calibrate(
     vote_logits: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
     data: TrainingData,
 ) -> ModelSpec:
-    """The spec of a trained network: temperatures and threshold from its logits on PublicTest.
+    """The spec of a trained network, with what PublicTest says about its logits.
 
-    Each head's temperature minimises its NLL (arXiv:1706.04599): the emotion head's against the labels, the votes
-    head's against the distribution of votes (1 where there are no votes). The threshold is the confidence that 95 % of
-    PublicTest reach, to two decimals.
+    Each head's temperature minimises its NLL (arXiv:1706.04599): the label head's against the labels, the votes head's
+    against the votes. The answer blends both so that it is as good for both truths (:func:`.fitting.fit_blend`); an
+    answer is given where it is more likely right than wrong, by what most of ten people see
+    (:func:`.fitting.choose_threshold`). Where nobody voted the label head answers alone, and the labels are the truth.
     """
-    temperature = fit_temperature(emotion_logits, data.validation_emotions)
-    votes_temperature, voted = 1.0, data.validation_has_votes
+    labels = data.validation_emotions
+    temperature = round(fit_temperature(emotion_logits, labels), 4)
+    probabilities = softmax(emotion_logits, temperature)
+    votes_temperature, blend, voted = 1.0, 0.0, data.validation_has_votes
     if voted.any():
-        votes_temperature = fit_temperature(vote_logits[voted], data.validation_votes[voted])
-    confidence = softmax(emotion_logits, temperature).max(axis=1)
+        votes_temperature = round(fit_temperature(vote_logits[voted], data.validation_votes[voted]), 4)
+        votes, known = softmax(vote_logits, votes_temperature), len(data.spec.labels)
+        shares = restrict_votes(data.validation_votes.astype(np.float64), known)
+        blend = fit_blend(probabilities[voted], restrict_votes(votes[voted], known), labels[voted], shares[voted])
+        blend = round(blend, 2)
+        probabilities = blend_heads(probabilities, votes, blend)
+    judged = data.validation_majority >= 0
+    truths = data.validation_majority[judged] if judged.any() else labels
+    if judged.any() and len(data.spec.labels) == 6:
+        truths = fold_label_indices(truths)
+    rows = probabilities[judged] if judged.any() else probabilities
+    threshold = choose_threshold(rows.max(axis=1), rows.argmax(axis=1) == truths)
     return replace(
         data.spec,
-        temperature=round(temperature, 4),
-        votes_temperature=round(votes_temperature, 4),
-        threshold=round(float(np.quantile(confidence, 1 - ANSWERED)), 2),
+        temperature=temperature,
+        votes_temperature=votes_temperature,
+        blend=blend,
+        threshold=math.floor(threshold * 100) / 100,  # two decimals, rounded to answer rather than not
     )
 
 
@@ -157,8 +172,8 @@ def check_parity(network: ExpressionNetwork, path: str | Path, inputs: Tensor) -
         emotion_logits, vote_logits = predict(reference, inputs, _CPU)
         emotions = softmax(emotion_logits, spec.temperature)
         votes = softmax(vote_logits, spec.votes_temperature)
-        largest = max(np.abs(emotions - answer.probabilities).max(), np.abs(votes - answer.votes).max())
-        same = emotions.argmax(axis=1) == answer.probabilities.argmax(axis=1)
+        largest = max(np.abs(emotions - answer.label_probabilities).max(), np.abs(votes - answer.votes).max())
+        same = emotions.argmax(axis=1) == answer.label_probabilities.argmax(axis=1)
         return float(largest), float(same.mean())
 
     difference, agreement = differences(_stored_network(network, precision))

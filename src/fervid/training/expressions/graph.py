@@ -23,7 +23,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from fervid.errors import ModelError
-from fervid.models.spec import INPUT, OUTPUTS, Layer, ModelSpec, layers_to_metadata
+from fervid.models.spec import EVIDENCE_OUTPUTS, INPUT, LOGIT_OUTPUTS, Layer, ModelSpec, layers_to_metadata
 from fervid.training.expressions.network import ExpressionNetwork, ResidualBlock, SqueezeExcitation
 
 Precision = Literal["float16", "float32"]
@@ -33,6 +33,9 @@ IR_VERSION: Final = 8
 """ONNX 1.12's, the first with opset 17: every ONNX Runtime that fervid allows reads it."""
 
 BATCH_AXIS: Final = "N"
+
+HEADS: Final = ("emotion_head", "vote_head")
+"""Names of the last convolutions, which give the evidence maps."""
 
 
 def fold_norms(network: ExpressionNetwork) -> ExpressionNetwork:
@@ -81,7 +84,9 @@ def build_model(folded: ExpressionNetwork, spec: ModelSpec, *, precision: Precis
     """
     graph = _Graph(precision)
     _add_network(graph, folded)
-    side = spec.size
+    side, heads = spec.size, (len(spec.labels), len(spec.vote_labels))
+    with torch.inference_mode():
+        plane = folded.blocks(folded.stem(torch.zeros(1, 1, side, side))).shape[-1]
     value = helper.make_tensor_value_info
     model = helper.make_model(
         helper.make_graph(
@@ -89,13 +94,19 @@ def build_model(folded: ExpressionNetwork, spec: ModelSpec, *, precision: Precis
             spec.name,
             [value(INPUT, TensorProto.FLOAT, [BATCH_AXIS, 1, side, side])],
             [
-                value(OUTPUTS[0], TensorProto.FLOAT, [BATCH_AXIS, len(spec.labels)]),
-                value(OUTPUTS[1], TensorProto.FLOAT, [BATCH_AXIS, len(spec.vote_labels)]),
+                *(
+                    value(name, TensorProto.FLOAT, [BATCH_AXIS, n])
+                    for name, n in zip(LOGIT_OUTPUTS, heads, strict=True)
+                ),
+                *(
+                    value(name, TensorProto.FLOAT, [BATCH_AXIS, n, plane, plane])
+                    for name, n in zip(EVIDENCE_OUTPUTS, heads, strict=True)
+                ),
             ],
             graph.initializers,
             doc_string=f"Facial expression of one grey face each: {INPUT} is (N, 1, {side}, {side}) float32, "
-            f"(grey level − {spec.mean:g}) / {spec.std:g}; {OUTPUTS[0]} are {', '.join(spec.labels)}; "
-            f"{OUTPUTS[1]} are {', '.join(spec.vote_labels)}.",
+            f"(grey level − {spec.mean:g}) / {spec.std:g}; {LOGIT_OUTPUTS[0]} are {', '.join(spec.labels)}; "
+            f"{LOGIT_OUTPUTS[1]} are {', '.join(spec.vote_labels)}; the mean of an evidence map is its logit.",
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
@@ -172,10 +183,13 @@ class _Graph:
             pads=[rows, columns, rows, columns],
         )
 
-    def linear(self, name: str, module: nn.Linear, x: str, output: str) -> str:
-        return self.add("Gemm", name, [x, *self._parameters(name, module)], output, transB=1)
+    def pointwise(self, name: str, module: nn.Linear, x: str, output: str) -> str:
+        """A linear layer at every place of the plane; averaging commutes with it (CAM, arXiv:1512.04150)."""
+        convolution = nn.Conv2d(module.in_features, module.out_features, 1)
+        convolution.weight, convolution.bias = nn.Parameter(module.weight[:, :, None, None]), module.bias
+        return self.add("Conv", name, [x, *self._parameters(name, convolution)], output, kernel_shape=[1, 1])
 
-    def _parameters(self, name: str, module: nn.Conv2d | nn.Linear) -> list[str]:
+    def _parameters(self, name: str, module: nn.Conv2d) -> list[str]:
         tensors = {"weight": module.weight, **({} if module.bias is None else {"bias": module.bias})}
         return [self._tensor(f"{name}.{key}", tensor.detach().contiguous().numpy()) for key, tensor in tensors.items()]
 
@@ -198,9 +212,10 @@ def _add_network(graph: _Graph, network: ExpressionNetwork) -> None:
         if not isinstance(block, ResidualBlock):
             raise ModelError(f"block {number} is {type(block).__name__}, which the exporter does not know")
         x = _add_block(graph, f"blocks.{number}", block, x)
-    features = graph.add("Flatten", "features", [graph.add("GlobalAveragePool", "pool", [x])], axis=1)
-    graph.linear("emotion_head", network.emotion_head, features, OUTPUTS[0])
-    graph.linear("vote_head", network.vote_head, features, OUTPUTS[1])
+    heads = (network.emotion_head, network.vote_head)
+    for name, head, logits, evidence in zip(HEADS, heads, LOGIT_OUTPUTS, EVIDENCE_OUTPUTS, strict=True):
+        graph.pointwise(name, head, x, evidence)
+        graph.add("Flatten", f"{name}.flatten", [graph.add("GlobalAveragePool", f"{name}.pool", [evidence])], logits)
 
 
 def _add_block(graph: _Graph, name: str, block: ResidualBlock, x: str) -> str:
@@ -242,8 +257,6 @@ def _count_operations(
     match node.op_type:
         case "Conv":
             return 2 * prod(output) * prod(weights[0][1:])
-        case "Gemm":
-            return 2 * prod(weights[0])
         case "GlobalAveragePool":
             return prod(first_input)
         case "AveragePool":

@@ -1,0 +1,96 @@
+"""The few numbers that turn logits into honest answers, fitted on the split that recipes are chosen on.
+
+A temperature per head, the share of each head in the answer, and the confidence below which no answer is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fervid.evaluation.metrics import Floats, Ints, risk_coverage, row_losses
+
+DECLINED_COST: Final = 0.5
+"""What a withheld answer costs, in wrong answers: with a half, one that is more likely wrong than right is withheld."""
+
+
+def fit_temperature(logits: Floats, truths: Ints | Floats) -> float:
+    """The temperature that minimises the NLL of ``softmax(logits / T)`` (arXiv:1706.04599), to 0.1 %.
+
+    ``truths`` may also be ``(N, C)`` target distributions. The NLL is convex in 1/T, so it has one minimum; it is
+    sought between T = 0.2 and 5, whose nearer end is returned when the minimum lies outside.
+    """
+    targets = np.eye(logits.shape[1])[truths.astype(np.int64)] if truths.ndim == 1 else truths
+
+    def loss(log_temperature: float) -> float:
+        return float(-(targets * _log_softmax(logits, float(np.exp(log_temperature)))).sum(axis=1).mean())
+
+    return float(np.exp(_minimise(loss, float(np.log(0.2)), float(np.log(5.0)))))
+
+
+def fit_blend(
+    label_probabilities: NDArray[np.float64],
+    vote_probabilities: NDArray[np.float64],
+    labels: Ints,
+    vote_shares: Floats,
+) -> float:
+    """The share of the votes head in the answer that serves both truths: labels and votes, each counting as much.
+
+    It minimises NLL against the labels plus cross-entropy against the votes, which is convex in the share.
+
+    Args:
+        label_probabilities: ``(N, L)`` of the label head, calibrated.
+        vote_probabilities: ``(N, L)`` of the votes head, calibrated and restricted to the same labels.
+        labels: ``(N,)``.
+        vote_shares: ``(N, L)`` how people voted among the same labels; rows sum to 1.
+
+    Returns:
+        0–1, to 0.1 %.
+    """
+
+    def loss(share: float) -> float:
+        answer = (1 - share) * label_probabilities + share * vote_probabilities
+        against_votes = -(vote_shares * np.log(np.maximum(answer, 1e-12))).sum(axis=1)
+        return float(row_losses(answer, labels).mean() + against_votes.mean())
+
+    return _minimise(loss, 0.0, 1.0)
+
+
+def choose_threshold(confidence: Floats, correct: NDArray[np.bool_], *, cost: float = DECLINED_COST) -> float:
+    """The point of the risk–coverage curve where answering on would cost more than to decline (Chow 1970).
+
+    Args:
+        confidence: ``(N,)`` of the answers.
+        correct: ``(N,)``.
+        cost: of a declined answer, in wrong answers.
+
+    Returns:
+        The lowest confidence that is answered; 1 when no answer pays.
+    """
+    coverage, risk = risk_coverage(confidence, correct)
+    gain = coverage * (cost - risk)
+    if not len(gain) or gain.max() <= 0:
+        return 1.0
+    best = len(gain) - 1 - int(np.argmax(gain[::-1]))  # among equals, the one that answers most
+    return float(np.sort(confidence)[::-1][best])
+
+
+def _minimise(loss: Callable[[float], float], low: float, high: float, *, tolerance: float = 1e-3) -> float:
+    """Where a function with one minimum has it, by golden-section search."""
+    ratio = (5**0.5 - 1) / 2
+    while high - low > tolerance:
+        inner_low, inner_high = high - ratio * (high - low), low + ratio * (high - low)
+        if loss(inner_low) < loss(inner_high):
+            high = inner_high
+        else:
+            low = inner_low
+    return (low + high) / 2
+
+
+def _log_softmax(logits: Floats, temperature: float) -> NDArray[np.float64]:
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    scaled = scaled - scaled.max(axis=-1, keepdims=True)
+    return np.asarray(scaled - np.log(np.exp(scaled).sum(axis=-1, keepdims=True)), dtype=np.float64)
