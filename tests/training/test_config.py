@@ -62,6 +62,10 @@ def test_a_stage_ends_where_the_next_begins(recipe: Any) -> None:
         ({"augmentation": {"mixup": -0.1}}, "augmentation.mixup is -0.1"),
         ({"loss": {"votes_weight": -1}}, "loss.votes_weight is -1"),
         ({"loss": {"label_share": 1.1}}, "loss.label_share is 1.1"),
+        ({"distillation": {"teachers": "runs/teachers/a"}}, "distillation.teachers is 'runs/teachers/a', not a list"),
+        ({"distillation": {"teachers": [""]}}, "distillation.teachers has an empty path"),
+        ({"distillation": {"temperature": 0}}, "distillation.temperature is 0"),
+        ({"distillation": {"weight": 1.5}}, "distillation.weight is 1.5"),
     ],
 )
 def test_a_wrong_recipe_is_refused(recipe: Any, changes: dict[str, Any], words: str) -> None:

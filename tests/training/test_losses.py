@@ -34,7 +34,7 @@ def test_the_plain_loss_is_that_of_both_heads_alone(data: TrainingData, recipe: 
     data.has_votes[3:9] = 0
     rows = torch.arange(16)
     emotions, votes = random_logits(16)
-    loss = compute_loss(emotions, votes, TargetTable(data, config, CPU).select(rows), config)
+    loss = compute_loss(emotions, votes, TargetTable(data, config, CPU).select(rows, rows > 3), config)
     per_face = -(data.votes[rows] * votes.log_softmax(1)).sum(1) * data.has_votes[rows]
     labels = F.cross_entropy(emotions, data.emotions[rows], label_smoothing=0.2)
     torch.testing.assert_close(loss, labels + 0.5 * per_face.mean())
@@ -44,7 +44,7 @@ def test_a_label_share_of_one_and_one_hot_distributions_give_the_same_loss(data:
     config = TrainingConfig.from_dict(recipe())
     rows = torch.arange(40)
     emotions, votes = random_logits(40)
-    plain = TargetTable(data, config, CPU).select(rows)
+    plain = TargetTable(data, config, CPU).select(rows, rows > 3)
     soft = Targets(soften_labels(data, 7, 1.0), plain.votes)
     assert plain.emotions.dtype == torch.int64
     assert torch.equal(soft.emotions, F.one_hot(data.emotions, 7).float())
@@ -69,7 +69,7 @@ def test_six_soft_labels_count_votes_for_disgust_as_anger(make_faces: Any, recip
     config = TrainingConfig.from_dict(recipe(labels=6, loss={"label_share": 0.5}))
     data = make_training_data(make_faces(40, 16, 4), config)
     data.votes[2] = torch.tensor([0.25, 0.25, 0, 0, 0, 0, 0.5, 0])
-    targets = TargetTable(data, config, CPU).select(torch.tensor([2, 2]))
+    targets = TargetTable(data, config, CPU).select(torch.tensor([2, 2]), torch.tensor([True, False]))
     np.testing.assert_allclose(targets.emotions[0], [0.25, 0.5, 0, 0, 0, 0.25], atol=1e-6)
     emotions, votes = random_logits(2, 6)
     assert bool(compute_loss(emotions, votes, targets, config).isfinite())
@@ -77,5 +77,5 @@ def test_six_soft_labels_count_votes_for_disgust_as_anger(make_faces: Any, recip
 
 def test_mixing_needs_distributions(data: TrainingData, recipe: Any) -> None:
     config = TrainingConfig.from_dict(recipe(augmentation={"mixup": 0.2}))
-    targets = TargetTable(data, config, CPU).select(torch.arange(4))
+    targets = TargetTable(data, config, CPU).select(torch.arange(4), torch.zeros(4, dtype=torch.bool))
     assert torch.equal(targets.emotions, F.one_hot(data.emotions[:4], 7).float())

@@ -192,6 +192,29 @@ class LossConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class DistillationConfig:
+    """Learning from teachers' predictions too (Hinton et al. 2015, arXiv:1503.02531); see :mod:`.teachers`.
+
+    Attributes:
+        teachers: their folders, as made by ``runs/keep_teacher.py``; a relative path begins where ``fervid train`` is
+            started, which for this project's recipes is its root. Several teach the mean of their probabilities; none
+            turns distillation off.
+        temperature: by which teachers' and student's logits are divided before they are compared.
+        weight: share of the loss that is the distance to the teachers; labels and votes have the rest.
+    """
+
+    teachers: tuple[str, ...] = ()
+    temperature: float = 4.0
+    weight: float = 0.8
+
+    def __post_init__(self) -> None:
+        if not all(self.teachers):
+            raise ConfigError("distillation.teachers has an empty path", advice="Give folders, or an empty list.")
+        _check_range("distillation.temperature", self.temperature, 0.1, 100)
+        _check_range("distillation.weight", self.weight, 0, 1)
+
+
+@dataclass(frozen=True, slots=True)
 class InputConfig:
     """What the finished network sees: the central ``crop`` of the face's square, at ``size`` px."""
 
@@ -223,6 +246,7 @@ class TrainingConfig:
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    distillation: DistillationConfig = field(default_factory=DistillationConfig)
 
     def __post_init__(self) -> None:
         if self.labels not in (6, 7):

@@ -99,7 +99,9 @@ def make_training_data(faces: FaceSet, config: TrainingConfig) -> TrainingData:
         validation_has_votes=validation_has_votes,
         validation_majority=validation.vote_majority(),
         spec=spec,
-        digest=_digest(training.images, emotions, votes, validation.images, validation_emotions, validation_votes),
+        digest=digest_arrays(
+            training.images, emotions, votes, validation.images, validation_emotions, validation_votes
+        ),
         dropped=total - len(training),
     )
 
@@ -154,7 +156,8 @@ def prepare_inputs(images: NDArray[np.uint8], spec: ModelSpec) -> Tensor:
     return torch.from_numpy(inputs).contiguous(memory_format=torch.channels_last)
 
 
-def _digest(*arrays: NDArray[np.generic]) -> str:
+def digest_arrays(*arrays: NDArray[np.generic]) -> str:
+    """The first 12 hexadecimal digits of the SHA-256 of the arrays' values, in C order."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(np.ascontiguousarray(array).data)

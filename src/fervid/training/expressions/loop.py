@@ -21,7 +21,14 @@ from torch import Tensor
 
 from fervid.errors import ConfigError
 from fervid.training.expressions.augmentation import augment
-from fervid.training.expressions.checkpoint import claim_folder, load_checkpoint, restore, save_checkpoint, save_weights
+from fervid.training.expressions.checkpoint import (
+    check_folder,
+    claim_folder,
+    load_checkpoint,
+    restore,
+    save_checkpoint,
+    save_weights,
+)
 from fervid.training.expressions.config import ScheduleConfig, TrainingConfig
 from fervid.training.expressions.curves import draw_curves
 from fervid.training.expressions.data import TrainingData
@@ -29,6 +36,7 @@ from fervid.training.expressions.losses import TargetTable, compute_loss
 from fervid.training.expressions.mixing import draw_shares, mix
 from fervid.training.expressions.network import ExpressionNetwork
 from fervid.training.expressions.precision import choose_precision
+from fervid.training.expressions.teachers import load_soft_targets
 from fervid.training.expressions.validation import validate
 
 GPU_REPORT_STEPS = 20
@@ -99,8 +107,9 @@ def train(
         The averaged network (EMA weights) in evaluation mode, on the CPU.
 
     Raises:
-        ConfigError: the folder holds a run of another recipe or on other data, the device is not there, there are
-            fewer faces than a batch, or the loss is no longer finite.
+        ConfigError: the folder holds a run of another recipe, on other data or with other teachers, a teacher or the
+            device is not there, there are fewer faces than a batch, or the loss is no longer finite.
+        DatasetError: a teacher is damaged or saw other faces.
         ModelError: the folder's checkpoint is damaged.
     """
     place = choose_device(device)
@@ -111,7 +120,7 @@ def train(
             f"{len(data.images)} training faces are fewer than one batch of {schedule.batch_size}",
             advice="Lower schedule.batch_size.",
         )
-    claim_folder(config, folder)
+    check_folder(config, folder)
     if threads is not None:
         torch.set_num_threads(threads)
     torch.manual_seed(config.seed)
@@ -135,7 +144,12 @@ def train(
         save_weights(folder, average.network)
         return average.network.cpu()
 
-    images, table = data.images.to(place), TargetTable(data, config, place)
+    taught = load_soft_targets(config, data)
+    teachers = "" if taught is None else taught.digest
+    if facts.get("teachers", teachers) != teachers:
+        raise ConfigError(f"{folder} holds a run with other teachers", advice="Give another folder with -o.")
+    claim_folder(config, folder)
+    images, table = data.images.to(place), TargetTable(data, config, place, taught)
     if facts.get("device") == place.type:  # measuring again could decide otherwise, and the run would no longer repeat
         autocast = bool(facts["bfloat16"])
     else:
@@ -155,7 +169,7 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, epoch + step / steps)
             rows = order[step * batch_size : (step + 1) * batch_size]
-            faces, _ = augment(
+            faces, mirrored = augment(
                 images[rows],
                 size,
                 config.augmentation,
@@ -163,7 +177,7 @@ def train(
                 std=data.spec.std,
                 generator=generator,
             )
-            targets = table.select(rows)
+            targets = table.select(rows, mirrored)
             if shares is not None:
                 faces, targets = mix(faces, targets, shares[step])
             with torch.autocast(place.type, torch.bfloat16, enabled=autocast):
@@ -196,7 +210,7 @@ def train(
                 "seconds": round(time.perf_counter() - began, 1),
             }
         )
-        facts = {"data": data.digest, "device": place.type, "bfloat16": autocast}
+        facts = {"data": data.digest, "device": place.type, "bfloat16": autocast, "teachers": teachers}
         save_checkpoint(folder, network, average.network, optimizer, metrics, **facts)
         draw_curves(metrics, folder / "curves.png", title=config.name)
         remaining = estimate_remaining(schedule, epoch, 1.0, time.perf_counter() - began)
