@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from fervid.cli.benchmark import benchmark
 from fervid.cli.data import data_app
 from fervid.cli.demo import demo
 from fervid.cli.doctor import doctor
@@ -29,6 +30,7 @@ app.command()(image)
 app.add_typer(data_app, name="data")
 app.command()(train)
 app.command()(evaluate)
+app.command()(benchmark)
 app.add_typer(models_app, name="models")
 app.command()(doctor)
 

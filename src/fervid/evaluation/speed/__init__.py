@@ -1,0 +1,1 @@
+"""How fast fervid is on this machine: what a user waits for, and how much of the machine is used."""
