@@ -104,6 +104,7 @@ class HeadEvaluation:
         curve: risk by coverage, at most 100 points.
         majority_curve: the same against the FER+ majority, over the faces that have one; empty without votes.
         aurc: area under the whole risk–coverage curve, the mean risk.
+        probabilities: ``(N, L)`` float64, read-only: what was said of each face. Not in the JSON.
     """
 
     name: str
@@ -122,6 +123,7 @@ class HeadEvaluation:
     curve: tuple[CurvePoint, ...]
     majority_curve: tuple[CurvePoint, ...]
     aurc: float
+    probabilities: NDArray[np.float64]
 
     def to_dict(self, labels: tuple[Emotion, ...]) -> dict[str, Any]:
         """Plain tables, six decimals; ``labels`` name the classes."""
@@ -154,7 +156,8 @@ def evaluate_head(name: str, probabilities: NDArray[np.float64], truth: Truth) -
     correct = answers == truth.labels
     voted = truth.majority >= 0
     matrix = confusion_matrix(truth.labels, answers, probabilities.shape[1])
-    matrix.flags.writeable = False
+    kept = probabilities.copy()
+    matrix.flags.writeable = kept.flags.writeable = False
     right_by_majority = (answers == truth.majority)[voted]
     return HeadEvaluation(
         name=name,
@@ -173,6 +176,7 @@ def evaluate_head(name: str, probabilities: NDArray[np.float64], truth: Truth) -
         curve=_trace_curve(confidence, correct),
         majority_curve=_trace_curve(confidence[voted], right_by_majority),
         aurc=float(risk_coverage(confidence, correct)[1].mean()),
+        probabilities=kept,
     )
 
 
