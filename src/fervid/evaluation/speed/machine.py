@@ -14,7 +14,6 @@ import numpy as np
 import fervid
 
 INSTRUCTION_SETS: Final = {
-    "fma": "FMA",
     "avx2": "AVX2",
     "avx512f": "AVX-512",
     "avx_vnni": "AVX-VNNI",
