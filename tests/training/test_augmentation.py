@@ -9,11 +9,15 @@ pytestmark = pytest.mark.training
 import torch
 
 from fervid.training.expressions.augmentation import augment
-from fervid.training.expressions.config import AugmentationConfig
+from fervid.training.expressions.config import AugmentationConfig, CameraConfig
 
 STILL = AugmentationConfig(
     scale=(1.0, 1.0), shift=0, rotation=0, brightness=0, contrast=0, gamma=0, erase=0, erase_side=(0.1, 0.4)
 )
+EVERYTHING = AugmentationConfig(
+    wide=0.3, padding="reflection", exposure=0.3, glasses=0.2, mask=0.2, hand=0.2,
+    camera=CameraConfig(blur=0.5, shrink=0.5, noise=0.5, jpeg=0.5),
+)  # fmt: skip
 MEAN, STD = 120.0, 60.0
 
 
@@ -86,3 +90,62 @@ def test_the_first_models_batches_stay_what_they_were(faces: torch.Tensor) -> No
     torch.testing.assert_close(x[[5, 20, 40, 63], 0, 10, 10], expected, atol=1e-4, rtol=0)
     expected = torch.tensor([0.566577, 0.917665, 0.480225])
     torch.testing.assert_close(torch.rand(3, generator=source), expected, atol=1e-6, rtol=0)
+
+
+def test_everything_together_repeats_and_keeps_the_range(faces: torch.Tensor) -> None:
+    for size in (16, 44, 61):
+        out = run(faces, EVERYTHING, size)
+        levels = out * STD + MEAN
+        assert out.shape == (64, 1, size, size)
+        assert out.is_contiguous(memory_format=torch.channels_last)
+        assert -0.01 < float(levels.min()) < float(levels.max()) < 255.01
+        assert torch.equal(out, run(faces, EVERYTHING, size))
+
+
+def test_a_wide_cut_shows_less_than_a_plain_one(faces: torch.Tensor) -> None:
+    from dataclasses import replace
+
+    ring = torch.zeros(200, 48, 48, dtype=torch.uint8)
+    ring[:, 12:36, 12:36] = 255
+    levels = run(ring, replace(STILL, wide=0.5, wide_scale=(1.5, 1.5))) * STD + MEAN
+    shares = (levels > 127).float().mean((1, 2, 3))
+    assert torch.all(((shares - 0.25).abs() < 0.02) ^ ((shares - 1 / 9).abs() < 0.02))
+    assert 60 <= int((shares < 0.2).sum()) <= 140
+
+
+def test_bad_light_darkens_or_brightens_a_share(faces: torch.Tensor) -> None:
+    from dataclasses import replace
+
+    grey = torch.full((400, 48, 48), 128, dtype=torch.uint8)
+    levels = (run(grey, replace(STILL, exposure=0.5, exposure_gamma=(2, 2))) * STD + MEAN).mean((1, 2, 3)) / 255
+    counts = [int(((levels - value).abs() < 0.01).sum()) for value in (0.502**2, 0.502, 0.502**0.5)]
+    assert sum(counts) == 400
+    for count, expected in zip(counts, (100, 200, 100), strict=True):
+        assert count == pytest.approx(expected, abs=50)
+
+
+def test_padding_says_what_lies_beyond_the_edge() -> None:
+    from dataclasses import replace
+
+    ramp = torch.linspace(50, 200, 48).expand(4, 48, 48).byte()
+    corner = {
+        padding: float((run(ramp, replace(STILL, scale=(2.0, 2.0), padding=padding)) * STD + MEAN)[:, 0, 24, 0].min())
+        for padding in ("border", "reflection", "zeros")
+    }
+    assert corner["zeros"] == pytest.approx(0, abs=0.5)
+    assert corner["border"] == pytest.approx(50, abs=1)
+    assert 110 < corner["reflection"] < 140
+
+
+def test_no_value_is_read_back_within_a_step(faces: torch.Tensor) -> None:
+    """On a GPU each such read would wait for the device; a fake tensor has no values to read."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    run(faces, EVERYTHING, 44)  # tables are made once, before
+    source = torch.Generator().manual_seed(0)
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        fake = mode.from_tensor(faces)
+        out, mirrored = augment(fake, 44, EVERYTHING, mean=MEAN, std=STD, generator=source)
+        assert out.shape == (64, 1, 44, 44)
+        with pytest.raises(Exception, match="local_scalar_dense"):
+            bool(mirrored.any())

@@ -54,6 +54,13 @@ def stop_at(epoch: int, step: int) -> Any:
 
 LEVERS: dict[str, dict[str, Any]] = {
     "plain": {},
+    "poor cameras": {
+        "augmentation": {
+            **dict.fromkeys(("wide", "exposure", "glasses", "mask", "hand"), 0.3),
+            "padding": "reflection",
+            "camera": dict.fromkeys(("blur", "shrink", "noise", "jpeg"), 0.5),
+        }
+    },
     "soft targets, mixed": {"loss": {"label_share": 0.5}, "augmentation": {"mixup": 0.2}},
 }
 

@@ -12,12 +12,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fervid.training.expressions.config import AugmentationConfig
+from fervid.training.expressions.degradation import degrade
+from fervid.training.expressions.occluders import occlude
 
 
 def augment(
     images: Tensor, size: int, config: AugmentationConfig, *, mean: float, std: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Mirror, zoom, shift, rotate, relight and erase.
+    """Mirror, zoom, shift, rotate, cover, relight, degrade and erase.
 
     Args:
         images: ``(N, 48, 48)`` uint8 grey.
@@ -38,6 +40,8 @@ def augment(
     x = images.unsqueeze(1).float() / 255
     angle = uniform(-config.rotation, config.rotation) * (math.pi / 180)
     zoom = uniform(*config.scale)
+    if config.wide:
+        zoom = torch.where(uniform(0, 1) < config.wide, uniform(*config.wide_scale), zoom)
     mirrored = uniform(0, 1) >= 0.5
     side = 1 - 2 * mirrored.float()
     cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
@@ -45,13 +49,23 @@ def augment(
     dx, dy = uniform(-2 * config.shift, 2 * config.shift), uniform(-2 * config.shift, 2 * config.shift)
     theta = torch.stack([torch.stack([cos * side, -sin, dx], 1), torch.stack([sin * side, cos, dy], 1)], 1)
     grid = F.affine_grid(theta, [n, 1, size, size], align_corners=False)
-    x = F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    x = F.grid_sample(x, grid, mode="bilinear", padding_mode=config.padding, align_corners=False)
+    if config.glasses or config.mask or config.hand:
+        x = occlude(x, grid, config, generator)
 
     x = x.clamp(0, 1) ** torch.exp(uniform(-1, 1, 1, 1, 1) * -math.log(1 - config.gamma))
+    if config.exposure:
+        low, high = config.exposure_gamma
+        exponent = torch.exp(uniform(math.log(low), math.log(high), 1, 1, 1))
+        exponent = torch.where(uniform(0, 1, 1, 1, 1) < 0.5, exponent, 1 / exponent)
+        x = torch.where(uniform(0, 1, 1, 1, 1) < config.exposure, x**exponent, x)
     centre = x.mean((1, 2, 3), keepdim=True)
     x = (x - centre) * uniform(1 - config.contrast, 1 + config.contrast, 1, 1, 1) + centre
     x = (x + uniform(-config.brightness, config.brightness, 1, 1, 1)).clamp(0, 1)
 
+    camera = config.camera
+    if camera.blur or camera.shrink or camera.noise or camera.jpeg:
+        x = degrade(x, camera, generator)
     x = _erase(x, config, uniform(0, 1, 6))
     return ((x * 255 - mean) / std).contiguous(memory_format=torch.channels_last), mirrored
 

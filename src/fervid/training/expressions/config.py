@@ -7,9 +7,15 @@ import tomllib
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from fervid.errors import ConfigError
+
+PADDINGS: Final = ("border", "reflection", "zeros")
+"""What may lie beyond the edge of a face's picture, by torch's names."""
+
+SHORTCUTS: Final = ("average", "max")
+"""How a shortcut can halve the plane."""
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:
@@ -30,9 +36,13 @@ class NetworkConfig:
 
     Attributes:
         stem: channels of the first convolution.
+        stem_kernel: its side, odd.
+        stem_strides: of the stem's two convolutions, 1 or 2. A plane that is halved at once costs a quarter.
         widths: channels of each stage; every stage but the first halves the plane.
         depths: residual blocks of each stage.
+        shortcut: how the shortcut of a block that halves the plane does so: by the ``average`` or the ``max`` of four.
         squeeze: channels per hidden unit of the channel attention.
+        attention: of each stage, whether its blocks have channel attention; empty when all have.
         dropout: share of the features that are dropped before the heads.
         drop_path: share of the passes that skip the last block; it rises linearly from none at the first.
     """
@@ -43,6 +53,10 @@ class NetworkConfig:
     squeeze: int = 8
     dropout: float = 0.2
     drop_path: float = 0.05
+    stem_kernel: int = 3
+    stem_strides: tuple[int, int] = (1, 2)
+    shortcut: str = "average"
+    attention: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.widths) != len(self.depths) or not self.widths:
@@ -50,6 +64,17 @@ class NetworkConfig:
                 f"network has {len(self.widths)} widths and {len(self.depths)} depths",
                 advice="Give one width and one depth per stage.",
             )
+        if self.attention and len(self.attention) != len(self.widths):
+            raise ConfigError(
+                f"network has {len(self.widths)} widths and {len(self.attention)} values of attention",
+                advice="Give one per stage, or none.",
+            )
+        if self.shortcut not in SHORTCUTS:
+            raise ConfigError(f"network.shortcut is {self.shortcut!r}", advice=f"Use one of: {', '.join(SHORTCUTS)}.")
+        if self.stem_kernel not in range(1, 12, 2):
+            raise ConfigError(f"network.stem_kernel is {self.stem_kernel}", advice="Use an odd number up to 11.")
+        for stride in self.stem_strides:
+            _check_range("network.stem_strides", stride, 1, 2)
         _check_range("network.stem", self.stem, 1, 4096)
         for width in self.widths:
             _check_range("network.widths", width, 1, 4096)
@@ -133,6 +158,39 @@ class ScheduleConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CameraConfig:
+    """How poor a camera may be; see :mod:`.degradation`. Each share is of the faces; 0 turns it off.
+
+    Attributes:
+        blur: share that is blurred.
+        blur_sigma: of the Gaussian, in 1/48 of the face's side.
+        shrink: share that has passed through fewer pixels.
+        shrink_side: how many along each side, whole numbers; those of the input at most.
+        noise: share with noise.
+        noise_std: standard deviation of the grey levels, as a share of their range.
+        jpeg: share that has passed through JPEG, when it was small.
+        jpeg_quality: libjpeg's, whole numbers.
+    """
+
+    blur: float = 0.0
+    blur_sigma: tuple[float, float] = (0.4, 1.6)
+    shrink: float = 0.0
+    shrink_side: tuple[int, int] = (14, 40)
+    noise: float = 0.0
+    noise_std: tuple[float, float] = (0.01, 0.06)
+    jpeg: float = 0.0
+    jpeg_quality: tuple[int, int] = (25, 90)
+
+    def __post_init__(self) -> None:
+        for name in ("blur", "shrink", "noise", "jpeg"):
+            _check_range(f"augmentation.camera.{name}", getattr(self, name), 0, 1)
+        _check_pair("augmentation.camera.blur_sigma", self.blur_sigma, 0, 24)
+        _check_pair("augmentation.camera.shrink_side", self.shrink_side, 4, 224)
+        _check_pair("augmentation.camera.noise_std", self.noise_std, 0, 1)
+        _check_pair("augmentation.camera.jpeg_quality", self.jpeg_quality, 1, 100)
+
+
+@dataclass(frozen=True, slots=True)
 class AugmentationConfig:
     """How far a face may be changed; see :mod:`.augmentation`. Mirroring, half of the time, is always on.
 
@@ -145,6 +203,15 @@ class AugmentationConfig:
         gamma: the exponent lies between 1 − gamma and its inverse.
         erase: share of the faces that lose a rectangle.
         erase_side: its shortest and longest side, in sides of the face.
+        wide: share of the faces that are cut more widely than ``scale`` says, as by a careless detector.
+        wide_scale: the share of the face's side that is shown of them.
+        padding: what lies beyond the picture's edge: ``border``, which repeats it, ``reflection`` or ``zeros``.
+        exposure: share of the faces in bad light.
+        exposure_gamma: their further exponent, or its inverse.
+        glasses: share of the faces with glasses drawn on, see :mod:`.occluders`.
+        mask: with a mask.
+        hand: with a hand. The three together are at most 1; no face has two of them.
+        camera: what a poor camera adds.
         mixup: α of the Beta distribution that says how much of each face is another's (arXiv:1710.09412); 0 mixes none.
     """
 
@@ -156,6 +223,15 @@ class AugmentationConfig:
     gamma: float = 0.25
     erase: float = 0.25
     erase_side: tuple[float, float] = (0.1, 0.4)
+    wide: float = 0.0
+    wide_scale: tuple[float, float] = (1.05, 1.35)
+    padding: str = "border"
+    exposure: float = 0.0
+    exposure_gamma: tuple[float, float] = (1.5, 3.0)
+    glasses: float = 0.0
+    mask: float = 0.0
+    hand: float = 0.0
+    camera: CameraConfig = field(default_factory=CameraConfig)
     mixup: float = 0.0
 
     def __post_init__(self) -> None:
@@ -167,6 +243,13 @@ class AugmentationConfig:
         _check_range("augmentation.gamma", self.gamma, 0, 0.95)
         _check_range("augmentation.erase", self.erase, 0, 1)
         _check_pair("augmentation.erase_side", self.erase_side, 0, 1)
+        for name in ("wide", "exposure", "glasses", "mask", "hand"):
+            _check_range(f"augmentation.{name}", getattr(self, name), 0, 1)
+        _check_pair("augmentation.wide_scale", self.wide_scale, 0.1, 10)
+        _check_pair("augmentation.exposure_gamma", self.exposure_gamma, 1, 20)
+        if self.padding not in PADDINGS:
+            raise ConfigError(f"augmentation.padding is {self.padding!r}", advice=f"Use {', '.join(PADDINGS)}.")
+        _check_range("augmentation's glasses, mask and hand together", self.glasses + self.mask + self.hand, 0, 1)
         _check_range("augmentation.mixup", self.mixup, 0, 10)
 
 
