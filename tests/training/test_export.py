@@ -112,6 +112,23 @@ def test_the_metadata_is_read_back(trained: Any, tmp_path: Path) -> None:
     assert rows["emotion_head"].flops == 2 * 16 * 9 * len(data.spec.labels)
 
 
+def test_every_option_of_the_network_can_be_exported(make_faces: Any, recipe: Any, tmp_path: Path) -> None:
+    table = recipe()
+    table["network"] = table["network"] | {
+        "stem_kernel": 5,
+        "stem_strides": [2, 1],
+        "shortcut": "max",
+        "attention": [False, True, False],
+    }
+    data = make_training_data(make_faces(64, 256, 4), TrainingConfig.from_dict(table))
+    exported = export_onnx(make_network(data, table), data, tmp_path / "tiny.onnx", precision="float32")
+    assert exported.parity.max_difference <= 1e-4
+    rows = {row.name: row for row in layers_from_metadata(read_metadata(create_session(load_model(exported.path))))}
+    assert (rows["stem.conv1"].operation, rows["stem.conv1"].output) == ("Conv 5×5 /2 + Relu", (8, 10, 10))
+    assert (rows["blocks.2.shortcut.pool"].operation, rows["blocks.2.shortcut.pool"].flops) == ("MaxPool 2×2 /2", 0)
+    assert [name for name in rows if name.endswith("scale")] == ["blocks.1.attention.scale"]
+
+
 def test_the_file_is_standard_onnx(trained: Any, tmp_path: Path) -> None:
     network, data = trained
     export_onnx(network, data, tmp_path / "tiny.onnx")

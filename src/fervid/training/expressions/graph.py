@@ -220,15 +220,18 @@ def _add_network(graph: _Graph, network: ExpressionNetwork) -> None:
 
 def _add_block(graph: _Graph, name: str, block: ResidualBlock, x: str) -> str:
     y = graph.relu(f"{name}.conv1", graph.conv(f"{name}.conv1", block.conv1, x))
-    y = _add_attention(graph, f"{name}.attention", block.attention, graph.conv(f"{name}.conv2", block.conv2, y))
+    y = graph.conv(f"{name}.conv2", block.conv2, y)
+    if isinstance(block.attention, SqueezeExcitation):
+        y = _add_attention(graph, f"{name}.attention", block.attention, y)
     if isinstance(block.shortcut, nn.Sequential):
         pool, convolution, _ = block.shortcut
+        halving: dict[str, Any] = {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}  # ceil_mode as in torch
         if isinstance(pool, nn.AvgPool2d):
-            # ceil_mode as in torch: an odd plane's last row and column are averaged over what there is of them.
-            x = graph.add(
-                "AveragePool", f"{name}.shortcut.pool", [x], kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1,
-                count_include_pad=0,
-            )  # fmt: skip
+            x = graph.add("AveragePool", f"{name}.shortcut.pool", [x], **halving, count_include_pad=0)
+        elif isinstance(pool, nn.MaxPool2d):
+            x = graph.add("MaxPool", f"{name}.shortcut.pool", [x], **halving)
+        elif not isinstance(pool, nn.Identity):
+            raise ModelError(f"{name}.shortcut.pool is {pool}, which the exporter does not know")
         x = graph.conv(f"{name}.shortcut.conv", convolution, x)
     return graph.relu(f"{name}.sum", graph.add("Add", f"{name}.sum", [x, y]))
 
@@ -263,7 +266,7 @@ def _count_operations(
             return prod(output) * int(prod(_attributes(node)["kernel_shape"]))
         case "Add" | "Mul":
             return prod(output)
-        case "Flatten":
+        case "Flatten" | "MaxPool":  # comparisons are neither additions nor multiplications
             return 0
         case other:
             raise ModelError(f"the layer table does not know {other}")

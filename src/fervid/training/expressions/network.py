@@ -30,19 +30,21 @@ class SqueezeExcitation(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions with channel attention, added to their input."""
+    """Two 3×3 convolutions, with channel attention where the stage has it, added to their input."""
 
-    def __init__(self, inputs: int, outputs: int, *, stride: int, squeeze: int, drop_path: float) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, config: NetworkConfig, *, stride: int, attention: bool, drop_path: float
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
         self.norm1 = nn.BatchNorm2d(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(outputs)
-        self.attention = SqueezeExcitation(outputs, squeeze)
+        self.attention = SqueezeExcitation(outputs, config.squeeze) if attention else nn.Identity()
         self.drop_path = drop_path
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or inputs != outputs:
-            pool = nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False) if stride == 2 else nn.Identity()
+            pool = _make_pool(config.shortcut) if stride == 2 else nn.Identity()
             self.shortcut = nn.Sequential(pool, nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -54,6 +56,13 @@ class ResidualBlock(nn.Module):
         return F.relu(self.shortcut(x) + y)
 
 
+def _make_pool(kind: str) -> nn.Module:
+    """Halves the plane; an odd one's last row and column are pooled over what there is of them."""
+    if kind == "max":
+        return nn.MaxPool2d(2, ceil_mode=True)
+    return nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False)
+
+
 class ExpressionNetwork(nn.Module):
     """``(N, 1, S, S)`` normalised grey faces to ``(N, labels)`` emotion logits and ``(N, 8)`` vote logits.
 
@@ -62,22 +71,23 @@ class ExpressionNetwork(nn.Module):
 
     def __init__(self, config: NetworkConfig, labels: int) -> None:
         super().__init__()
-        first = config.widths[0]
+        first, kernel, strides = config.widths[0], config.stem_kernel, config.stem_strides
         self.stem = nn.Sequential(
-            nn.Conv2d(1, config.stem, 3, 1, 1, bias=False),
+            nn.Conv2d(1, config.stem, kernel, strides[0], kernel // 2, bias=False),
             nn.BatchNorm2d(config.stem),
             nn.ReLU(),
-            nn.Conv2d(config.stem, first, 3, 2, 1, bias=False),
+            nn.Conv2d(config.stem, first, 3, strides[1], 1, bias=False),
             nn.BatchNorm2d(first),
             nn.ReLU(),
         )
         blocks: list[nn.Module] = []
         inputs, total = first, sum(config.depths)
-        for stage, (width, depth) in enumerate(zip(config.widths, config.depths, strict=True)):
+        attended = config.attention or (True,) * len(config.widths)
+        for stage, (width, depth, attention) in enumerate(zip(config.widths, config.depths, attended, strict=True)):
             for i in range(depth):
                 stride = 2 if stage > 0 and i == 0 else 1
                 drop = config.drop_path * len(blocks) / max(1, total - 1)
-                blocks.append(ResidualBlock(inputs, width, stride=stride, squeeze=config.squeeze, drop_path=drop))
+                blocks.append(ResidualBlock(inputs, width, config, stride=stride, attention=attention, drop_path=drop))
                 inputs = width
         self.blocks = nn.Sequential(*blocks)
         self.dropout = nn.Dropout(config.dropout)
