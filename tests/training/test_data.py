@@ -88,3 +88,12 @@ def test_nothing_but_leaked_faces_is_refused(make_faces: Any, recipe: Any) -> No
     faces.images[:16] = faces.images[16:]
     with pytest.raises(DatasetError, match="all 16 Training faces are also test faces"):
         make_training_data(faces, TrainingConfig.from_dict(recipe()))
+
+
+def test_the_spec_says_where_a_model_comes_from(make_faces: Any, recipe: Any) -> None:
+    distillation = {"teachers": ["runs/teachers/one", "runs/teachers/two"]}
+    changes = {"distillation": distillation, "initial_weights": "training-runs/first"}
+    taught = make_training_data(make_faces(40, 16, 4), TrainingConfig.from_dict(recipe(**changes))).spec.recipe
+    plain = make_training_data(make_faces(40, 16, 4), TrainingConfig.from_dict(recipe())).spec.recipe
+    assert plain.endswith("seed 3")
+    assert taught == f"{plain}, taught by one, two, from another run's weights"

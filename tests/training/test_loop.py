@@ -1,6 +1,7 @@
 # ruff: noqa: E402, TID253  (torch is looked for before what needs it)
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 
 from fervid.errors import ConfigError, ModelError
 from fervid.training.expressions import loop
-from fervid.training.expressions.checkpoint import load_network, read_config, read_metrics
+from fervid.training.expressions.checkpoint import load_network, read_config, read_metrics, save_weights
 from fervid.training.expressions.config import StageConfig, TrainingConfig
 from fervid.training.expressions.data import TrainingData, make_training_data
 from fervid.training.expressions.loop import Progress, WeightAverage, estimate_remaining, learning_rate, train
@@ -198,6 +199,45 @@ def test_a_loss_that_blows_up_stops_the_run(config: TrainingConfig, data: Traini
     with pytest.raises(ConfigError, match="the loss became"):
         train(wild, data, tmp_path)
     assert not (tmp_path / "checkpoint.pt").exists()
+
+
+@pytest.mark.usefixtures("in_float32")
+def test_a_run_starts_from_anothers_weights(recipe: Any, data: TrainingData, tmp_path: Path) -> None:
+    first = train(TrainingConfig.from_dict(recipe()), data, tmp_path / "first")
+    still = {"stages": [{"epochs": 2, "size": 20}], "batch_size": 32, "learning_rate": 1e-6, "warmup_epochs": 0}
+    config = TrainingConfig.from_dict(recipe(initial_weights=str(tmp_path / "first"), schedule=still))
+    with pytest.raises(KeyboardInterrupt):
+        train(config, data, tmp_path / "second", on_progress=stop_at(2, 1))
+    by_file = replace(config, initial_weights=str(tmp_path / "first" / "weights.pt"))
+    train(by_file, data, tmp_path / "third")
+    digest = hashlib.sha256((tmp_path / "first" / "weights.pt").read_bytes()).hexdigest()[:12]
+    (tmp_path / "first" / "weights.pt").unlink()  # a run that has begun needs it no more
+    second = train(config, data, tmp_path / "second")
+    torch.testing.assert_close(second.stem[0].weight, first.stem[0].weight, atol=1e-4, rtol=0)
+    lines = read_metrics(tmp_path / "second")
+    assert [line.get("initial_weights") for line in lines] == [digest, None]
+    assert measured(tmp_path / "third") == measured(tmp_path / "second")
+    checkpoint = torch.load(tmp_path / "second" / "checkpoint.pt", weights_only=True)
+    assert checkpoint["facts"]["initial_weights"] == digest
+
+
+@pytest.mark.usefixtures("in_float32")
+def test_initial_weights_that_do_not_fit_are_refused(recipe: Any, data: TrainingData, tmp_path: Path) -> None:
+    save_weights(tmp_path / "seven", ExpressionNetwork(TrainingConfig.from_dict(recipe()).network, 7))
+    (tmp_path / "damaged.pt").write_bytes(b"no weights")
+    torch.save({"weights": [1, 2]}, tmp_path / "other.pt")
+    wider = {"stem": 12, "widths": [8, 8, 16], "depths": [1, 1, 1]}
+    for changes, kind, words in (
+        ({"initial_weights": str(tmp_path / "none.pt")}, ConfigError, "cannot read the initial weights"),
+        ({"initial_weights": str(tmp_path)}, ConfigError, "cannot read the initial weights"),
+        ({"initial_weights": str(tmp_path / "damaged.pt")}, ModelError, "is damaged"),
+        ({"initial_weights": str(tmp_path / "other.pt")}, ConfigError, "do not fit the recipe's network"),
+        ({"initial_weights": str(tmp_path / "seven"), "labels": 6}, ConfigError, "emotion_head"),
+        ({"initial_weights": str(tmp_path / "seven"), "network": wider}, ConfigError, "size mismatch"),
+    ):
+        with pytest.raises(kind, match=words):
+            train(TrainingConfig.from_dict(recipe(**changes)), data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_too_few_faces_and_missing_devices_are_refused(

@@ -113,6 +113,7 @@ def draft_spec(config: TrainingConfig, training: FaceSet) -> ModelSpec:
         f"{stage.epochs} at {stage.size} px" + (f" from {stage.restart:g}" if stage.restart else "")
         for stage in schedule.stages
     )
+    teachers = ", ".join(Path(folder).name for folder in config.distillation.teachers)
     return ModelSpec(
         name=config.name,
         version=config.version,
@@ -128,7 +129,9 @@ def draft_spec(config: TrainingConfig, training: FaceSet) -> ModelSpec:
         + ("labels and FER+ votes" if training.votes is not None else "labels alone"),
         licence=LICENCE,
         recipe=f"{config.name}.toml: {schedule.epochs} epochs ({sizes}), batches of {schedule.batch_size}, "
-        f"rate {schedule.learning_rate:g}, EMA {schedule.ema:g}, seed {config.seed}",
+        f"rate {schedule.learning_rate:g}, EMA {schedule.ema:g}, seed {config.seed}"
+        + (f", taught by {teachers}" if teachers else "")
+        + (", from another run's weights" if config.initial_weights else ""),
     )
 
 

@@ -28,6 +28,7 @@ from fervid.training.expressions.checkpoint import (
     restore,
     save_checkpoint,
     save_weights,
+    start_from,
 )
 from fervid.training.expressions.config import ScheduleConfig, TrainingConfig
 from fervid.training.expressions.curves import draw_curves
@@ -107,8 +108,9 @@ def train(
         The averaged network (EMA weights) in evaluation mode, on the CPU.
 
     Raises:
-        ConfigError: the folder holds a run of another recipe, on other data or with other teachers, a teacher or the
-            device is not there, there are fewer faces than a batch, or the loss is no longer finite.
+        ConfigError: the folder holds a run of another recipe, on other data or with other teachers; a teacher, the
+            initial weights or the device is not there or does not fit; there are fewer faces than a batch; the loss
+            is no longer finite.
         DatasetError: a teacher is damaged or saw other faces.
         ModelError: the folder's checkpoint is damaged.
     """
@@ -126,14 +128,18 @@ def train(
     torch.manual_seed(config.seed)
 
     network = ExpressionNetwork(config.network, config.labels).to(place)
+    checkpoint = load_checkpoint(folder, place)
+    initial = ""
+    if config.initial_weights and checkpoint is None:
+        initial = start_from(network, config.initial_weights)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = WeightAverage(network, schedule.ema)
     optimizer = _make_optimizer(network, config)
     metrics: list[dict[str, Any]] = []
     facts: dict[str, str | bool] = {}
-    checkpoint = load_checkpoint(folder, place)
     if checkpoint is not None:
         metrics, facts = checkpoint["metrics"], checkpoint.get("facts", {})
+        initial = str(facts.get("initial_weights", ""))
         if facts.get("data", data.digest) != data.digest:
             raise ConfigError(f"{folder} holds a run on other data", advice="Give another folder with -o.")
         restore(network, checkpoint["network"], folder)
@@ -206,11 +212,13 @@ def train(
                 "learning_rate": round(learning_rate(config, epoch + 1), 6),
                 "train_loss": round(mean_loss, 5),
                 "images_per_s": round(speed, 1),
+                **({"initial_weights": initial} if initial and epoch == 0 else {}),
                 **validate(average.network, data, place),
                 "seconds": round(time.perf_counter() - began, 1),
             }
         )
         facts = {"data": data.digest, "device": place.type, "bfloat16": autocast, "teachers": teachers}
+        facts["initial_weights"] = initial
         save_checkpoint(folder, network, average.network, optimizer, metrics, **facts)
         draw_curves(metrics, folder / "curves.png", title=config.name)
         remaining = estimate_remaining(schedule, epoch, 1.0, time.perf_counter() - began)
