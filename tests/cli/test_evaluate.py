@@ -154,6 +154,30 @@ def test_json_is_the_report_and_the_same_twice(run, model, faces, tmp_path):
     assert data["notes"] == []
 
 
+def test_corruptions(run, model, faces, tmp_path):
+    status, out, err = run(model, "--data", faces, "--corruptions", "-o", tmp_path)
+    assert status == 0
+    assert err == f"report: {tmp_path / 'index.html'}\n"
+    assert "mean of 8 corruptions in three strengths" in out
+    for word in ("… corrupted", "… points lost", "answer, FER+ majority", "misframing", "strength 3"):
+        assert word in out
+    assert max(len(line.rstrip()) for line in out.splitlines()) <= 80
+    data = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["corruptions"]
+    assert data["label_head"]["official"]["clean"]["n"] == 80
+    assert data["label_head"]["official"]["drop"]["value"] > 0  # bands that are hidden or moved are misread
+    assert f"{data['answer']['official']['mean']['value'] * 100:.1f} %" in out
+    assert {"corruptions.csv", "corruptions.png"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_json_has_corruptions_when_asked_for(run, model, faces):
+    plain = json.loads(run(model, "--data", faces, "--labels", 6, "--json")[1])
+    status, out, err = run(model, "--data", faces, "--labels", 6, "--json", "--corruptions")
+    assert (status, err) == (0, "")
+    data = json.loads(out)
+    assert data.pop("corruptions")["labels"] == data["labels"]
+    assert data == plain
+
+
 def test_six_labels(run, model, faces):
     status, out, _ = run(model, "--data", faces, "--labels", 6, "--json")
     assert status == 0

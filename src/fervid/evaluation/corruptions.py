@@ -43,8 +43,10 @@ READ_NOISE: Final = (3.0, 6.0, 10.0)
 JPEG_QUALITY: Final = (30, 15, 8)
 LOW_SIDE: Final = (28, 20, 14)
 """Side of the face in the picture, px."""
-DARK_MEDIAN: Final = (80.0, 44.0, 22.0)
+DARK_MEDIAN: Final = (80.0, 46.0, 28.0)
 """Grey level that the middle of the face falls to."""
+DARK_GAMMA: Final = (1.3, 1.6, 1.9)
+"""How far the shadows sink, at most."""
 BURNT_SHARE: Final = (0.2, 0.45, 0.65)
 """How much of the middle of the face becomes white."""
 MISFRAMING: Final = ((0.06, 0.04, 7.0), (0.12, 0.08, 14.0), (0.18, 0.12, 21.0))
@@ -150,16 +152,19 @@ def lower_resolution(face: NDArray[np.uint8], strength: int, _rng: np.random.Gen
 def misexpose(face: NDArray[np.uint8], strength: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """The camera has measured the light of something else: half of the faces drown in shadow, half burn out.
 
-    A gamma of 1.2–6 darkens, a gain brightens; how much depends on the face, so that dark and light ones suffer alike.
+    Darkening sinks the shadows (gamma) and then dims what is left; brightening cuts off the lights. How far either goes
+    depends on the face, so that dark and light ones suffer alike; a face that is darker already stays as it is.
     """
     quarter = FACE_SIZE // 4
     middle = face[quarter:-quarter, quarter:-quarter]
-    if rng.random() < 0.5:
-        median = np.clip(np.median(middle), 1, 254)
-        gamma = np.clip(np.log(DARK_MEDIAN[strength - 1] / 255) / np.log(median / 255), 1.2, 6)
-        return _to_bytes(255 * (face / 255) ** gamma)
-    white = np.clip(np.quantile(middle, 1 - BURNT_SHARE[strength - 1]), 1, 255)
-    return _to_bytes(face * (255 / white))
+    if rng.random() >= 0.5:
+        white = np.clip(np.quantile(middle, 1 - BURNT_SHARE[strength - 1]), 1, 255)
+        return _to_bytes(face * (255 / white))
+    wanted = DARK_MEDIAN[strength - 1] / 255
+    median = np.clip(np.median(middle) / 255, 1 / 255, 254 / 255)
+    gamma = np.clip(math.log(wanted) / np.log(median), 1, DARK_GAMMA[strength - 1])
+    dimmed = min(1.0, wanted / median**gamma)
+    return _to_bytes(255 * dimmed * (face / 255) ** gamma)
 
 
 def misframe(face: NDArray[np.uint8], strength: int, rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -150,7 +150,7 @@ def evaluate_model(
     return Evaluation(
         model=classifier.identity,
         split=split,
-        data=_digest(rows),
+        data=digest_rows(rows),
         labels=emotions,
         n=len(rows),
         label_head=evaluate_head("label head", label_probabilities, truth),
@@ -204,6 +204,12 @@ def fold_prediction(
     return heads[0], restrict_votes(prediction.votes, labels), heads[1]
 
 
+def digest_rows(rows: FaceSet) -> str:
+    """12 hex digits of the rows' pixels and labels."""
+    pixels_and_labels = rows.images.tobytes() + rows.emotions.astype("<i8").tobytes()
+    return hashlib.sha256(pixels_and_labels).hexdigest()[:12]
+
+
 def _predict(
     classifier: Classifier, rows: FaceSet, on_progress: Callable[[int, int], None] | None
 ) -> Iterator[Prediction]:
@@ -223,8 +229,3 @@ def _fold_votes(rows: FaceSet) -> FaceSet:
     votes[:, angry] += votes[:, disgust]
     votes[:, disgust] = 0
     return FaceSet(rows.images, rows.emotions, rows.splits, votes)
-
-
-def _digest(rows: FaceSet) -> str:
-    pixels_and_labels = rows.images.tobytes() + rows.emotions.astype("<i8").tobytes()
-    return hashlib.sha256(pixels_and_labels).hexdigest()[:12]

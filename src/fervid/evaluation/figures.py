@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,10 @@ from fervid.evaluation.summary import describe_confidence, format_percent
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from fervid.evaluation.robustness import CorruptionBenchmark
+
+Subject = TypeVar("Subject")
 
 PNG_DPI: Final = 160
 TITLE_LENGTH: Final = 52
@@ -59,27 +63,27 @@ def draw_confusion_matrix(
     evaluation: Evaluation, head: HeadEvaluation, *, theme: Theme = LIGHT, file_format: Literal["png", "svg"] = "png"
 ) -> bytes:
     """Rows are the labels, columns the answers of one head; each cell says percent of its row and count."""
-    return _render(partial(_draw_confusion_matrix, head=head), (7.0, 6.6), evaluation, theme, file_format)
+    return render(partial(_draw_confusion_matrix, head=head), (7.0, 6.6), evaluation, theme, file_format)
 
 
 def draw_reliability(
     evaluation: Evaluation, head: HeadEvaluation, *, theme: Theme = LIGHT, file_format: Literal["png", "svg"] = "png"
 ) -> bytes:
     """Accuracy by confidence in 15 bins against the diagonal, and below it how many faces each bin holds."""
-    return _render(partial(_draw_reliability, head=head), (6.4, 6.2), evaluation, theme, file_format)
+    return render(partial(_draw_reliability, head=head), (6.4, 6.2), evaluation, theme, file_format)
 
 
 def draw_risk_coverage(
     evaluation: Evaluation, *, theme: Theme = LIGHT, file_format: Literal["png", "svg"] = "png"
 ) -> bytes:
     """Error among the answered faces by the share answered, against labels and votes, with the threshold marked."""
-    return _render(_draw_risk_coverage, (6.4, 4.8), evaluation, theme, file_format)
+    return render(_draw_risk_coverage, (6.4, 4.8), evaluation, theme, file_format)
 
 
 def _draw_confusion_matrix(figure: Figure, evaluation: Evaluation, theme: Theme, *, head: HeadEvaluation) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
-    axes = _add_axes(figure, theme)
+    axes = add_axes(figure, theme)
     figure.subplots_adjust(left=0.17, right=0.97, bottom=0.1, top=0.88)
     counts = head.confusion
     support = counts.sum(axis=1)
@@ -90,7 +94,7 @@ def _draw_confusion_matrix(figure: Figure, evaluation: Evaluation, theme: Theme,
     for row in range(len(counts)):
         for column in range(len(counts)):
             share = shares[row, column]
-            ink = _readable_ink(scale(share), theme)
+            ink = readable_ink(scale(share), theme)
             weight = "bold" if row == column else "normal"
             label = format_percent(share, 0)
             axes.text(column, row - 0.1, label, ha="center", va="center", color=ink, fontsize=11.5, fontweight=weight)
@@ -107,7 +111,7 @@ def _draw_confusion_matrix(figure: Figure, evaluation: Evaluation, theme: Theme,
     axes.set_ylabel("labelled expression", labelpad=8)
     accuracy = head.accuracy
     interval = f"{accuracy.low * 100:.1f}–{accuracy.high * 100:.1f}"
-    _set_title(axes, evaluation, f"{head.name}: accuracy {format_percent(accuracy.value)} ({interval})", theme)
+    set_title(axes, evaluation, f"{head.name}: accuracy {format_percent(accuracy.value)} ({interval})", theme)
 
 
 def _draw_reliability(figure: Figure, evaluation: Evaluation, theme: Theme, *, head: HeadEvaluation) -> None:
@@ -143,11 +147,11 @@ def _draw_reliability(figure: Figure, evaluation: Evaluation, theme: Theme, *, h
     lower.set_xlim(0, 1)
     lower.xaxis.set_major_formatter(_percent_axis())
     subtitle = f"{head.name}: calibration error {head.ece:.3f} · confidence {describe_confidence(head)}"
-    _set_title(upper, evaluation, subtitle, theme)
+    set_title(upper, evaluation, subtitle, theme)
 
 
 def _draw_risk_coverage(figure: Figure, evaluation: Evaluation, theme: Theme) -> None:
-    axes = _add_axes(figure, theme)
+    axes = add_axes(figure, theme)
     figure.subplots_adjust(left=0.13, right=0.95, bottom=0.12, top=0.85)
     curves = [
         (evaluation.answer.curve, theme.accent, "against FER2013's labels", evaluation.certain),
@@ -173,10 +177,10 @@ def _draw_risk_coverage(figure: Figure, evaluation: Evaluation, theme: Theme) ->
     axes.xaxis.set_major_formatter(_percent_axis())
     axes.yaxis.set_major_formatter(_percent_axis())
     subtitle = f"answer: {format_percent(answered)} of the faces reach the threshold"
-    _set_title(axes, evaluation, subtitle, theme)
+    set_title(axes, evaluation, subtitle, theme)
 
 
-def _readable_ink(background: tuple[float, ...], theme: Theme) -> str:
+def readable_ink(background: tuple[float, ...], theme: Theme) -> str:
     """Whichever of the theme's two extremes stands out more from an RGB(A) colour of 0–1."""
     from matplotlib.colors import to_rgb
 
@@ -196,7 +200,8 @@ def _percent_axis() -> Any:
     return FuncFormatter(lambda value, _: f"{value * 100:g} %")
 
 
-def _add_axes(figure: Figure, theme: Theme) -> Axes:
+def add_axes(figure: Figure, theme: Theme) -> Axes:
+    """The figure's only axes, in the theme's colours."""
     axes = figure.add_subplot()
     _dress(axes, theme)
     return axes
@@ -213,8 +218,9 @@ def _dress(axes: Axes, theme: Theme) -> None:
     axes.set_axisbelow(True)
 
 
-def _set_title(axes: Axes, evaluation: Evaluation, subtitle: str, theme: Theme) -> None:
-    title = f"{evaluation.model} on {evaluation.split}, {evaluation.n:,} faces"
+def set_title(axes: Axes, measured: Evaluation | CorruptionBenchmark, subtitle: str, theme: Theme) -> None:
+    """Model, split and number of faces in bold, and a line below."""
+    title = f"{measured.model} on {measured.split}, {measured.n:,} faces"
     axes.annotate(
         title, (0, 1), (0, 26), xycoords="axes fraction", textcoords="offset points", color=theme.ink,
         fontsize=min(12.0, 12.0 * TITLE_LENGTH / len(title)), fontweight="bold",
@@ -224,13 +230,14 @@ def _set_title(axes: Axes, evaluation: Evaluation, subtitle: str, theme: Theme) 
     )
 
 
-def _render(
-    draw: Callable[[Figure, Evaluation, Theme], None],
+def render(
+    draw: Callable[[Figure, Subject, Theme], None],
     size: tuple[float, float],
-    evaluation: Evaluation,
+    subject: Subject,
     theme: Theme,
     file_format: Literal["png", "svg"],
 ) -> bytes:
+    """The picture that ``draw`` makes on an empty figure of ``size`` inches; the same bytes for the same subject."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -238,7 +245,7 @@ def _render(
     with _own_style():
         figure = Figure(figsize=size, facecolor=theme.background)
         FigureCanvasAgg(figure)
-        draw(figure, evaluation, theme)
+        draw(figure, subject, theme)
         metadata = {"Date": None, "Creator": None} if file_format == "svg" else {"Software": None}
         figure.savefig(stream, format=file_format, dpi=PNG_DPI, metadata=metadata)
     return stream.getvalue()

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
 
+from fervid.evaluation import corruptionmap
 from fervid.evaluation.evaluation import Evaluation
 from fervid.evaluation.figures import DARK, LIGHT, draw_reliability, draw_risk_coverage
 from fervid.evaluation.heads import HeadEvaluation
 from fervid.evaluation.metrics import ClassScores
+from fervid.evaluation.robustness import CorruptionBenchmark
 from fervid.evaluation.summary import (
     COLUMNS,
+    SummaryRow,
     describe_confidence,
     describe_labels,
     format_percent,
     rank_confusions,
     summarise,
+    summarise_corruptions,
 )
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -74,7 +78,7 @@ ol {{ padding-left: 1.2rem; margin: .4rem 0; }}
 """
 
 
-def build_page(evaluation: Evaluation) -> str:
+def build_page(evaluation: Evaluation, corruptions: CorruptionBenchmark | None = None) -> str:
     """The whole page, readable in light and dark, on paper and by a screen reader."""
     e = evaluation
     title = f"{e.model} on {e.split}"
@@ -86,7 +90,7 @@ def build_page(evaluation: Evaluation) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <title>{escape(title)} · fervid evaluation</title>
-<style>{_STYLE}</style>
+<style>{_STYLE}{corruptionmap.STYLE if corruptions else ""}</style>
 </head>
 <body>
 <h1>{escape(title)}</h1>
@@ -96,23 +100,24 @@ expressions as people labelled them, which is not what anyone felt</p>
 <h2>Figures</h2>
 <p>The network has two heads: one learned FER2013's labels, the other how ten people vote. The answer is what fervid
 says: {format_percent(1 - e.blend, 0)} label head, {format_percent(e.blend, 0)} votes head.</p>
-{_build_summary(e)}
+{_build_summary(summarise(e))}
 {"".join(_build_head(e, head) for head in (e.label_head, e.answer))}
 <h2>Does it know when it is unsure?</h2>
 {_build_figure(partial(draw_risk_coverage, e), "Risk–coverage curve", _describe_risk(e))}
+{_build_corruptions(corruptions) if corruptions else ""}
 </body>
 </html>
 """
     return page.replace(" %", NO_BREAK + "%")
 
 
-def _build_summary(evaluation: Evaluation) -> str:
+def _build_summary(figures: Sequence[SummaryRow]) -> str:
     head = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
     rows = "\n".join(
         f'<tr><th scope="row">{escape(row.name)}</th>'
         + "".join(f'<td class="value">{escape(c.value)} <small>{escape(c.interval)}</small></td>' for c in row.cells)
         + f'<td>{escape(row.n)}</td><td class="meaning">{escape(row.meaning)}</td></tr>'
-        for row in summarise(evaluation)
+        for row in figures
     )
     return f"""<div class="wide"><table>
 <thead><tr><th scope="col">figure</th>{head}<th scope="col">faces</th>
@@ -133,6 +138,16 @@ def _build_head(evaluation: Evaluation, head: HeadEvaluation) -> str:
 {_build_confusions(evaluation, head)}
 <h3>How sure it is, and how right</h3>
 {_build_figure(partial(draw_reliability, evaluation, head), "Reliability diagram", _describe_reliability(head))}
+"""
+
+
+def _build_corruptions(benchmark: CorruptionBenchmark) -> str:
+    return f"""<h2>What is left on bad pictures?</h2>
+<p>Every face was read again in 24 spoilt versions: what lenses, cameras, films and detectors do to faces, in three
+strengths, of which a person still reads even the third.</p>
+{_build_summary(summarise_corruptions(benchmark))}
+<h3>The answer, corruption by corruption</h3>
+{corruptionmap.build_corruption_map(benchmark)}
 """
 
 

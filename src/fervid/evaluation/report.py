@@ -8,20 +8,24 @@ import json
 from pathlib import Path
 
 from fervid.errors import InputError
+from fervid.evaluation.corruptionmap import draw_corruption_map
+from fervid.evaluation.corruptions import STRENGTHS
 from fervid.evaluation.evaluation import Evaluation
 from fervid.evaluation.figures import draw_confusion_matrix, draw_reliability, draw_risk_coverage
 from fervid.evaluation.page import build_page
+from fervid.evaluation.robustness import CorruptionBenchmark
 from fervid.files import write_atomically
 
 PAGE = "index.html"
 
 
-def write_report(evaluation: Evaluation, folder: str | Path) -> Path:
+def write_report(evaluation: Evaluation, folder: str | Path, *, corruptions: CorruptionBenchmark | None = None) -> Path:
     """Write ``index.html`` (self-contained), ``report.json``, ``classification_report.csv`` and PNG figures.
 
     Args:
         evaluation: what to show.
         folder: made if absent; files of the same names are replaced, each whole or not at all.
+        corruptions: shown as well, with ``corruptions.csv`` and ``corruptions.png``.
 
     Returns:
         The path of the page.
@@ -31,7 +35,7 @@ def write_report(evaluation: Evaluation, folder: str | Path) -> Path:
     """
     _make_folder(Path(folder))
     files = {
-        "report.json": format_json(evaluation).encode(),
+        "report.json": format_json(evaluation, corruptions).encode(),
         "classification_report.csv": format_classification_report(evaluation).encode(),
         **{
             f"{what}_{name}.png": draw(evaluation, head)
@@ -39,8 +43,11 @@ def write_report(evaluation: Evaluation, folder: str | Path) -> Path:
             for what, draw in (("confusion_matrix", draw_confusion_matrix), ("reliability", draw_reliability))
         },
         "risk_coverage.png": draw_risk_coverage(evaluation),
-        PAGE: build_page(evaluation).encode(),
+        PAGE: build_page(evaluation, corruptions).encode(),
     }
+    if corruptions is not None:
+        files["corruptions.csv"] = format_corruptions(corruptions).encode()
+        files["corruptions.png"] = draw_corruption_map(corruptions)
     try:
         for name, data in files.items():
             with write_atomically(Path(folder) / name) as part:
@@ -50,9 +57,10 @@ def write_report(evaluation: Evaluation, folder: str | Path) -> Path:
     return Path(folder) / PAGE
 
 
-def format_json(evaluation: Evaluation) -> str:
-    """The evaluation as JSON text, the same bytes for the same evaluation."""
-    return json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False) + "\n"
+def format_json(evaluation: Evaluation, corruptions: CorruptionBenchmark | None = None) -> str:
+    """The evaluation as JSON text, the same bytes for the same evaluation; ``corruptions`` under that key."""
+    extra = {} if corruptions is None else {"corruptions": corruptions.to_dict()}
+    return json.dumps(evaluation.to_dict() | extra, indent=2, ensure_ascii=False) + "\n"
 
 
 def format_classification_report(evaluation: Evaluation) -> str:
@@ -63,6 +71,19 @@ def format_classification_report(evaluation: Evaluation) -> str:
     for head in evaluation.heads:
         for label, scores in head.to_dict(evaluation.labels)["classification_report"].items():
             writer.writerow([head.name, label, *(scores[key] for key in ("precision", "recall", "f1", "support"))])
+    return stream.getvalue()
+
+
+def format_corruptions(benchmark: CorruptionBenchmark) -> str:
+    """Accuracy of every head against every truth under every condition, as CSV text; strength 0 is the clean faces."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["head", "truth", "corruption", "strength", "accuracy", "faces"])
+    for m in benchmark.measures:
+        writer.writerow([m.head, m.truth, "clean", 0, round(m.clean.value, 6), m.clean.n])
+        for name, row in zip(benchmark.corruptions, m.accuracy.round(6).tolist(), strict=True):
+            for strength, value in zip(STRENGTHS, row, strict=True):
+                writer.writerow([m.head, m.truth, name, strength, value, m.clean.n])
     return stream.getvalue()
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from fervid.emotions import Emotion
 from fervid.evaluation.evaluation import Evaluation
 from fervid.evaluation.heads import Estimate, HeadEvaluation
+from fervid.evaluation.robustness import HEADS, CorruptionBenchmark, TruthName
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Confusion:
     share: float
 
 
-COLUMNS: Final = ("label head", "votes head", "answer")
+COLUMNS: Final = HEADS
 """What the cells of a row are called."""
 
 
@@ -96,16 +97,35 @@ def summarise(evaluation: Evaluation) -> list[SummaryRow]:
         SummaryRow(
             "AURC", tuple(Cell(f"{h.aurc:.3f}") for h in e.heads), n, "error averaged over every share answered"
         ),
-        SummaryRow("uncertain", (Cell(), Cell(), _format(e.uncertain)), n, f"confidence below {threshold}"),
+        SummaryRow("uncertain", (Cell(), Cell(), format_estimate(e.uncertain)), n, f"confidence below {threshold}"),
         SummaryRow(
-            "when certain", (Cell(), Cell(), _format(e.certain)), _count(e.certain),
+            "when certain", (Cell(), Cell(), format_estimate(e.certain)), _count(e.certain),
             f"accuracy at a confidence of {threshold} or more",
         ),
         SummaryRow(
-            "… by majority", (Cell(), Cell(), _format(e.certain_majority)), _count(e.certain_majority),
+            "… by majority", (Cell(), Cell(), format_estimate(e.certain_majority)), _count(e.certain_majority),
             "the same, against what most of ten people saw",
         ),
     ]  # fmt: skip
+
+
+def summarise_corruptions(benchmark: CorruptionBenchmark) -> list[SummaryRow]:
+    """What bad pictures leave of each head's accuracy: clean, corrupted and the difference, by labels and by votes."""
+    truths: tuple[tuple[TruthName, str, str], ...] = (
+        ("official", "accuracy", "against FER2013's labels"),
+        ("FER+ majority", "FER+ majority", "against what most of ten people saw"),
+    )
+    rows = []
+    for truth, name, meaning in truths:
+        measures = [measure for head in HEADS if (measure := benchmark.measure(head, truth)) is not None]
+        if measures:
+            lost = tuple(Cell(f"{m.drop.value * 100:.1f}", *_format_points(m.drop)) for m in measures)
+            rows += [
+                _make_row(f"{name}, clean", [m.clean for m in measures], f"the faces as they are, {meaning}"),
+                _make_row("… corrupted", [m.mean for m in measures], "mean of eight corruptions in three strengths"),
+                SummaryRow("… points lost", lost, _count(measures[0].drop), "the difference; lower is better"),
+            ]
+    return rows
 
 
 def rank_confusions(evaluation: Evaluation, head: HeadEvaluation, count: int = 5) -> list[Confusion]:
@@ -142,19 +162,25 @@ def format_percent(share: float, digits: int = 1) -> str:
     return f"{share * 100:.{digits}f} %"
 
 
+def format_estimate(estimate: Estimate | None, *, percent: bool = True) -> Cell:
+    """A figure in percent, or as a number of three decimals."""
+    if estimate is None:
+        return Cell("unknown")
+    if percent:
+        return Cell(format_percent(estimate.value), *_format_points(estimate))
+    half = (estimate.high - estimate.low) / 2
+    return Cell(f"{estimate.value:.3f}", f"{estimate.low:.3f}–{estimate.high:.3f}", f"{half:.3f}")
+
+
 def _make_row(name: str, estimates: Sequence[Estimate | None], meaning: str, *, percent: bool = True) -> SummaryRow:
-    cells = tuple(_format(estimate, percent=percent) for estimate in estimates)
+    cells = tuple(format_estimate(estimate, percent=percent) for estimate in estimates)
     return SummaryRow(name, cells, _count(estimates[0]), meaning)
 
 
-def _format(estimate: Estimate | None, *, percent: bool = True) -> Cell:
-    if estimate is None:
-        return Cell("unknown")
-    half = (estimate.high - estimate.low) / 2
-    if percent:
-        interval = f"{estimate.low * 100:.1f}–{estimate.high * 100:.1f}"
-        return Cell(format_percent(estimate.value), interval, f"{half * 100:.1f}")
-    return Cell(f"{estimate.value:.3f}", f"{estimate.low:.3f}–{estimate.high:.3f}", f"{half:.3f}")
+def _format_points(estimate: Estimate) -> tuple[str, str]:
+    """Interval and margin in points of percent."""
+    low, high = estimate.low * 100, estimate.high * 100
+    return f"{low:.1f}–{high:.1f}", f"{(high - low) / 2:.1f}"
 
 
 def _count(estimate: Estimate | None) -> str:
