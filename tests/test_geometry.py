@@ -7,6 +7,7 @@ from fervid.geometry import (
     boxes_to_array,
     central_box,
     clip_box,
+    grow_box,
     intersection_over_union,
     scale_box,
     shrink_box,
@@ -68,3 +69,10 @@ def test_suppression_keeps_the_best_and_nothing_that_overlaps(found: list[Box], 
 def test_squares_and_centres() -> None:
     assert square_box(5, 6, 4) == Box(3, 4, 7, 8)
     assert central_box(48, 48, 44 / 48) == Box(2, 2, 46, 46)
+
+
+@given(boxes(), st.floats(0, 100))
+def test_a_grown_box_has_the_margin_at_every_side(box: Box, margin: float) -> None:
+    grown = grow_box(box, margin)
+    assert grown.centre == pytest.approx(box.centre, abs=1e-6)
+    assert (grown.width, grown.height) == pytest.approx((box.width + 2 * margin, box.height + 2 * margin), abs=1e-6)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 import fervid
 from fervid.detection.detector import Detection
 from fervid.detection.framing import Framing
-from fervid.errors import ImageError, InputError, ModelError, UsageError
+from fervid.errors import ContractError, ImageError, InputError, ModelError, UsageError
 from fervid.geometry import square_box
 from fervid.imaging import load_image, save_image
 from fervid.pipeline import Analyzer
@@ -184,3 +184,87 @@ def test_the_five_lines_of_the_readme(astronaut: Path, tmp_path: Path) -> None:
     assert (annotated != picture).any()
     assert (fervid.emojify(picture, analysis) != picture).any()
     assert fervid.emoji(analysis.faces[0].probabilities).startswith("<svg")
+
+
+def test_evidence_comes_only_when_asked_for_and_changes_nothing_else(analyzer: Analyzer, astronaut: Path) -> None:
+    plain, explained = analyzer.analyze(astronaut), analyzer.analyze(astronaut, evidence=True)
+    assert plain.faces[0].evidence is None
+    assert "evidence" not in json.dumps(plain.to_dict())
+    evidence = explained.faces[0].evidence
+    assert evidence is not None
+    assert evidence.labels == fervid.EMOTIONS
+    table = explained.to_dict()
+    del table["faces"][0]["evidence"]
+    assert table == plain.to_dict()
+    assert fervid.analyze(astronaut, detector="haar", evidence=True).faces[0].evidence == evidence
+
+
+def test_the_astronauts_mouth_speaks_for_happy(analyzer: Analyzer, astronaut: Path) -> None:
+    square = square_box(222, 118, 96)
+    evidence = analyzer.analyze(astronaut, boxes=[square], evidence=True).faces[0].evidence
+    assert evidence is not None
+    crop = analyzer.classifier.spec.crop
+    assert evidence.square.centre == pytest.approx(square.centre)
+    assert evidence.square.width == pytest.approx(crop * square.width)
+    happy = evidence["happy"]
+    rows = happy.shape[0] // 3
+    assert happy[-2 * rows :].mean() > 2 * happy[:rows].mean() > 0
+    assert all(evidence[emotion].mean() < 0 for emotion in fervid.EMOTIONS if emotion != "happy")
+
+
+def test_a_mirrored_portrait_has_mirrored_evidence(analyzer: Analyzer, portrait: Path) -> None:
+    picture = load_image(portrait)
+    square = analyzer.analyze(picture, evidence=True).faces[0].evidence
+    assert square is not None
+    box = square.square
+    width = picture.shape[1]
+    mirrored_box = Box(width - box.x2, box.y1, width - box.x1, box.y2)
+    straight = analyzer.analyze(picture, boxes=[box], evidence=True).faces[0]
+    mirrored = analyzer.analyze(picture[:, ::-1], boxes=[mirrored_box], evidence=True).faces[0]
+    assert straight.evidence is not None
+    assert mirrored.evidence is not None
+    top = straight.probabilities.top
+    ours, theirs = straight.evidence[top], mirrored.evidence[top][:, ::-1]
+    assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.8
+
+
+def test_evidence_agrees_with_the_answer(analyzer: Analyzer) -> None:
+    noise = np.random.default_rng(3).integers(0, 256, (6, 48, 48), dtype=np.uint8)
+    for labels in (7, 6):
+        reader = Analyzer(detector="haar", labels=labels, threads=1)  # type: ignore[arg-type]
+        for image in noise:
+            face = reader.analyze(image, boxes=[Box(0, 0, 48, 48)], evidence=True).faces[0]
+            assert face.evidence is not None
+            assert face.evidence.labels == tuple(face.probabilities)
+            means = face.evidence.maps.mean(axis=(1, 2))
+            assert np.corrcoef(means, np.log(face.probabilities.array))[0, 1] > 0.8
+
+
+def test_map_gives_the_same_evidence(analyzer: Analyzer, mixed: list[str]) -> None:
+    results = list(analyzer.map(mixed, batch_size=3, evidence=True))
+    assert [isinstance(result, Failure) for result in results] == [False, True, False, True, True, False, False]
+    for result in results:
+        if isinstance(result, Analysis):
+            alone = analyzer.analyze(result.source or "", evidence=True)
+            for face, other in zip(result.faces, alone.faces, strict=True):
+                assert face.evidence is not None
+                assert other.evidence is not None
+                assert face.evidence.maps == pytest.approx(other.evidence.maps, abs=1e-3)
+                assert face.evidence.square == other.evidence.square
+
+
+def test_a_model_without_evidence_says_so(analyzer: Analyzer, astronaut: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analyzer.classifier, "explainable", False)
+    assert analyzer.analyze(astronaut).faces
+    with pytest.raises(ContractError, match="emotion_evidence"):
+        analyzer.analyze(astronaut, evidence=True)
+    with pytest.raises(ContractError):
+        next(analyzer.map([astronaut], evidence=True))
+
+
+def test_the_explained_portrait(analyzer: Analyzer, astronaut: Path) -> None:
+    picture = load_image(astronaut)
+    explained = fervid.explain(picture, analyzer.analyze(picture, evidence=True))
+    redder = explained.astype(int) - picture
+    assert redder[130:155, 205:240, 0].mean() > redder[130:155, 205:240, 2].mean() + 20  # the mouth is warm
+    assert not redder[400:].any()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS, Emotion
 from fervid.errors import ImageError, UsageError
-from fervid.results import Analysis, Box, Distribution, Face, Failure, Quality
+from fervid.results import Analysis, Box, Distribution, Evidence, Face, Failure, Quality
 
 
 @st.composite
@@ -112,3 +112,51 @@ def test_a_failure_is_json_too() -> None:
         "source": "a.jpg",
         "error": {"code": "input.image", "message": "a.jpg is empty", "advice": ""},
     }
+
+
+def explained_face() -> Face:
+    maps = np.random.default_rng(0).normal(0, 5, (7, 3, 3))
+    even = Distribution(EMOTIONS, [1 / 7] * 7)
+    votes = Distribution(VOTE_LABELS, [1 / 8] * 8)
+    return Face(Box(0, 0, 9, 9), 1.0, None, 1 / 7, even, votes, evidence=Evidence(EMOTIONS, maps, Box(-1.123, 0, 8, 9)))
+
+
+def test_evidence_is_read_by_label_and_cannot_be_changed() -> None:
+    maps = np.arange(28.0).reshape(7, 2, 2)
+    evidence = Evidence(EMOTIONS, maps, Box(0, 0, 9, 9))
+    maps[:] = 0
+    assert evidence["happy"].tolist() == [[12, 13], [14, 15]]
+    for array in (evidence.maps, evidence["happy"]):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+    with pytest.raises(KeyError, match="joy"):
+        evidence["joy"]
+
+
+def test_evidence_survives_json_and_is_absent_without() -> None:
+    face = explained_face()
+    text = json.dumps(face.to_dict(), allow_nan=False)
+    again = Face.from_dict(json.loads(text))
+    assert again == face
+    assert json.dumps(again.to_dict()) == text
+    assert again.evidence is not None
+    assert face.evidence is not None
+    assert again.evidence == Evidence.from_dict(face.evidence.to_dict())
+    assert hash(again.evidence) == hash(Evidence.from_dict(face.evidence.to_dict()))
+    assert again.evidence.labels == EMOTIONS
+    assert isinstance(again.evidence.labels[0], Emotion)
+    assert again.evidence.maps == pytest.approx(face.evidence.maps, abs=1e-4)
+    bare = Face(face.box, face.score, face.emotion, face.confidence, face.probabilities, face.votes)
+    assert "evidence" not in bare.to_dict()
+    assert bare != face
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (6, 3, 3), (7, 0, 3), (7, 3, 3, 1)])
+def test_evidence_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(UsageError, match="for 7 labels"):
+        Evidence(EMOTIONS, np.zeros(shape), Box(0, 0, 9, 9))
+
+
+def test_evidence_must_be_finite() -> None:
+    with pytest.raises(UsageError, match="not finite"):
+        Evidence(EMOTIONS, np.full((7, 3, 3), np.nan), Box(0, 0, 9, 9))

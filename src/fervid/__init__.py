@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fervid.drawing.annotation import annotate
     from fervid.drawing.emoji import draw_emoji as emoji
     from fervid.drawing.emojification import emojify
+    from fervid.drawing.evidence import explain
     from fervid.emotions import EMOTIONS, VOTE_LABELS, Emotion
     from fervid.errors import (
         ConfigError,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     )
     from fervid.imaging import load_image, save_image
     from fervid.pipeline import Analyzer, analyze
-    from fervid.results import Analysis, Box, Distribution, Face, Failure, Quality
+    from fervid.results import Analysis, Box, Distribution, Evidence, Face, Failure, Quality
 
 _HOMES = {
     "Analysis": "fervid.results",
@@ -44,6 +45,7 @@ _HOMES = {
     "Distribution": "fervid.results",
     "EMOTIONS": "fervid.emotions",
     "Emotion": "fervid.emotions",
+    "Evidence": "fervid.results",
     "Face": "fervid.results",
     "Failure": "fervid.results",
     "FervidError": "fervid.errors",
@@ -62,6 +64,7 @@ _HOMES = {
     "annotate": "fervid.drawing.annotation",
     "emoji": "fervid.drawing.emoji:draw_emoji",
     "emojify": "fervid.drawing.emojification",
+    "explain": "fervid.drawing.evidence",
     "load_image": "fervid.imaging",
     "save_image": "fervid.imaging",
 }
@@ -77,6 +80,7 @@ __all__ = [
     "DatasetError",
     "Distribution",
     "Emotion",
+    "Evidence",
     "Face",
     "Failure",
     "FervidError",
@@ -95,6 +99,7 @@ __all__ = [
     "annotate",
     "emoji",
     "emojify",
+    "explain",
     "load_image",
     "save_image",
 ]

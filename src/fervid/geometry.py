@@ -67,6 +67,11 @@ def shrink_box(box: Box, factor: float) -> Box:
     return Box(centre_x - half_width, centre_y - half_height, centre_x + half_width, centre_y + half_height)
 
 
+def grow_box(box: Box, margin: float) -> Box:
+    """``box`` with ``margin`` px more at every side."""
+    return Box(box.x1 - margin, box.y1 - margin, box.x2 + margin, box.y2 + margin)
+
+
 def central_box(width: float, height: float, factor: float = 1.0) -> Box:
     """The central part of a picture."""
     return shrink_box(Box(0.0, 0.0, float(width), float(height)), factor)

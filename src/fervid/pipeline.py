@@ -14,15 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.classification.classifier import Classifier, Prediction
+from fervid.classification.evidence import blend_evidence
 from fervid.classification.preprocess import preprocess, stack_inputs
 from fervid.classification.quality import measure_quality
 from fervid.detection.detector import Detection, Detector
 from fervid.detection.selection import create_detector
 from fervid.emotions import Emotion, LabelCount, emotions_for, fold_disgust
 from fervid.errors import FervidError, UsageError
-from fervid.geometry import central_box
+from fervid.geometry import central_box, shrink_box
 from fervid.imaging import MAX_PIXELS, ImageLike, load_image
-from fervid.results import Analysis, Box, Distribution, Face, Failure
+from fervid.results import Analysis, Box, Distribution, Evidence, Face, Failure
 
 DEFAULT_MIN_FACE = 20.0
 """Faces lower than this are not looked for, px."""
@@ -79,22 +80,27 @@ class Analyzer:
             raise UsageError(f"{self.classifier.identity} was trained on six labels", advice="Use labels=6.")
         self.detector = create_detector(detector, threads=threads) if isinstance(detector, str) else detector
 
-    def analyze(self, source: ImageLike, *, boxes: Sequence[Box] | None = None) -> Analysis:
+    def analyze(self, source: ImageLike, *, boxes: Sequence[Box] | None = None, evidence: bool = False) -> Analysis:
         """Read one picture.
 
         Args:
             source: a path, encoded bytes, a Pillow image, or an array, see :func:`fervid.load_image`.
             boxes: squares around faces that you found yourself, cut as tightly as FER2013's (brows to chin); the
                 detector is not asked then.
+            evidence: every face also says where in it the answer comes from, for :func:`fervid.explain`; the network
+                runs twice.
 
         Raises:
             InputError: the picture cannot be read.
+            ContractError: ``evidence`` is asked of a model without such outputs.
         """
         looked = self._look(source, boxes)
         began = time.perf_counter()
-        prediction = self.classifier.predict_inputs(preprocess(looked.image, looked.squares, self.classifier.spec))
+        inputs = preprocess(looked.image, looked.squares, self.classifier.spec)
+        prediction = self.classifier.predict_inputs(inputs)
+        maps = self._map_evidence(inputs, prediction) if evidence else None
         looked.timings_ms["classify"] = (time.perf_counter() - began) * 1000
-        return self._conclude(looked, prediction)
+        return self._conclude(looked, prediction, maps)
 
     def classify(self, chips: Sequence[ImageLike]) -> tuple[Face, ...]:
         """Read faces that are already cut out, for people who bring their own detector.
@@ -116,10 +122,13 @@ class Analyzer:
             faces.append(self._make_face(image, Detection(whole, 1.0), whole, prediction, i))
         return tuple(faces)
 
-    def map(self, sources: Iterable[ImageLike], *, batch_size: int = 32) -> Iterator[Analysis | Failure]:
+    def map(
+        self, sources: Iterable[ImageLike], *, batch_size: int = 32, evidence: bool = False
+    ) -> Iterator[Analysis | Failure]:
         """Read many pictures; faces of ``batch_size`` pictures go through the network together.
 
         Decoding and detection run in ``threads`` threads. At most ``batch_size`` decoded pictures are in memory.
+        ``evidence`` as in :meth:`analyze`.
 
         Yields:
             One :class:`Analysis` per source, in their order; a :class:`Failure` for one that cannot be read.
@@ -133,7 +142,9 @@ class Analyzer:
                 looked = [result for result in results if isinstance(result, _Looked)]
                 inputs = [preprocess(item.image, item.squares, self.classifier.spec) for item in looked]
                 began = time.perf_counter()
-                prediction = self.classifier.predict_inputs(stack_inputs(inputs, self.classifier.spec))
+                stacked = stack_inputs(inputs, self.classifier.spec)
+                prediction = self.classifier.predict_inputs(stacked)
+                maps = self._map_evidence(stacked, prediction) if evidence else None
                 share = (time.perf_counter() - began) * 1000 / max(1, len(prediction))
                 start = 0
                 for result in results:
@@ -142,7 +153,7 @@ class Analyzer:
                         continue
                     stop = start + len(result.squares)
                     result.timings_ms["classify"] = share * len(result.squares)
-                    yield self._conclude(result, prediction[start:stop])
+                    yield self._conclude(result, prediction[start:stop], None if maps is None else maps[start:stop])
                     start = stop
 
     def _look_or_fail(self, source: ImageLike) -> _Looked | Failure:
@@ -165,9 +176,14 @@ class Analyzer:
         timings = {"load": (loaded - began) * 1000, "detect": (time.perf_counter() - loaded) * 1000}
         return _Looked(image, detections, squares, _name_source(source), timings)
 
-    def _conclude(self, looked: _Looked, prediction: Prediction) -> Analysis:
+    def _map_evidence(self, inputs: NDArray[np.float32], prediction: Prediction) -> NDArray[np.float64]:
+        """``(N, labels, h, w)`` in the order of :attr:`labels`."""
+        maps = self.classifier.map_evidence(inputs)
+        return blend_evidence(maps, prediction, self.classifier.spec.blend, len(self.labels))
+
+    def _conclude(self, looked: _Looked, prediction: Prediction, maps: NDArray[np.float64] | None = None) -> Analysis:
         faces = [
-            self._make_face(looked.image, detection, square, prediction, i)
+            self._make_face(looked.image, detection, square, prediction, i, maps)
             for i, (detection, square) in enumerate(zip(looked.detections, looked.squares, strict=True))
         ]
         height, width = looked.image.shape[:2]
@@ -181,13 +197,22 @@ class Analyzer:
         )
 
     def _make_face(
-        self, image: NDArray[np.uint8], detection: Detection, square: Box, prediction: Prediction, index: int
+        self,
+        image: NDArray[np.uint8],
+        detection: Detection,
+        square: Box,
+        prediction: Prediction,
+        index: int,
+        maps: NDArray[np.float64] | None = None,
     ) -> Face:
         values = prediction.probabilities[index]
         if len(self.labels) < len(values):
             values = fold_disgust(values)
         probabilities = Distribution(self.labels, values)
         confidence = probabilities[probabilities.top]
+        evidence = None
+        if maps is not None:
+            evidence = Evidence(self.labels, maps[index], shrink_box(square, self.classifier.spec.crop))
         certain = confidence >= self.classifier.spec.threshold
         return Face(
             box=detection.box,
@@ -198,6 +223,7 @@ class Analyzer:
             votes=Distribution(self.classifier.spec.vote_labels, prediction.votes[index]),
             landmarks=detection.landmarks,
             quality=measure_quality(image, square, detection.landmarks),
+            evidence=evidence,
         )
 
 
@@ -208,9 +234,10 @@ def analyze(
     detector: str = "auto",
     labels: LabelCount = 7,
     min_face: float = DEFAULT_MIN_FACE,
+    evidence: bool = False,
 ) -> Analysis:
     """Read one picture; the analyzer is kept for the next call with the same options. See :meth:`Analyzer.analyze`."""
-    return _cached_analyzer(os.fspath(model), detector, labels, min_face).analyze(source)
+    return _cached_analyzer(os.fspath(model), detector, labels, min_face).analyze(source, evidence=evidence)
 
 
 @lru_cache(maxsize=4)

@@ -140,6 +140,68 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """Where in a face its answer comes from.
+
+    ``evidence["happy"]`` is a map of places: what each adds to the log-odds of happy against the other expressions,
+    likely ones foremost; above 0 speaks for happy, below 0 for a rival. The network decides at the resolution of its
+    last layer: where that is 3 × 3, a place is a ninth of the face, and it has seen pixels beyond its borders. Read a
+    map as "more around the mouth than around the eyes", not as an outline.
+
+    Attributes:
+        labels: the expressions.
+        maps: ``(labels, h, w)`` float64, read-only; their means follow the log-odds, they do not equal them.
+        square: the part of the picture that the network saw, px; the places divide it evenly. It may leave the picture.
+
+    Raises:
+        UsageError: the maps have another shape, or a value is not finite.
+    """
+
+    labels: tuple[str, ...]
+    maps: NDArray[np.float64]
+    square: Box
+
+    def __post_init__(self) -> None:
+        maps = np.array(self.maps, dtype=np.float64)
+        if maps.ndim != 3 or len(maps) != len(self.labels) or 0 in maps.shape:
+            raise UsageError(
+                f"evidence of the shape {maps.shape} for {len(self.labels)} labels", advice="Give (labels, h, w)."
+            )
+        if not np.isfinite(maps).all():
+            raise UsageError("evidence that is not finite", advice="Give finite numbers.")
+        maps.flags.writeable = False
+        object.__setattr__(self, "maps", maps)
+
+    def __getitem__(self, label: str) -> NDArray[np.float64]:
+        """``(h, w)``, read-only: the map of one expression."""
+        try:
+            index = self.labels.index(label)
+        except ValueError:
+            raise KeyError(label) from None
+        return np.asarray(self.maps[index])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Evidence) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.labels, self.square))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dict, as JSON carries it; px with two decimals, log-odds with four."""
+        square = self.square
+        return {
+            "square": [round(v, 2) for v in (square.x1, square.y1, square.x2, square.y2)],
+            "maps": {str(label): self[label].round(4).tolist() for label in self.labels},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The evidence that :meth:`to_dict` described, up to its rounding."""
+        maps = data["maps"]
+        return cls(_read_labels(maps), np.array(list(maps.values()), dtype=np.float64), Box(*data["square"]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Face:
     """One face and how its expression reads.
 
@@ -154,6 +216,7 @@ class Face:
             or None when the detector gives none.
         quality: how readable the face is.
         track_id: the same number for the same person in a film; None in photos.
+        evidence: where in the face the answer comes from; None unless it was asked for.
     """
 
     box: Box
@@ -165,6 +228,7 @@ class Face:
     landmarks: NDArray[np.float64] | None = None
     quality: Quality | None = None
     track_id: int | None = None
+    evidence: Evidence | None = None
 
     def __post_init__(self) -> None:
         if self.landmarks is not None:
@@ -181,8 +245,12 @@ class Face:
         return hash((self.box, self.emotion, self.confidence))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dict, as JSON carries it; px with two decimals, probabilities with six."""
+        """Plain dict, as JSON carries it; px with two decimals, probabilities with six.
+
+        The key ``evidence`` is there only when the face has some.
+        """
         box = self.box
+        optional = {} if self.evidence is None else {"evidence": self.evidence.to_dict()}
         return {
             "box": [round(v, 2) for v in (box.x1, box.y1, box.x2, box.y2)],
             "score": round(self.score, 6),
@@ -193,6 +261,7 @@ class Face:
             "landmarks": None if self.landmarks is None else [[round(x, 2), round(y, 2)] for x, y in self.landmarks],
             "quality": None if self.quality is None else self.quality.to_dict(),
             "track": self.track_id,
+            **optional,
         }
 
     @classmethod
@@ -200,6 +269,7 @@ class Face:
         """The face that :meth:`to_dict` described, up to its rounding."""
         quality = data.get("quality")
         landmarks = data.get("landmarks")
+        evidence = data.get("evidence")
         return cls(
             box=Box(*data["box"]),
             score=data["score"],
@@ -210,12 +280,17 @@ class Face:
             landmarks=None if landmarks is None else np.array(landmarks, dtype=np.float64),
             quality=None if quality is None else Quality(**quality),
             track_id=data.get("track"),
+            evidence=None if evidence is None else Evidence.from_dict(evidence),
         )
 
 
 def _read_distribution(data: Mapping[str, float]) -> Distribution:
+    return Distribution(_read_labels(data), list(data.values()))
+
+
+def _read_labels(data: Mapping[str, Any]) -> tuple[str, ...]:
     known = {str(e): e for e in Emotion}
-    return Distribution([known.get(label, label) for label in data], list(data.values()))
+    return tuple(known.get(label, label) for label in data)
 
 
 @dataclass(frozen=True, slots=True)

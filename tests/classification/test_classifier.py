@@ -7,7 +7,7 @@ from fervid.classification.calibration import restrict_votes, softmax
 from fervid.classification.classifier import Classifier
 from fervid.classification.preprocess import preprocess
 from fervid.classification.quality import measure_quality
-from fervid.emotions import EMOTIONS, Emotion
+from fervid.emotions import EMOTIONS
 from fervid.errors import ContractError, UsageError
 from fervid.geometry import central_box, square_box
 from fervid.imaging import load_image
@@ -49,18 +49,20 @@ def test_six_labels_count_votes_for_disgust_as_anger() -> None:
     assert restrict_votes(only_contempt, 7) == pytest.approx(np.full((1, 7), 1 / 7))
 
 
-def test_evidence_sums_to_the_log_odds(classifier: Classifier, astronaut: Path) -> None:
+def test_maps_have_the_logits_as_means(classifier: Classifier, astronaut: Path) -> None:
     image = load_image(astronaut)
     inputs = preprocess(image, [square_box(222, 118, 96), square_box(222, 140, 120)], classifier.spec)
     maps = classifier.map_evidence(inputs)
-    assert maps.shape[:2] == (2, 7)
-    assert maps.shape[2] == maps.shape[3] >= 3
-    assert maps.sum(axis=1) == pytest.approx(np.zeros((2, *maps.shape[2:])), abs=1e-6)  # for one is against the others
     labels, votes = classifier.run(inputs)
-    spec = classifier.spec
-    scores = (1 - spec.blend) * labels / spec.temperature + spec.blend * votes[:, :7] / spec.votes_temperature
-    assert maps.mean(axis=(2, 3)) == pytest.approx(scores - scores.mean(axis=1, keepdims=True), abs=1e-4)
-    assert maps[0].mean(axis=(1, 2)).argmax() == EMOTIONS.index(Emotion.HAPPY)
+    assert maps.labels.shape[:2] == (2, 7)
+    assert maps.votes.shape[:2] == (2, 8)
+    assert maps.labels.shape[2:] == maps.votes.shape[2:]
+    assert min(maps.labels.shape[2:]) >= 3
+    assert maps.labels.mean(axis=(2, 3)) == pytest.approx(labels / classifier.spec.temperature, abs=1e-4)
+    assert maps.votes.mean(axis=(2, 3)) == pytest.approx(votes / classifier.spec.votes_temperature, abs=1e-4)
+    in_ones = classifier.map_evidence(inputs, batch_size=1)
+    assert in_ones.votes == pytest.approx(maps.votes, abs=1e-4)
+    assert len(classifier.map_evidence(inputs[:0]).labels) == 0
 
 
 def test_the_batch_changes_nothing(classifier: Classifier, chips: list[np.ndarray]) -> None:

@@ -172,9 +172,45 @@ def test_folders_globs_and_repeats_are_expanded_in_order(folder: Path) -> None:
 
 def test_no_two_pictures_are_saved_under_one_name(tmp_path: Path) -> None:
     pictures = collect_pictures([f"{place}/team.{suffix}" for place in "ab" for suffix in ("jpg", "bmp", "gif")])
-    plans = plan_outputs(pictures, tmp_path, annotate=True, emoji=True)
+    plans = plan_outputs(pictures, tmp_path, annotate=True, emoji=True, explain=True)
     names = [path for plan in plans for path in plan.values()]
-    assert len(set(names)) == len(names) == 12
+    assert len(set(names)) == len(names) == 18
     assert plans[0]["annotated"] == tmp_path / "team.annotated.jpg"
     assert plans[1]["emoji"] == tmp_path / "team.emoji.png"
+    assert plans[2]["explained"] == tmp_path / "team-2.explained.png"
     assert plans[3]["annotated"] == tmp_path / "team-2.annotated.jpg"
+
+
+def test_explained_pictures_are_saved_beside_the_others(astronaut: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = run_fervid("image", astronaut, "--explain", "--annotate", "--json", "-", "-o", out, "--detector", "haar")
+    assert done.returncode == 0, done.stderr
+    explained, annotated = out / "astronaut.explained.png", out / "astronaut.annotated.png"
+    assert f"saved {explained}" in done.stderr
+    assert sorted(out.iterdir()) == [annotated, explained]
+    assert (load_image(explained)[70:160, 180:270] != load_image(annotated)[70:160, 180:270]).any()
+    face = json.loads(done.stdout)["faces"][0]
+    assert face["emotion"] == "happy"
+    assert len(face["evidence"]["maps"]["happy"]) >= 3
+
+
+def test_a_model_without_evidence_cannot_explain(astronaut: Path, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    from fervid.models.spec import EVIDENCE_OUTPUTS
+    from fervid.models.store import load_model
+
+    model = onnx.load_from_string(load_model("base").data)
+    for output in [o for o in model.graph.output if o.name in EVIDENCE_OUTPUTS]:
+        model.graph.output.remove(output)
+    path = tmp_path / "bare.onnx"
+    onnx.save(model, path)
+    out = tmp_path / "out"
+    done = run_fervid("image", astronaut, "--explain", "-o", out, "--model", path, "--detector", "haar")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "emotion_evidence" in done.stderr
+    assert "Export it again" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not out.exists()
+    plain = run_fervid("image", astronaut, "--annotate", "-o", out, "--model", path, "--detector", "haar")
+    assert plain.returncode == 0, plain.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,27 +14,12 @@ from fervid.emotions import VOTE_LABELS
 from fervid.errors import UsageError
 
 LABELS = (*VOTE_LABELS, None)
-
-# Machado, Oliveira & Fernandes 2009, severity 1, on linear sRGB.
-VISION = {
-    "full": np.eye(3),
-    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
-    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
-}
+See = Callable[[tuple[int, int, int]], np.ndarray]
 
 
-def see(colour: tuple[int, int, int], vision: str) -> np.ndarray:
-    values = np.array(colour) / 255
-    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-    seen = np.clip(np.array(VISION[vision]) @ linear, 0, 1)
-    return rgb_to_oklab(255 * np.where(seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055))
-
-
-@pytest.mark.parametrize("vision", VISION)
-def test_any_two_expressions_differ_in_any_vision(vision: str) -> None:
+def test_any_two_expressions_differ_in_any_vision(see: See) -> None:
     for first, second in itertools.combinations(LABELS, 2):
-        distance = np.linalg.norm(see(emotion_colour(first), vision) - see(emotion_colour(second), vision))
+        distance = np.linalg.norm(see(emotion_colour(first)) - see(emotion_colour(second)))
         assert distance >= 0.1, (first, second, distance)
 
 

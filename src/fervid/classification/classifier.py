@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from fervid.classification.calibration import blend_heads, softmax
 from fervid.classification.preprocess import preprocess, stack_inputs
-from fervid.emotions import EMOTIONS, Emotion
 from fervid.errors import ContractError, UsageError
 from fervid.geometry import central_box
 from fervid.models.runtime import create_session, read_metadata
@@ -39,6 +38,20 @@ class Prediction:
 
     def __getitem__(self, rows: slice) -> Prediction:
         return Prediction(self.probabilities[rows], self.votes[rows], self.label_probabilities[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class HeadMaps:
+    """What each place of N faces adds to the calibrated logits of both heads; the mean of a map is its logit.
+
+    Attributes:
+        labels: ``(N, labels, h, w)`` float, of the label head, in the order of ``spec.labels``.
+        votes: ``(N, 8, h, w)`` float, of the votes head, in the order of :data:`fervid.emotions.VOTE_LABELS`. The h × w
+            places divide the network's input evenly.
+    """
+
+    labels: NDArray[np.floating]
+    votes: NDArray[np.floating]
 
 
 class Classifier:
@@ -97,15 +110,12 @@ class Classifier:
         emotion_logits, vote_logits = self._session.run(list(LOGIT_OUTPUTS), {INPUT: inputs})
         return emotion_logits, vote_logits
 
-    def map_evidence(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Where in each face the answer comes from: class activation maps (arXiv:1512.04150), both heads blended.
+    def map_evidence(self, inputs: NDArray[np.float32], *, batch_size: int = 64) -> HeadMaps:
+        """What each place of the face adds to each head's logits: class activation maps (arXiv:1512.04150).
 
         Args:
             inputs: ``(N, 1, S, S)`` made by :func:`.preprocess.preprocess`.
-
-        Returns:
-            ``(N, labels, h, w)``: what each place adds to the log-odds of each emotion against the mean of all, above 0
-            for it, below 0 against it. A map's places cover the input in equal parts.
+            batch_size: faces in the network at a time.
 
         Raises:
             ContractError: the file has no evidence outputs.
@@ -115,11 +125,11 @@ class Classifier:
                 f"{self.identity} has no outputs {list(EVIDENCE_OUTPUTS)}",
                 advice="Export it again with today's fervid train, or use a bundled model.",
             )
-        labels, votes = self._session.run(list(EVIDENCE_OUTPUTS), {INPUT: inputs})
-        known = len(self.spec.labels)
-        votes = votes[:, : len(EMOTIONS)].astype(np.float64)
-        if known < len(EMOTIONS):
-            votes = np.delete(votes, EMOTIONS.index(Emotion.DISGUST), axis=1)
-        maps = (1 - self.spec.blend) / self.spec.temperature * labels
-        maps = maps + self.spec.blend / self.spec.votes_temperature * votes
-        return np.asarray(maps - maps.mean(axis=1, keepdims=True), dtype=np.float64)
+        label_parts = [np.empty((0, len(self.spec.labels), 1, 1))]
+        vote_parts = [np.empty((0, len(self.spec.vote_labels), 1, 1))]
+        for start in range(0, len(inputs), batch_size):
+            labels, votes = self._session.run(list(EVIDENCE_OUTPUTS), {INPUT: inputs[start : start + batch_size]})
+            label_parts.append(labels / self.spec.temperature)
+            vote_parts.append(votes / self.spec.votes_temperature)
+        skip = 1 if len(inputs) else 0  # the empty part has no network's places
+        return HeadMaps(np.concatenate(label_parts[skip:]), np.concatenate(vote_parts[skip:]))

@@ -53,6 +53,9 @@ def image(
     annotate: Annotated[bool, typer.Option("--annotate", help="Save each picture with its faces marked.")] = False,
     emoji: Annotated[bool, typer.Option("--emoji", help="Save each picture with an emoji per face.")] = False,
     emoji_placement: Annotated[Placement, typer.Option(help="Emoji over the face or beside it.")] = Placement.OVER,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Save each picture with what in a face speaks for its expression.")
+    ] = False,
     json_file: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="Save JSON, one object per line; - is stdout.")
     ] = None,
@@ -73,7 +76,7 @@ def image(
     if json_file == "-" and csv_file == "-":
         raise UsageError("both --json and --csv go to stdout", advice="Give one of them a file.")
     pictures = collect_pictures(paths)
-    outputs = plan_outputs(pictures, output, annotate=annotate, emoji=emoji)
+    outputs = plan_outputs(pictures, output, annotate=annotate, emoji=emoji, explain=explain)
 
     from fervid.pipeline import Analyzer
 
@@ -81,7 +84,8 @@ def image(
     to_stdout = "-" in (json_file, csv_file)
     failures: list[Failure] = []
     with open_writers(json_file, csv_file) as writers, show_progress("Reading", "pictures") as advance:
-        for done, result in enumerate(analyzer.map([p.source for p in pictures], batch_size=16), start=1):
+        results = analyzer.map([p.source for p in pictures], batch_size=16, evidence=explain)
+        for done, result in enumerate(results, start=1):
             for writer in writers:
                 writer.write(result)
             failure = _save_or_print(result, outputs[done - 1], emoji_placement, show=not to_stdout)
@@ -115,17 +119,20 @@ def _save_or_print(
 
 
 def save_pictures(analysis: Analysis, outputs: dict[str, Path], placement: Placement = Placement.OVER) -> None:
-    """Write the annotated and the emoji version of an analysed file, as ``outputs`` asks, and say where."""
+    """Write the annotated, emoji and explained versions of an analysed file that ``outputs`` asks for; say where."""
     if not outputs:
         return
     from fervid.drawing.annotation import annotate
     from fervid.drawing.emojification import emojify
+    from fervid.drawing.evidence import explain
     from fervid.imaging import load_image, save_image
 
     picture = load_image(str(analysis.source))
     for kind, path in outputs.items():
         if kind == "annotated":
             save_image(path, annotate(picture, analysis))
+        elif kind == "explained":
+            save_image(path, explain(picture, analysis))
         else:
             save_image(path, emojify(picture, analysis, placement=placement.value))
         print_note(f"saved {path}")

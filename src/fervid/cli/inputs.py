@@ -57,13 +57,16 @@ def collect_pictures(arguments: list[str]) -> list[Picture]:
     return list(pictures.values())
 
 
-def plan_outputs(pictures: list[Picture], folder: Path, *, annotate: bool, emoji: bool) -> list[dict[str, Path]]:
-    """The files to make of each picture, by kind (``annotated``, ``emoji``); no two pictures share a name.
+def plan_outputs(
+    pictures: list[Picture], folder: Path, *, annotate: bool = False, emoji: bool = False, explain: bool = False
+) -> list[dict[str, Path]]:
+    """The files to make of each picture, by kind (``annotated``, ``emoji``, ``explained``); no two share a name.
 
-    ``team.jpg`` becomes ``team.annotated.jpg`` and ``team.emoji.jpg`` in ``folder``; a second ``team`` becomes
-    ``team-2``. Animations and formats that lose colours are written as PNG.
+    ``team.jpg`` becomes ``team.annotated.jpg``, ``team.emoji.jpg`` and ``team.explained.jpg`` in ``folder``; a second
+    ``team`` becomes ``team-2``. Animations and formats that lose colours are written as PNG.
     """
-    kinds = [kind for kind, wanted in (("annotated", annotate), ("emoji", emoji)) if wanted]
+    asked = {"annotated": annotate, "emoji": emoji, "explained": explain}
+    kinds = [kind for kind, wanted in asked.items() if wanted]
     plans: list[dict[str, Path]] = []
     taken: set[Path] = set()
     for picture in pictures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Self
 
 import numpy as np
@@ -48,6 +49,14 @@ class Canvas:
     def array(self) -> NDArray[np.uint8]:
         """``(H, W, 3)`` uint8 RGB, a fresh copy."""
         return np.array(self.picture)
+
+    def extend(self, width: float, height: float, colour: Colour) -> None:
+        """Add columns at the right and rows at the bottom up to that size."""
+        size = (max(self.width, math.ceil(width)), max(self.height, math.ceil(height)))
+        larger = Image.new("RGB", size, colour)
+        larger.paste(self.picture)
+        self.picture = larger
+        self.width, self.height = larger.size
 
     def fill(self, box: Box, colour: Colour, *, radius: float = 0.0, opacity: float = 1.0) -> None:
         """Fill a rectangle, its edges rounded to whole pixels, its corners to ``radius``."""

@@ -19,6 +19,10 @@ INK: Final[Colour] = (22, 24, 29)
 PAPER: Final[Colour] = (255, 255, 255)
 UNCERTAIN: Final[Colour] = (255, 255, 255)
 
+SPEAKS_FOR: Final[Colour] = (255, 84, 0)
+SPEAKS_AGAINST: Final[Colour] = (0, 110, 255)
+"""Warm and cool ends of the evidence: orange and blue stay apart in every colour vision."""
+
 _COLOURS: Final[dict[str, Colour]] = {
     Emotion.ANGRY: (238, 80, 0),
     Emotion.DISGUST: (0, 154, 101),
