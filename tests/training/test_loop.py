@@ -53,6 +53,13 @@ def stop_at(epoch: int, step: int) -> Any:
     return on_progress
 
 
+RECIPE_SCHEDULE: dict[str, Any] = {
+    "stages": [{"epochs": 1, "size": 16}, {"epochs": 2, "size": 20}],
+    "batch_size": 32,
+    "learning_rate": 0.05,
+    "warmup_epochs": 0.5,
+    "ema": 0.9,
+}
 LEVERS: dict[str, dict[str, Any]] = {
     "plain": {},
     "poor cameras": {
@@ -62,6 +69,7 @@ LEVERS: dict[str, dict[str, Any]] = {
             "camera": dict.fromkeys(("blur", "shrink", "noise", "jpeg"), 0.5),
         }
     },
+    "sharpness-aware": {"schedule": {**RECIPE_SCHEDULE, "sam_radius": 0.05}},
     "soft targets, mixed": {"loss": {"label_share": 0.5}, "augmentation": {"mixup": 0.2}},
 }
 
@@ -199,6 +207,39 @@ def test_a_loss_that_blows_up_stops_the_run(config: TrainingConfig, data: Traini
     with pytest.raises(ConfigError, match="the loss became"):
         train(wild, data, tmp_path)
     assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_levers_change_what_is_learned(
+    recipe: Any, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "choose_precision", lambda *_: True)  # in bfloat16, for once
+    losses = set()
+    for number, levers in enumerate(LEVERS.values()):
+        schedule = {**levers.get("schedule", RECIPE_SCHEDULE), "stages": [{"epochs": 1, "size": 16}]}
+        config = TrainingConfig.from_dict(recipe(**{**levers, "schedule": {**schedule, "warmup_epochs": 0}}))
+        network = train(config, data, tmp_path / str(number))
+        assert all(bool(p.isfinite().all()) for p in network.parameters())
+        losses.add(read_metrics(tmp_path / str(number))[-1]["public_nll"])
+    assert len(losses) == len(LEVERS)
+
+
+@pytest.mark.usefixtures("in_float32")
+def test_a_compiled_network_learns_the_same(
+    recipe: Any, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def compile_lightly(network: torch.nn.Module, **options: Any) -> Any:
+        calls.append(options)
+        return lambda faces: network(faces)
+
+    monkeypatch.setattr(torch, "compile", compile_lightly)
+    short = {**RECIPE_SCHEDULE, "stages": [{"epochs": 1, "size": 16}]}
+    train(TrainingConfig.from_dict(recipe(schedule=short)), data, tmp_path / "plain")
+    assert calls == []
+    train(TrainingConfig.from_dict(recipe(schedule={**short, "compile": True})), data, tmp_path / "compiled")
+    assert calls == [{"dynamic": False}]
+    assert measured(tmp_path / "compiled") == measured(tmp_path / "plain")
 
 
 @pytest.mark.usefixtures("in_float32")

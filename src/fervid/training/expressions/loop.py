@@ -37,6 +37,7 @@ from fervid.training.expressions.losses import TargetTable, compute_loss
 from fervid.training.expressions.mixing import draw_shares, mix
 from fervid.training.expressions.network import ExpressionNetwork
 from fervid.training.expressions.precision import choose_precision
+from fervid.training.expressions.sharpness import climb, keep_noise
 from fervid.training.expressions.teachers import load_soft_targets
 from fervid.training.expressions.validation import validate
 
@@ -161,6 +162,8 @@ def train(
     else:
         autocast = choose_precision(network, schedule.batch_size, schedule.size_at(len(metrics)), place)
 
+    forward = torch.compile(network, dynamic=False) if schedule.compile else network
+
     for epoch in range(len(metrics), schedule.epochs):
         began = time.perf_counter()
         size = schedule.size_at(epoch)
@@ -186,11 +189,18 @@ def train(
             targets = table.select(rows, mirrored)
             if shares is not None:
                 faces, targets = mix(faces, targets, shares[step])
+            repeat_noise = keep_noise(place) if schedule.sam_radius else None
             with torch.autocast(place.type, torch.bfloat16, enabled=autocast):
-                emotion_logits, vote_logits = network(faces)
+                emotion_logits, vote_logits = forward(faces)
             loss = compute_loss(emotion_logits, vote_logits, targets, config)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
+            if repeat_noise is not None:
+                with climb(network, schedule.sam_radius):
+                    repeat_noise()
+                    with torch.autocast(place.type, torch.bfloat16, enabled=autocast):
+                        emotion_logits, vote_logits = forward(faces)
+                    compute_loss(emotion_logits, vote_logits, targets, config).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             average.update(epoch * steps + step)
             losses.append(loss.detach())

@@ -1,0 +1,52 @@
+"""Nested plain tables, as TOML and JSON give them, to dataclasses: every key and type checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from typing import Any
+
+from fervid.errors import ConfigError
+
+
+def build_dataclass(kind: Any, table: Any, where: str = "") -> Any:
+    """An instance of the dataclass ``kind``, its inner dataclasses and tuples included.
+
+    Args:
+        kind: a dataclass; its annotations are what values must be. An int serves for a float.
+        table: keys and values; what is absent takes its default.
+        where: path of the table within the outermost one, with a dot behind it; errors name it.
+
+    Raises:
+        ConfigError: an unknown or missing key, or a wrong type; or what ``kind`` itself finds wrong.
+    """
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where.rstrip('.') or 'the recipe'} is {table!r}, not a table")
+    hints = typing.get_type_hints(kind)
+    names = {f.name: f for f in dataclasses.fields(kind)}
+    for key in table:
+        if key not in names:
+            raise ConfigError(f"unknown key {where}{key}", advice=f"Known here: {', '.join(names)}.")
+    for name, f in names.items():
+        no_default = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        if no_default and name not in table:
+            raise ConfigError(f"{where}{name} is missing", advice="Add it to the recipe.")
+    return kind(**{key: _convert(hints[key], value, f"{where}{key}") for key, value in table.items()})
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        return build_dataclass(hint, value, f"{where}.")
+    if typing.get_origin(hint) is tuple:
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{where} is {value!r}, not a list")
+        inner = typing.get_args(hint)
+        if inner[-1] is Ellipsis:
+            return tuple(_convert(inner[0], v, where) for v in value)
+        if len(value) != len(inner):
+            raise ConfigError(f"{where} has {len(value)} values, not {len(inner)}")
+        return tuple(_convert(h, v, where) for h, v in zip(inner, value, strict=True))
+    accepted = (int, float) if hint is float else (hint,)
+    if type(value) not in accepted:  # an exact match: True is no number
+        raise ConfigError(f"{where} is {value!r}, not of type {hint.__name__}")
+    return float(value) if hint is float else value
