@@ -60,6 +60,19 @@ def test_pictures_without_a_face_give_an_empty_list(detector: Detector, shape: t
     assert detector.detect(np.full(shape, 127, dtype=np.uint8), min_face=20) == []
 
 
+@pytest.mark.parametrize("name", ["haar", "yunet"])
+def test_weaker_hits_come_on_request(name: str, astronaut: Path, yunet_folder: Path) -> None:
+    image = load_image(astronaut)
+    usual, weak = create_detector(name), create_detector(name, score_threshold=0.01)
+    assert 0.01 == weak.score_threshold < usual.score_threshold
+    found = weak.detect(image, min_face=20)
+    assert [d.box for d in found if d.score >= usual.score_threshold] == [
+        d.box for d in usual.detect(image, min_face=20)
+    ]
+    assert len(found) > 1
+    assert create_detector(name, score_threshold=1.0).detect(image, min_face=20) == []
+
+
 def test_two_faces_are_found_wherever_they_stand(detector: Detector, astronaut: Path) -> None:
     one = load_image(astronaut)[:300, 50:400]
     canvas = np.full((500, 900, 3), 90, dtype=np.uint8)

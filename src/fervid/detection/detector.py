@@ -38,5 +38,9 @@ class Detector(Protocol):
     def framing(self) -> Framing:
         """How its boxes map to the square that the expression network knows."""
 
+    @property
+    def score_threshold(self) -> float:
+        """Detections of a lower score are left out."""
+
     def detect(self, image: NDArray[np.uint8], *, min_face: float) -> list[Detection]:
         """Faces of a ``(H, W, 3)`` RGB uint8 picture whose box is at least ``min_face`` px high, best first."""

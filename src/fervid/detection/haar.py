@@ -41,6 +41,9 @@ _MARGIN_SCALE: Final = 1.5  # margins of true faces run to about 4.5, of false o
 class HaarDetector:
     """OpenCV's frontal face cascade.
 
+    Args:
+        score_threshold: weaker hits are left out.
+
     Raises:
         ModelError: this build of OpenCV has no cascades (OpenCV 5 ships none).
     """
@@ -48,7 +51,8 @@ class HaarDetector:
     name = "haar"
     framing: Framing = framing.HAAR
 
-    def __init__(self) -> None:
+    def __init__(self, *, score_threshold: float = SCORE_THRESHOLD) -> None:
+        self.score_threshold = score_threshold
         data = getattr(cv2, "data", None)
         if data is None or not Path(data.haarcascades, CASCADE).is_file():
             raise ModelError(
@@ -76,7 +80,7 @@ class HaarDetector:
         detections = []
         for (x, y, width, height), margin in zip(np.reshape(found, (-1, 4)), np.ravel(margins), strict=True):
             score = 1 - math.exp(-max(0.0, float(margin) - _LAST_THRESHOLD) / _MARGIN_SCALE)
-            if score < SCORE_THRESHOLD:
+            if score < self.score_threshold:
                 continue
             corners = (float(v) / factor for v in (x, y, x + width, y + height))
             detections.append(Detection(Box(*corners), score))

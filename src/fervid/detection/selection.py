@@ -11,11 +11,18 @@ DETECTORS: Final = ("auto", "haar", "yunet")
 """The names that :func:`create_detector` knows."""
 
 
-def create_detector(name: str = "auto", *, threads: int | None = None) -> Detector:
+def create_detector(
+    name: str = "auto", *, threads: int | None = None, score_threshold: float | None = None
+) -> Detector:
     """The detector of that name.
 
     ``auto`` is YuNet when its file is on this machine (``fervid models pull yunet``), else OpenCV's Haar cascade, which
     is part of every install.
+
+    Args:
+        name: one of :data:`DETECTORS`.
+        threads: within one run; None means one per core.
+        score_threshold: weaker hits are left out; None means the detector's own.
 
     Raises:
         UnknownModelError: no such name.
@@ -26,11 +33,12 @@ def create_detector(name: str = "auto", *, threads: int | None = None) -> Detect
 
         name = "yunet" if is_available() else "haar"
     if name == "yunet":
-        from fervid.detection.yunet import YuNetDetector
+        from fervid.detection import yunet
 
-        return YuNetDetector(threads=threads)
+        threshold = yunet.SCORE_THRESHOLD if score_threshold is None else score_threshold
+        return yunet.YuNetDetector(threads=threads, score_threshold=threshold)
     if name == "haar":
-        from fervid.detection.haar import HaarDetector
+        from fervid.detection import haar
 
-        return HaarDetector()
+        return haar.HaarDetector(score_threshold=haar.SCORE_THRESHOLD if score_threshold is None else score_threshold)
     raise UnknownModelError(f"there is no detector {name!r}", advice=f"Known: {', '.join(DETECTORS)}.")

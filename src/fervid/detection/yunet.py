@@ -47,6 +47,7 @@ class YuNetDetector:
 
     Args:
         threads: within one run; None means one per core.
+        score_threshold: weaker hits are left out.
 
     Raises:
         ModelError: no file of it is on this machine, or it is not the published one.
@@ -55,7 +56,8 @@ class YuNetDetector:
     name = "yunet"
     framing: Framing = framing.YUNET
 
-    def __init__(self, *, threads: int | None = None) -> None:
+    def __init__(self, *, threads: int | None = None, score_threshold: float = SCORE_THRESHOLD) -> None:
+        self.score_threshold = score_threshold
         self._session = create_session(load_model(_find_name() or FILES[-1]), threads=threads)
         self._input = self._session.get_inputs()[0]
         self._outputs = [f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in STRIDES]
@@ -73,7 +75,7 @@ class YuNetDetector:
         outputs = dict(zip(names, self._session.run(names, {self._input.name: tensor}), strict=True))
         height, width = canvas.shape[:2]
         boxes, scores, landmarks = decode(outputs, width, height)
-        good = (scores >= SCORE_THRESHOLD) & (boxes[:, 3] - boxes[:, 1] >= min_face * factor)
+        good = (scores >= self.score_threshold) & (boxes[:, 3] - boxes[:, 1] >= min_face * factor)
         boxes, scores, landmarks = boxes[good], scores[good], landmarks[good]
         return [
             Detection(Box(*(boxes[i] / factor)), min(1.0, float(scores[i])), landmarks[i] / factor)

@@ -1,0 +1,399 @@
+"""A detector's figures: what counts as found, what as false and what for nothing, and how sure the figures are.
+
+Faces are bright discs on dark ground; the detectors know the discs or are told what to answer.
+"""
+
+import io
+import itertools
+import json
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw
+
+from fervid.datasets.photos import LabelledPhoto, iterate_photos
+from fervid.detection.detector import Detection
+from fervid.detection.framing import Framing
+from fervid.detection.selection import create_detector
+from fervid.errors import DatasetError, UsageError
+from fervid.evaluation.detection import ASKED, CURVE_FROM, evaluate_detector
+from fervid.evaluation.detection_metrics import (
+    IGNORED,
+    NOTHING,
+    Findings,
+    landmark_errors,
+    match_detections,
+    ratio_interval,
+)
+from fervid.results import Box
+
+NO_BOXES = np.empty((0, 4))
+
+
+def spread(box):
+    """Five points inside a box, the eyes 0.4 of its height apart."""
+    x1, y1, x2, y2 = box
+    shares = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]])
+    return np.array([x1, y1]) + shares * np.array([x2 - x1, y2 - y1])
+
+
+def make_photo(*faces, kind=None, ignored=(), size=(200, 150), landmarks=True):
+    """A photo with a disc in each box."""
+    image = Image.new("L", size, 20)
+    draw = ImageDraw.Draw(image)
+    for x1, y1, x2, y2 in faces:
+        draw.ellipse((x1, y1, x2 - 1, y2 - 1), fill=230)
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    boxes = np.array(faces, dtype=np.float64).reshape(-1, 4)
+    points = np.array([spread(box) for box in boxes]).reshape(-1, 5, 2)
+    return LabelledPhoto(
+        data=stream.getvalue(),
+        size=size,
+        kind=kind or ("people" if faces else "background"),
+        source="",
+        group="",
+        boxes=boxes,
+        landmarks=points if landmarks else np.full_like(points, np.nan),
+        scores=np.ones(len(boxes)),
+        ignore_boxes=np.array(ignored, dtype=np.float64).reshape(-1, 4),
+        where="photos, row 7",
+    )
+
+
+class Teller:
+    """Answers, photo by photo, what the test says: (box, score) or (box, score, landmarks)."""
+
+    name = "teller"
+    framing = Framing(1.0, 0.0, 0.0)
+
+    def __init__(self, *answers, score_threshold=0.0):
+        self.answers = iter(answers)
+        self.score_threshold = score_threshold
+        self.asked = []
+
+    def detect(self, image, *, min_face):
+        self.asked.append((image.shape, min_face))
+        return [Detection(Box(*box), score, *landmarks) for box, score, *landmarks in next(self.answers)]
+
+
+class DiscDetector:
+    """Finds bright discs that do not touch; the score grows with the size, the points lie right for squares."""
+
+    name = "discs"
+    framing = Framing(1.0, 0.0, 0.0)
+    score_threshold = 0.1
+
+    def detect(self, image, *, min_face):
+        import cv2
+
+        mask = (image[:, :, 0] > 128).astype(np.uint8)
+        _, _, stats, _ = cv2.connectedComponentsWithStats(mask)
+        boxes = [(x, y, x + width, y + height) for x, y, width, height, _ in stats[1:].tolist() if height >= min_face]
+        return [Detection(Box(*b), min(1.0, (b[3] - b[1]) / 100), spread(np.array(b, dtype=float))) for b in boxes]
+
+
+def measure(photos, *answers, **options):
+    return evaluate_detector(Teller(*answers), photos, **options)
+
+
+def test_who_finds_every_disc_has_full_marks():
+    photos = [make_photo((10, 10, 50, 50), (60, 10, 90, 40)), make_photo((20, 20, 120, 120), kind="head"), make_photo()]
+    evaluation = evaluate_detector(DiscDetector(), photos)
+    for figures in (evaluation.overall, *evaluation.kinds.values()):
+        assert figures.recall.value == figures.precision.value == figures.average_precision == 1
+    assert evaluation.overall.recall.n == 3
+    assert evaluation.photos == {"people": 1, "head": 1, "background": 1}
+    assert set(evaluation.kinds) == {"people", "head"}
+    assert evaluation.background.clean.value == 1
+    assert evaluation.background.alarms.value == 0
+    assert evaluation.overall.landmarks.median == pytest.approx(0, abs=0.01)
+    assert evaluation.strict == (1, 0.3)
+    assert evaluation.latency_ms > 0
+
+
+def test_counts_what_is_found_missed_and_false():
+    photos = [
+        make_photo((10, 10, 40, 40), (60, 10, 90, 40)),
+        make_photo((10, 10, 40, 40)),
+        make_photo(),
+    ]
+    answers = (
+        [((11, 11, 41, 41), 0.9), ((100, 100, 130, 130), 0.4)],
+        [((10, 10, 40, 40), 0.7), ((12, 10, 42, 40), 0.6)],  # the same face twice
+        [((50, 50, 90, 90), 0.2)],
+    )
+    figures = measure(photos, *answers).overall
+    assert (figures.recall.value, figures.recall.n) == (pytest.approx(2 / 3), 3)
+    assert (figures.precision.value, figures.precision.n) == (0.4, 5)
+    at_half = measure(photos, *answers, threshold=0.5)
+    assert at_half.overall.precision.value == pytest.approx(2 / 3)
+    assert at_half.overall.average_precision == figures.average_precision == pytest.approx(2 / 3)
+    assert at_half.background.clean.value == 1
+    assert measure(photos, *answers).background.clean.value == 0
+
+
+def test_bands_go_by_the_marked_height():
+    heights = [12, 19.9, 20, 31, 32, 63, 64, 127, 128, 300]
+    photos = [make_photo((0, 0, h, h), size=(400, 400)) for h in heights]
+    evaluation = measure(photos, *([((0, 0, h, h), 0.9)] for h in heights))
+    assert [(band.low, band.high, band.recall.n) for band in evaluation.bands] == [
+        (12, 20, 2), (20, 32, 2), (32, 64, 2), (64, 128, 2), (128, None, 2),
+    ]  # fmt: skip
+    assert evaluation.overall.recall.n == 8
+    coarse = measure(photos, *([] for _ in heights), min_face=40)
+    assert [(band.low, band.high) for band in coarse.bands] == [(40, 64), (64, 128), (128, None)]
+    assert (coarse.overall.low, coarse.overall.recall.n) == (40, 5)
+    assert coarse.overall.recall.value == 0
+    assert coarse.overall.precision is None
+
+
+def test_small_and_doubtful_ones_count_for_nothing():
+    photo = make_photo((10, 10, 40, 40), (60, 10, 78, 28), (100, 10, 108, 18), ignored=[(60, 60, 90, 90)])
+    answer = [
+        ((10, 10, 40, 40), 0.9),
+        ((58, 8, 79, 29), 0.8),  # 21 px high, of a face of 18
+        ((100, 10, 108, 18), 0.7),  # of a face that is too small to be measured
+        ((60, 60, 90, 90), 0.6),  # doubtful
+        ((62, 60, 92, 90), 0.6),  # doubtful, again
+        ((150, 100, 160, 110), 0.5),  # nobody, but too small to be measured
+        ((150, 50, 165, 65), 0.4),  # nobody, 15 px high
+    ]
+    evaluation = measure([photo], answer)
+    assert (evaluation.overall.recall.n, evaluation.overall.precision.n) == (1, 1)
+    assert evaluation.overall.precision.value == 1
+    small = evaluation.bands[0]
+    assert (small.recall.value, small.recall.n) == (1, 1)
+    assert (small.precision.value, small.precision.n) == (0.5, 2)
+
+
+def test_boxes_are_cut_off_at_the_border_as_marked_ones_are():
+    photo = make_photo((0, 0, 60, 60))
+    assert measure([photo], [((-40, -40, 60, 60), 0.9)]).overall.recall.value == 1
+
+
+def test_the_detector_sees_the_picture_and_is_asked_for_a_little_less():
+    teller = Teller([])
+    evaluate_detector(teller, [make_photo((0, 0, 30, 30))], min_face=20)
+    assert teller.asked == [((150, 200, 3), ASKED * 20)]
+
+
+def test_landmarks_are_measured_on_faces_seen_from_the_front():
+    frontal, side = (10, 10, 60, 60), (100, 10, 150, 60)
+    photo = make_photo(frontal, side)
+    points = photo.landmarks.copy()
+    points[1, 0, 0] = points[1, 1, 0] - 5  # the eyes 0.1 of the height apart
+    photo = replace(photo, landmarks=points)
+    answer = [(frontal, 0.9, points[0] + [3, 4]), (side, 0.9, points[1])]
+    marks = measure([photo], answer).overall.landmarks
+    assert (marks.n, marks.profiles) == (1, 1)
+    assert marks.median == marks.p90 == pytest.approx(5 / 20)  # 5 px off, the eyes 20 px apart
+    assert measure([photo], [(frontal, 0.9)]).overall.landmarks is None
+    assert measure([make_photo(frontal, landmarks=False)], [answer[0]]).overall.landmarks is None
+
+
+def test_without_a_face_there_is_no_recall():
+    evaluation = measure([make_photo()], [((10, 10, 60, 60), 0.5)])
+    assert evaluation.overall.recall is evaluation.overall.average_precision is evaluation.strict is None
+    assert evaluation.overall.precision.value == 0
+    assert evaluation.curve == ()
+    assert evaluation.kinds == {}
+    assert measure([make_photo((0, 0, 30, 30))], []).background is None
+
+
+def test_the_curve_runs_from_the_detectors_threshold_to_one():
+    photos = [make_photo((10, 10, 40, 40)), make_photo((10, 10, 40, 40))]
+    answers = [((10, 10, 40, 40), 0.9)], [((10, 10, 40, 40), 0.5), ((100, 10, 140, 50), 0.6)]
+    curve = evaluate_detector(Teller(*answers, score_threshold=0.3), photos).curve
+    assert [point.threshold for point in curve] == pytest.approx(np.arange(30, 101) / 100)
+    by_threshold = {point.threshold: (point.recall, point.precision) for point in curve}
+    assert by_threshold[0.5] == (1, pytest.approx(2 / 3))
+    assert by_threshold[0.55] == (0.5, 0.5)
+    assert by_threshold[0.9] == (0.5, 1)
+    assert by_threshold[0.95] == (0, None)
+
+
+def test_intervals_come_from_photos_not_from_faces():
+    crowd = [(x, y, x + 20, y + 20) for x in range(0, 180, 20) for y in range(0, 140, 20)]
+    found, missed = make_photo(*crowd), make_photo(*crowd)
+    photos = [found, missed] * 4
+    answers = [[(box, 0.9) for box in crowd], []] * 4
+    recall = measure(photos, *answers).overall.recall
+    assert recall.value == 0.5
+    assert recall.n == 8 * len(crowd)
+    assert recall.high - recall.low > 0.5  # eight photos; as many single faces would give less than 0.1
+
+
+def test_progress_and_bad_pictures():
+    good, bad = make_photo((0, 0, 30, 30)), replace(make_photo((0, 0, 30, 30)), data=b"x")
+    steps, errors = [], []
+    answers = [[((0, 0, 30, 30), 1.0)]] * 2
+    evaluation = measure(
+        [good, bad, good], *answers, on_progress=lambda *step: steps.append(step), on_bad=errors.append
+    )
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+    assert [str(error)[:13] for error in errors] == ["photos, row 7"]
+    assert (evaluation.skipped, evaluation.photos["people"]) == (1, 2)
+    steps.clear()
+    measure(iter([good]), *answers, on_progress=lambda *step: steps.append(step))
+    assert steps == [(1, None)]
+    with pytest.raises(DatasetError, match="photos, row 7: the data is not a picture"):
+        measure([bad], [])
+    with pytest.raises(DatasetError, match="there is no photo to measure on"):
+        measure([bad], [], on_bad=errors.append)
+
+
+def test_refuses_thresholds_that_the_detector_cannot_show():
+    with pytest.raises(UsageError, match=r"a threshold of 0.2 with a detector that answers from 0.3 on"):
+        evaluate_detector(Teller(score_threshold=0.3), [make_photo()], threshold=0.2)
+    with pytest.raises(UsageError, match="a smallest face of 0 px"):
+        measure([make_photo()], [], min_face=0)
+
+
+def test_json_holds_the_figures_and_keeps_times_apart():
+    photos = [make_photo((10, 10, 40, 40)), make_photo()]
+    answers = [((10, 10, 40, 40), 0.9, spread((10, 10, 40, 40)))], []
+    first, second = measure(photos, *answers), measure(photos, *answers)
+    assert first == second  # whatever the time
+    data = json.loads(json.dumps(first.to_dict(), allow_nan=False))
+    assert data["schema"] == "fervid-detection/1"
+    assert data["overall"]["recall"] == {"value": 1.0, "low": 1.0, "high": 1.0, "n": 1}
+    assert data["overall"]["landmarks"] == {"n": 1, "median": 0.0, "p90": 0.0, "profiles": 0}
+    assert data["kinds"]["people"] == data["overall"]
+    assert data["recall_at_precision"] == {"precision": 0.97, "recall": 1.0, "threshold": 0.9}
+    assert data["background"]["alarms_per_photo"]["value"] == 0
+    assert len(data["curve"]) == 101
+    assert set(data["informative"]) == {"latency_ms_p50"}
+    assert "latency" not in json.dumps({key: value for key, value in data.items() if key != "informative"})
+    moved = replace(photos[0], boxes=photos[0].boxes + 1)
+    assert measure([moved, photos[1]], *answers).data != first.data
+
+
+def test_latency_is_the_detectors_alone():
+    class Sleeper(DiscDetector):
+        def detect(self, *picture, **options):
+            time.sleep(0.02)
+            return super().detect(*picture, **options)
+
+    assert evaluate_detector(Sleeper(), [make_photo()] * 3).latency_ms >= 20
+
+
+def test_matching_is_greedy_by_score_and_one_to_one():
+    faces = np.array([[0.0, 0, 10, 10], [4, 0, 14, 10]])
+    boxes = np.array([[1.0, 0, 11, 10], [0, 0, 10, 10], [50, 50, 60, 60], [30, 0, 40, 10]])
+    ignored = np.array([[30.0, 0, 40, 10]])
+    assert match_detections(boxes, np.array([0.9, 0.8, 0.7, 0.6]), faces, ignored).tolist() == [0, NOTHING, -1, IGNORED]
+    assert match_detections(boxes, np.array([0.7, 0.8, 0.7, 0.6]), faces, ignored).tolist() == [1, 0, -1, IGNORED]
+    assert match_detections(boxes, np.ones(4), NO_BOXES, NO_BOXES).tolist() == [NOTHING] * 4
+    assert match_detections(NO_BOXES, np.empty(0), faces, ignored).tolist() == []
+
+
+def test_overlap_of_a_half_is_enough():
+    faces = np.array([[0.0, 0, 10, 10]])
+    assert match_detections(np.array([[0.0, 0, 10, 5]]), np.ones(1), faces, NO_BOXES).tolist() == [0]
+    assert match_detections(np.array([[0.0, 0, 10, 4.9]]), np.ones(1), faces, NO_BOXES).tolist() == [NOTHING]
+
+
+corners = st.tuples(st.integers(0, 12), st.integers(0, 12), st.integers(4, 12), st.integers(4, 12))
+some_boxes = st.lists(corners, max_size=6).map(
+    lambda rows: np.array([(x, y, x + w, y + h) for x, y, w, h in rows], dtype=np.float64).reshape(-1, 4)
+)
+
+
+@settings(deadline=None)
+@given(some_boxes, some_boxes, some_boxes, st.randoms())
+def test_weaker_detections_change_nothing_about_stronger_ones(boxes, faces, ignored, random):
+    scores = np.array(random.sample(range(1, 100), len(boxes)), dtype=np.float64) / 100
+    outcome = match_detections(boxes, scores, faces, ignored)
+    taken = outcome[outcome >= 0].tolist()
+    assert len(taken) == len(set(taken))
+    strong = scores > 0.5
+    assert match_detections(boxes[strong], scores[strong], faces, ignored).tolist() == outcome[strong].tolist()
+
+
+def collect(found, alarms):
+    """Findings of one photo with these scores."""
+    return Findings(
+        photos=1,
+        face_photo=np.zeros(len(found), dtype=np.int64),
+        face_height=np.full(len(found), 50.0),
+        face_score=np.array(found, dtype=np.float64),
+        face_error=np.full(len(found), np.nan),
+        alarm_photo=np.zeros(len(alarms), dtype=np.int64),
+        alarm_height=np.full(len(alarms), 50.0),
+        alarm_score=np.array(alarms, dtype=np.float64),
+    )
+
+
+def test_average_precision_of_a_worked_example():
+    findings = collect([0.9, 0.7, 0.5, -1], [0.8, 0.6])
+    thresholds, precision, recall = findings.precision_recall()
+    assert thresholds.tolist() == [0.9, 0.8, 0.7, 0.6, 0.5]
+    assert precision.tolist() == pytest.approx([1, 1 / 2, 2 / 3, 1 / 2, 3 / 5])
+    assert recall.tolist() == [0.25, 0.25, 0.5, 0.5, 0.75]
+    assert findings.average_precision() == pytest.approx(0.25 * (1 + 2 / 3 + 3 / 5))
+    assert findings.recall_at(0.65) == (0.5, 0.7)
+    assert findings.recall_at(0.6) == (0.75, 0.5)
+    assert collect([0.5], [0.9]).recall_at(0.97) is None
+
+
+def test_equal_scores_come_together():
+    assert collect([0.5], [0.5]).average_precision() == 0.5
+    assert collect([-1, -1], []).average_precision() == 0
+    assert collect([], [0.5]).average_precision() is None
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 99), max_size=12), st.lists(st.integers(1, 99), max_size=12), st.integers(0, 4))
+def test_average_precision_agrees_with_its_definition(found, alarms, missed):
+    findings = collect([s / 100 for s in found] + [-1] * missed, [s / 100 for s in alarms])
+    area, faces = 0.0, len(found) + missed
+    for k in range(1, len(found) + 1):  # each further face, at the best precision that still finds as many
+        precisions = [
+            hits / (hits + sum(a >= t for a in alarms)) for t in set(found) if (hits := sum(f >= t for f in found)) >= k
+        ]
+        area += max(precisions) / faces
+    assert findings.average_precision() == (pytest.approx(area) if faces else None)
+
+
+def test_landmark_errors_of_unknown_and_turned_faces():
+    truth = np.tile(spread((0, 0, 50, 50)), (3, 1, 1))
+    truth[1] = np.nan
+    truth[2, 1] = truth[2, 0]
+    errors = landmark_errors(truth + 1, truth, np.full(3, 50.0))
+    assert errors[0] == pytest.approx(2**0.5 / 20)
+    assert np.isnan(errors[1])
+    assert np.isposinf(errors[2])
+
+
+def test_the_interval_of_a_ratio_covers_its_truth():
+    rng = np.random.default_rng(7)
+    covered = 0
+    for seed in range(60):
+        faces = rng.poisson(3, 80)
+        low, high = ratio_interval(rng.binomial(faces, 0.8), faces, seed=seed)
+        covered += low <= 0.8 <= high
+    assert 51 <= covered <= 60
+    assert ratio_interval(np.array([2, 0]), np.array([2, 0])) == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["haar", "yunet"])
+def test_real_detectors_on_real_photos(name, shared_data, yunet_folder):
+    path = shared_data / "photos.parquet"
+    if not path.is_file():
+        pytest.skip("photos.parquet is not here")
+    heads = itertools.islice(iterate_photos(path, split="validation", kinds=["head"]), 25)
+    background = itertools.islice(iterate_photos(path, split="validation", kinds=["background"]), 25)
+    threshold = create_detector(name).score_threshold
+    detector = create_detector(name, threads=1, score_threshold=CURVE_FROM)
+    evaluation = evaluate_detector(detector, itertools.chain(heads, background), threshold=threshold)
+    assert (evaluation.detector, evaluation.threshold, evaluation.floor) == (name, threshold, CURVE_FROM)
+    assert evaluation.overall.recall.value > 0.85
+    assert evaluation.overall.precision.value > 0.9
+    assert evaluation.background.clean.value > 0.9
+    assert (evaluation.overall.landmarks is None) == (name == "haar")
+    assert evaluation.curve[0].recall >= evaluation.overall.recall.value
