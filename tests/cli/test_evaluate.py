@@ -56,8 +56,8 @@ def faces(tmp_path_factory):
     return path
 
 
-def build_model(folder, labels):
-    """One linear layer that measures the brightness of each band."""
+def build_model(folder, labels, name="bands", noise=0.0):
+    """One linear layer that measures the brightness of each band; noise makes it worse."""
     from onnx import TensorProto, helper, numpy_helper
 
     rows = [EMOTIONS.index(e) for e in emotions_for(labels)]
@@ -65,6 +65,7 @@ def build_model(folder, labels):
     for emotion in range(7):
         bands[emotion * 6 : emotion * 6 + 6, :, emotion] = 0.02
     flat = bands.reshape(48 * 48, 8)
+    flat += np.random.default_rng(1).normal(0, noise, flat.shape).astype(np.float32)
     weights = {"emotion_weights": flat[:, rows], "vote_weights": flat}
     nodes = [
         helper.make_node("Flatten", [INPUT], ["pixels"]),
@@ -88,7 +89,7 @@ def build_model(folder, labels):
         recipe="none",
     )  # fmt: skip
     helper.set_model_props(model, spec.to_metadata())
-    path = folder / f"bands{labels}.onnx"
+    path = folder / f"{name}{labels}.onnx"
     onnx.save(model, path)
     return path
 
@@ -137,7 +138,7 @@ def test_tables_go_to_stdout(run, model, faces):
 
 
 def test_json_is_the_report_and_the_same_twice(run, model, faces, tmp_path):
-    status, out, err = run(model, "--data", faces, "--json", "--threads", 1, "-o", tmp_path / "report")
+    status, out, err = run(model, "--data", faces, "--json", "--threads", 1, "--examples", 0, "-o", tmp_path / "report")
     assert status == 0
     assert err == f"report: {tmp_path / 'report' / 'index.html'}\n"
     assert (tmp_path / "report" / "report.json").read_text(encoding="utf-8") == out
@@ -155,7 +156,7 @@ def test_json_is_the_report_and_the_same_twice(run, model, faces, tmp_path):
 
 
 def test_corruptions(run, model, faces, tmp_path):
-    status, out, err = run(model, "--data", faces, "--corruptions", "-o", tmp_path)
+    status, out, err = run(model, "--data", faces, "--corruptions", "--examples", 0, "-o", tmp_path)
     assert status == 0
     assert err == f"report: {tmp_path / 'index.html'}\n"
     assert "mean of 8 corruptions in three strengths" in out
@@ -233,3 +234,77 @@ def test_a_report_that_cannot_be_written(run, model, faces, tmp_path):
     status, _, err = run(model, "--data", faces, "-o", tmp_path / "file")
     assert status == 1
     assert "cannot write the report" in err
+
+
+@pytest.fixture(scope="module")
+def worse(tmp_path_factory):
+    """Another model of the same name."""
+    return build_model(tmp_path_factory.mktemp("worse"), 7, noise=0.2)
+
+
+def test_models_side_by_side(run, model, worse, faces):
+    status, out, err = run(model, worse, "--data", faces)
+    assert (status, err) == (0, "")
+    title, identities = out.splitlines()[:2]
+    assert title == "2 models on PrivateTest: 80 faces, 7 labels"
+    first, second = identities.split(", ")
+    names = [identity[: len("bands7@") + 4] for identity in (first, second)]
+    assert names[0] != names[1]
+    header = next(line for line in out.splitlines() if line.startswith("figure"))
+    assert header.split() == ["figure", *names, "faces"]
+    for word in ("label head", "answer", "FER+ majority", "F1, answer", "file", "worth", "McNemar", "* "):
+        assert word in out
+    assert max(len(line.rstrip()) for line in out.splitlines()) <= 90
+
+
+def test_comparison_as_json_and_as_a_folder(run, model, worse, faces, tmp_path):
+    folder = tmp_path / "report"
+    status, out, err = run(model, worse, "--data", faces, "--json", "--threads", 1, "--examples", 2, "-o", folder)
+    assert status == 0
+    assert err.splitlines()[0] == f"report: {folder / 'index.html'}"
+    assert "do not publish" in err.splitlines()[1]
+    assert (folder / "report.json").read_text(encoding="utf-8") == out
+    data = json.loads(out)
+    assert data["schema"] == "fervid-comparison/1"
+    better, poorer = data["models"]
+    assert better["file"]["bytes"] == model.stat().st_size
+    assert better["file"]["parameters"] is None  # the file has no layer table
+    difference = data["differences"][0]
+    assert difference["reference"] == better["model"]
+    accuracies = [entry["label_head"]["accuracy"]["official"]["value"] for entry in (poorer, better)]
+    assert difference["difference"]["value"] == pytest.approx(accuracies[0] - accuracies[1], abs=2e-6)
+    assert difference["difference"]["value"] < 0
+    alone = json.loads(run(model, "--data", faces, "--json", "--threads", 1)[1])
+    del better["file"]
+    assert better == alone
+
+
+def test_faces_are_on_the_page_unless_refused(run, model, faces, tmp_path):
+    status, out, err = run(model, "--data", faces, "-o", tmp_path / "with")
+    assert status == 0
+    assert "do not publish" in err
+    page = (tmp_path / "with" / "index.html").read_text(encoding="utf-8")
+    assert "Do not publish this page" in page
+    assert "data:image/png;base64," in page
+    status, again, err = run(model, "--data", faces, "--examples", 0, "-o", tmp_path / "without")
+    assert (status, again) == (0, out)
+    assert err.count("\n") == 1
+    page = (tmp_path / "without" / "index.html").read_text(encoding="utf-8")
+    assert "publish" not in page
+    assert "data:image/png" not in page
+    assert run(model, "--data", faces, "--examples", -1)[0] == 2
+
+
+def test_models_that_cannot_be_compared(run, model, faces, tmp_path):
+    status, out, err = run(model, model, "--data", faces)
+    assert (status, out) == (2, "")
+    assert "given twice" in err
+    six = build_model(tmp_path, 6, name="six")
+    status, out, err = run(model, six, "--data", faces)
+    assert (status, out) == (2, "")
+    assert "six6@" in err
+    assert "--labels 6" in err
+    status, out, err = run(model, six, "--data", faces, "--labels", 6)
+    assert (status, err) == (0, "")
+    assert "6 labels, disgust counted as anger" in out
+    assert "disgust" not in out.split("figure")[1]

@@ -1,6 +1,7 @@
 """A classifier whose answers are set by the test, and faces made for it."""
 
 from dataclasses import dataclass, field
+from html.parser import HTMLParser
 from types import SimpleNamespace
 
 import numpy as np
@@ -85,11 +86,38 @@ def world():
     return World(truths, answers, confidence, votes=votes)
 
 
-@pytest.fixture
+class Page(HTMLParser):
+    """Fails on a tag that is not closed in its turn; gathers tags and attributes."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.seen, self.attributes = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        self.attributes += attrs
+        if tag not in {"meta", "img", "source", "br", "link"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.seen.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="session")
+def parse_page():
+    return Page
+
+
+@pytest.fixture(scope="session")
 def make_world():
     return World
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_votes():
     return lambda *rows: np.array([count_votes(**row) for row in rows], dtype=np.int64)

@@ -14,6 +14,7 @@ from fervid.cli.terminal import print_note, show_progress, stdout
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from fervid.evaluation.comparison import Comparison, ComparisonSection, Difference
     from fervid.evaluation.evaluation import Evaluation
     from fervid.evaluation.heads import HeadEvaluation
     from fervid.evaluation.robustness import CorruptionBenchmark, Robustness
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A model's name, or the path of an .onnx file.")] = "base",
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(help="Names, or paths of .onnx files; base if none. Several are compared with the first."),
+    ] = None,
     data: Annotated[Path, typer.Option("--data", help="Faces in Parquet, as fervid data prepare writes them.")] = Path(
         "faces.parquet"
     ),
@@ -34,33 +38,56 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for a page, figures, CSV and JSON.")
     ] = None,
+    examples: Annotated[
+        int, typer.Option(min=0, help="Faces of each kind of error on the page, which must not be published then.")
+    ] = 8,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; one per core when absent.")] = None,
 ) -> None:
-    """Measure a model on a split of FER2013: accuracy with and without leaked faces, calibration, confusions."""
+    """Measure models on a split of FER2013: accuracy with and without leaked faces, calibration, confusions."""
     from fervid.classification.classifier import Classifier
     from fervid.datasets.parquet import read_faces
-    from fervid.evaluation.evaluation import check_request, evaluate_model
-    from fervid.evaluation.report import format_json, write_report
+    from fervid.evaluation.comparison import check_comparison, compare_evaluations
+    from fervid.evaluation.evaluation import evaluate_model
+    from fervid.evaluation.examples import pick_examples
+    from fervid.evaluation.report import format_comparison_json, format_json, write_comparison, write_report
     from fervid.evaluation.robustness import evaluate_corruptions
+    from fervid.evaluation.speed.benchmark import read_facts
 
-    classifier = Classifier(model, threads=threads)
-    check_request(classifier, split, labels)
+    names = models or ["base"]
+    classifiers = [Classifier(name, threads=threads) for name in names]
+    check_comparison(classifiers, split, labels)
     with show_progress("reading", "faces") as advance:
         faces = read_faces(data, progress=advance)
-    with show_progress("evaluating", "faces") as advance:
-        evaluation = evaluate_model(classifier, faces, split, labels=labels, on_progress=advance)
-    benchmark = None
-    if corruptions:
-        with show_progress("corruptions", "faces") as advance:
-            benchmark = evaluate_corruptions(classifier, faces, split, labels=labels, on_progress=advance)
-    if as_json:
-        sys.stdout.write(format_json(evaluation, benchmark))
+    evaluations, benchmarks = [], []
+    for classifier in classifiers:
+        with show_progress(f"evaluating {classifier.identity}", "faces") as advance:
+            evaluations.append(evaluate_model(classifier, faces, split, labels=labels, on_progress=advance))
+        if corruptions:
+            with show_progress(f"corruptions, {classifier.identity}", "faces") as advance:
+                benchmarks.append(evaluate_corruptions(classifier, faces, split, labels=labels, on_progress=advance))
+    shown = [pick_examples(evaluation, faces, examples) for evaluation in evaluations if output and examples]
+
+    if len(evaluations) > 1:
+        comparison = compare_evaluations(evaluations, read_facts(names), benchmarks)
+        if as_json:
+            sys.stdout.write(format_comparison_json(comparison))
+        else:
+            print_comparison(comparison)
+        if output is not None:
+            print_note(f"report: {write_comparison(comparison, output, examples=shown)}")
     else:
-        print_evaluation(evaluation)
-        if benchmark is not None:
-            print_corruptions(benchmark)
-    if output is not None:
-        print_note(f"report: {write_report(evaluation, output, corruptions=benchmark)}")
+        evaluation, benchmark = evaluations[0], benchmarks[0] if benchmarks else None
+        if as_json:
+            sys.stdout.write(format_json(evaluation, benchmark))
+        else:
+            print_evaluation(evaluation)
+            if benchmark is not None:
+                print_corruptions(benchmark)
+        if output is not None:
+            page = write_report(evaluation, output, corruptions=benchmark, examples=shown[0] if shown else None)
+            print_note(f"report: {page}")
+    if shown:
+        print_note("It shows faces of the data set: do not publish it, or leave them out with --examples 0.")
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
@@ -96,6 +123,62 @@ def print_corruptions(benchmark: CorruptionBenchmark) -> None:
         if measure.head == "answer":
             console.print()
             console.print(_tabulate_corruptions(benchmark, measure))
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Tables on stdout: the figures of every model side by side, then what their differences are worth."""
+    from fervid.evaluation.comparison import TESTED, gather_notes, tabulate_comparison
+    from fervid.evaluation.summary import describe_labels
+
+    console, first = stdout(), comparison.evaluations[0]
+    title = f"{len(comparison.names)} models on {first.split}: {first.n:,} faces, {describe_labels(first)}"
+    console.print(title, style="bold", markup=False)
+    console.print(", ".join(evaluation.model for evaluation in comparison.evaluations), markup=False)
+    console.print()
+    console.print(_tabulate_sections(tabulate_comparison(comparison), comparison.names))
+    console.print("*: best of the row   ±: half the 95 % bootstrap interval of each by itself")
+    console.print()
+    console.print(f"What the differences from {comparison.names[0]} are worth", style="bold", markup=False)
+    for head, truth in TESTED:
+        found = [d for d in comparison.differences if (d.head, d.truth) == (head, truth)]
+        if found:
+            console.print()
+            console.print(_tabulate_differences(found, comparison))
+    console.print("interval: paired bootstrap, 95 %; if it holds 0, these faces cannot tell the two apart")
+    console.print("p: McNemar's exact test on the faces that only one gets right")
+    for note in gather_notes(comparison):
+        console.print()
+        console.print(note, markup=False)
+
+
+def _tabulate_sections(sections: Sequence[ComparisonSection], names: Sequence[str]) -> Table:
+    from rich.markup import escape
+
+    table = _create_table("figure", *map(escape, names), "faces")
+    for section in sections:
+        table.add_section()
+        table.add_row(f"[bold]{section.title}[/]")
+        for row in section.rows:
+            cells = zip(row.cells, row.best, strict=True)
+            shown = (f"[bold]* {cell.short}[/]" if best else cell.short for cell, best in cells)
+            table.add_row(f"  {row.name}", *shown, row.n)
+    return table
+
+
+def _tabulate_differences(differences: Sequence[Difference], comparison: Comparison) -> Table:
+    from rich.markup import escape
+
+    from fervid.evaluation.comparison import format_difference, format_p
+
+    identities = [evaluation.model for evaluation in comparison.evaluations]
+    truth = {"official": "accuracy", "FER+ majority": "FER+ majority"}[differences[0].truth]
+    table = _create_table(
+        f"{differences[0].head}, {truth}", "points", "interval", "only it", f"only {escape(comparison.names[0])}", "p"
+    )
+    for d in differences:
+        name = comparison.names[identities.index(d.model)]
+        table.add_row(escape(name), *format_difference(d), f"{d.only_model:,}", f"{d.only_reference:,}", format_p(d.p))
+    return table
 
 
 def _tabulate_summary(rows: Sequence[SummaryRow]) -> Table:

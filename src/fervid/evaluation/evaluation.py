@@ -51,6 +51,7 @@ class Evaluation:
         uncertain: share of the faces below it.
         certain: accuracy of the answer over the faces at or above it; None when there are none.
         certain_majority: the same against the FER+ majority; None without such faces or votes.
+        truth: what the answers were held against, face by face. Not in the JSON.
         notes: what could not be said, and why.
     """
 
@@ -67,6 +68,7 @@ class Evaluation:
     uncertain: Estimate
     certain: Estimate | None
     certain_majority: Estimate | None
+    truth: Truth
     notes: tuple[str, ...] = ()
 
     @property
@@ -161,6 +163,7 @@ def evaluate_model(
         uncertain=Estimate.of_mean(~certain),
         certain=Estimate.of_rows(correct[certain]),
         certain_majority=Estimate.of_rows(right_by_majority[certain & voted]),
+        truth=truth,
         notes=tuple(notes),
     )
 

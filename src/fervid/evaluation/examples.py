@@ -22,9 +22,6 @@ from fervid.errors import UsageError
 from fervid.evaluation.evaluation import Evaluation, digest_rows
 from fervid.evaluation.summary import format_percent
 
-COUNT: Final = 8
-"""Faces of each kind that are shown when nobody says how many."""
-
 GUESSES: Final = 3
 """The likeliest expressions that are told of an uncertain answer."""
 
@@ -47,9 +44,14 @@ h3 small {{ font-weight: 400; color: var(--faint); }}
 .faces figcaption {{ margin-top: .3rem; font-size: .8rem; line-height: 1.35; color: var(--faint); }}
 .faces figcaption b {{ color: var(--ink); font-weight: 600; }}
 .faces figcaption span {{ display: block; }}
-.faces .agreed {{ color: var(--alarm); }}
+.agreed {{ color: var(--alarm); }}
 """
 """What the page's style sheet needs besides its own rules."""
+
+
+WARNING: Final = """<p class="warning"><strong>Do not publish this page.</strong> Further down it shows faces of the
+data set, which are not free to be passed on. <code>--examples 0</code> makes a page without them.</p>"""
+"""Stands at the head of a page with faces."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,7 +115,7 @@ class Examples:
     uncertain: ExampleGroup
 
 
-def pick_examples(evaluation: Evaluation, faces: FaceSet, count: int = COUNT) -> Examples:
+def pick_examples(evaluation: Evaluation, faces: FaceSet, count: int) -> Examples:
     """Choose what to show of an evaluation.
 
     Args:
@@ -151,7 +153,7 @@ def pick_examples(evaluation: Evaluation, faces: FaceSet, count: int = COUNT) ->
 
 
 def build_examples(examples: Examples) -> str:
-    """A part of the page: a warning, a grid of faces for every label, and one of uncertain answers."""
+    """A part of the page: a grid of faces for every label, and one of uncertain answers; see :data:`WARNING`."""
     labels = "".join(_build_errors(group) for group in examples.errors)
     doubtful = [e for group in examples.errors for e in group.shown if e.majority is e.answer]
     shown = sum(len(group.shown) for group in examples.errors)
@@ -162,10 +164,8 @@ def build_examples(examples: Examples) -> str:
 <p>The least confident of the {examples.uncertain.found:,} faces on which the product says “uncertain”.</p>
 {_build_grid(examples.uncertain.shown, _caption_uncertain)}"""
     return f"""<h2>Faces it gets wrong</h2>
-<p class="warning"><strong>Do not publish this page.</strong> From here on it shows faces of the data set, which are not
-free to be passed on. <code>--examples 0</code> makes a page without them.</p>
 <p>The mistakes that the answer is surest of, by FER2013's label. Below each face: the answer and its confidence, then
-what ten people saw. Where most of them saw <span class="agreed">what the answer says</span>, the label may be what is
+what ten people saw. Where most of them saw <span class="agreed">✓ what the answer says</span>, the label may be what is
 wrong.{doubt}</p>
 {labels}
 {uncertain}
@@ -222,8 +222,10 @@ def _caption_uncertain(example: Example) -> str:
 def _caption_votes(example: Example) -> str:
     if not example.votes:
         return ""
-    agreed = ' class="agreed"' if example.majority is example.answer is not example.label else ""
-    return f"<span{agreed}>{escape(_list_votes(example))}</span>"
+    votes = escape(_list_votes(example))
+    if example.majority is example.answer is not example.label:
+        return f'<span class="agreed">✓ {votes}</span>'
+    return f"<span>{votes}</span>"
 
 
 def _list_votes(example: Example) -> str:

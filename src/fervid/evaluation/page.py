@@ -1,4 +1,4 @@
-"""The evaluation as one HTML page: no script, no picture of a face, nothing fetched from elsewhere."""
+"""The evaluation as one HTML page: no script, nothing fetched from elsewhere, faces only when examples are given."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
 
-from fervid.evaluation import corruptionmap
+from fervid.evaluation import corruptionmap, examples
 from fervid.evaluation.evaluation import Evaluation
 from fervid.evaluation.figures import DARK, LIGHT, draw_reliability, draw_risk_coverage
 from fervid.evaluation.heads import HeadEvaluation
@@ -31,10 +31,12 @@ _STYLE = f"""
 :root {{
   color-scheme: light dark;
   --paper: {LIGHT.background}; --ink: {LIGHT.ink}; --faint: {LIGHT.faint}; --line: #dfe4ec; --accent: 36 89 179;
+  --link: 36 89 179;
 }}
 @media (prefers-color-scheme: dark) {{
   :root {{
     --paper: {DARK.background}; --ink: {DARK.ink}; --faint: {DARK.faint}; --line: #2a3240; --accent: 64 118 214;
+    --link: 110 163 247;
   }}
 }}
 * {{ box-sizing: border-box; }}
@@ -72,31 +74,35 @@ table.matrix thead th {{ text-align: center; }}
 figure {{ margin: 1rem 0 2rem; max-width: 40rem; }}
 img {{ display: block; width: 100%; height: auto; }}
 figcaption {{ color: var(--faint); font-size: .875rem; }}
+a {{ color: rgb(var(--link)); }}
 ol {{ padding-left: 1.2rem; margin: .4rem 0; }}
 @media (max-width: 40rem) {{ th, td {{ padding: .3rem .45rem; }} table.matrix td {{ min-width: 3.4rem; }} }}
 @media print {{ body {{ max-width: none; padding: 0; }} h2, figure, table {{ break-inside: avoid; }} }}
 """
 
 
-def build_page(evaluation: Evaluation, corruptions: CorruptionBenchmark | None = None) -> str:
-    """The whole page, readable in light and dark, on paper and by a screen reader."""
+def build_page(
+    evaluation: Evaluation,
+    corruptions: CorruptionBenchmark | None = None,
+    faces: examples.Examples | None = None,
+    *,
+    home: str = "",
+) -> str:
+    """The whole page, readable in light and dark, on paper and by a screen reader.
+
+    Args:
+        evaluation: what to show.
+        corruptions: shown as well.
+        faces: shown as well, with a warning not to publish the page.
+        home: relative address of the comparison that the page is part of; empty when there is none.
+    """
     e = evaluation
     title = f"{e.model} on {e.split}"
-    notes = "".join(f"<p>{escape(note)}</p>" for note in e.notes)
-    page = f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>{escape(title)} · fervid evaluation</title>
-<style>{_STYLE}{corruptionmap.STYLE if corruptions else ""}</style>
-</head>
-<body>
-<h1>{escape(title)}</h1>
-<p class="faint">{e.n:,} faces of FER2013 (data {escape(e.data)}) · {describe_labels(e)} ·
-expressions as people labelled them, which is not what anyone felt</p>
-{f'<div class="notes">{notes}</div>' if notes else ""}
+    back = f'<p><a href="{escape(home)}">← all models side by side</a></p>' if home else ""
+    body = f"""{back}<h1>{escape(title)}</h1>
+<p class="faint">{describe_data(e)}</p>
+{examples.WARNING if faces else ""}
+{build_notes(e.notes)}
 <h2>Figures</h2>
 <p>The network has two heads: one learned FER2013's labels, the other how ten people vote. The answer is what fervid
 says: {format_percent(1 - e.blend, 0)} label head, {format_percent(e.blend, 0)} votes head.</p>
@@ -105,10 +111,39 @@ says: {format_percent(1 - e.blend, 0)} label head, {format_percent(e.blend, 0)} 
 <h2>Does it know when it is unsure?</h2>
 {_build_figure(partial(draw_risk_coverage, e), "Risk–coverage curve", _describe_risk(e))}
 {_build_corruptions(corruptions) if corruptions else ""}
+{examples.build_examples(faces) if faces else ""}"""
+    style = (corruptionmap.STYLE if corruptions else "") + (examples.STYLE if faces else "")
+    return build_document(title, body, style)
+
+
+def build_document(title: str, body: str, style: str = "") -> str:
+    """An HTML document around ``body``; ``style`` follows the style sheet that all pages share."""
+    page = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>{escape(title)} · fervid evaluation</title>
+<style>{_STYLE}{style}</style>
+</head>
+<body>
+{body}
 </body>
 </html>
 """
     return page.replace(" %", NO_BREAK + "%")
+
+
+def describe_data(evaluation: Evaluation) -> str:
+    """What was measured on, in one line of HTML."""
+    return f"""{evaluation.n:,} faces of FER2013 (data {escape(evaluation.data)}) · {describe_labels(evaluation)} ·
+expressions as people labelled them, which is not what anyone felt"""
+
+
+def build_notes(notes: Sequence[str]) -> str:
+    """What could not be said; nothing without notes."""
+    return f"""<div class="notes">{"".join(f"<p>{escape(note)}</p>" for note in notes)}</div>""" if notes else ""
 
 
 def _build_summary(figures: Sequence[SummaryRow]) -> str:

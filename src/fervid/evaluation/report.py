@@ -1,16 +1,21 @@
-"""A folder that shows an evaluation: a page to read, the figures to put elsewhere, the numbers to compute with."""
+"""A folder that shows evaluations: a page to read, the figures to put elsewhere, the numbers to compute with."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fervid.errors import InputError
+from fervid.evaluation.comparison import Comparison
+from fervid.evaluation.comparisonpage import build_comparison_page
 from fervid.evaluation.corruptionmap import draw_corruption_map
 from fervid.evaluation.corruptions import STRENGTHS
 from fervid.evaluation.evaluation import Evaluation
+from fervid.evaluation.examples import Examples
 from fervid.evaluation.figures import draw_confusion_matrix, draw_reliability, draw_risk_coverage
 from fervid.evaluation.page import build_page
 from fervid.evaluation.robustness import CorruptionBenchmark
@@ -19,13 +24,22 @@ from fervid.files import write_atomically
 PAGE = "index.html"
 
 
-def write_report(evaluation: Evaluation, folder: str | Path, *, corruptions: CorruptionBenchmark | None = None) -> Path:
+def write_report(
+    evaluation: Evaluation,
+    folder: str | Path,
+    *,
+    corruptions: CorruptionBenchmark | None = None,
+    examples: Examples | None = None,
+    home: str = "",
+) -> Path:
     """Write ``index.html`` (self-contained), ``report.json``, ``classification_report.csv`` and PNG figures.
 
     Args:
         evaluation: what to show.
         folder: made if absent; files of the same names are replaced, each whole or not at all.
         corruptions: shown as well, with ``corruptions.csv`` and ``corruptions.png``.
+        examples: shown on the page as well, which must not be published then; in no other file.
+        home: relative address of the comparison that the page is part of; empty when there is none.
 
     Returns:
         The path of the page.
@@ -43,24 +57,65 @@ def write_report(evaluation: Evaluation, folder: str | Path, *, corruptions: Cor
             for what, draw in (("confusion_matrix", draw_confusion_matrix), ("reliability", draw_reliability))
         },
         "risk_coverage.png": draw_risk_coverage(evaluation),
-        PAGE: build_page(evaluation, corruptions).encode(),
+        PAGE: build_page(evaluation, corruptions, examples, home=home).encode(),
     }
     if corruptions is not None:
         files["corruptions.csv"] = format_corruptions(corruptions).encode()
         files["corruptions.png"] = draw_corruption_map(corruptions)
-    try:
-        for name, data in files.items():
-            with write_atomically(Path(folder) / name) as part:
-                part.write_bytes(data)
-    except OSError as error:
-        raise _unwritable(folder, error) from None
-    return Path(folder) / PAGE
+    return _write_files(Path(folder), files)
+
+
+def write_comparison(comparison: Comparison, folder: str | Path, *, examples: Sequence[Examples] = ()) -> Path:
+    """Write ``index.html`` and ``report.json`` of the comparison, and each model's report in a folder beside them.
+
+    Args:
+        comparison: what to show.
+        folder: made if absent; files of the same names are replaced, each whole or not at all.
+        examples: each model's, in the same order, or none; see :func:`write_report`.
+
+    Returns:
+        The path of the comparison's page.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
+    _make_folder(Path(folder))
+    places = name_folders(comparison.names)
+    for i, (evaluation, place) in enumerate(zip(comparison.evaluations, places, strict=True)):
+        write_report(
+            evaluation,
+            Path(folder) / place,
+            corruptions=comparison.corruptions[i] if comparison.corruptions else None,
+            examples=examples[i] if examples else None,
+            home=f"../{PAGE}",
+        )
+    page = build_comparison_page(comparison, [f"{place}/{PAGE}" for place in places])
+    return _write_files(Path(folder), {"report.json": format_comparison_json(comparison).encode(), PAGE: page.encode()})
+
+
+def name_folders(names: Sequence[str]) -> list[str]:
+    """A folder for each model: its name where every system allows it, and no two alike, whatever their case."""
+    folders: list[str] = []
+    for name in names:
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "model"
+        folder, taken = plain, {other.lower() for other in folders}
+        for number in range(2, len(names) + 2):
+            if folder.lower() not in taken:
+                break
+            folder = f"{plain}-{number}"
+        folders.append(folder)
+    return folders
 
 
 def format_json(evaluation: Evaluation, corruptions: CorruptionBenchmark | None = None) -> str:
     """The evaluation as JSON text, the same bytes for the same evaluation; ``corruptions`` under that key."""
     extra = {} if corruptions is None else {"corruptions": corruptions.to_dict()}
     return json.dumps(evaluation.to_dict() | extra, indent=2, ensure_ascii=False) + "\n"
+
+
+def format_comparison_json(comparison: Comparison) -> str:
+    """The comparison as JSON text, the same bytes for the same comparison."""
+    return json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False) + "\n"
 
 
 def format_classification_report(evaluation: Evaluation) -> str:
@@ -93,6 +148,17 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(folder, error) from None
+
+
+def _write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
+    """Write the page last of all, and give its path."""
+    try:
+        for name, data in sorted(files.items(), key=lambda file: file[0] == PAGE):
+            with write_atomically(folder / name) as part:
+                part.write_bytes(data)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    return folder / PAGE
 
 
 def _unwritable(folder: str | Path, error: OSError) -> InputError:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from fervid.emotions import Emotion
 from fervid.evaluation.evaluation import Evaluation
 from fervid.evaluation.heads import Estimate, HeadEvaluation
 from fervid.evaluation.robustness import HEADS, CorruptionBenchmark, TruthName
+
+Better = Literal["higher", "lower", ""]
+"""Which way a figure improves; empty where it is a matter of taste."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,11 @@ class Cell:
         return f"{self.value} ({self.interval})" if self.interval else self.value
 
     @property
+    def number(self) -> float | None:
+        """The value as it is shown, to rank by; None when it is unknown or empty."""
+        return None if self.value in ("", "unknown") else float(self.value.split()[0].replace(",", ""))
+
+    @property
     def short(self) -> str:
         """The value and its margin, for narrow places."""
         return f"{self.value} ± {self.margin}" if self.margin else self.value
@@ -44,12 +52,14 @@ class SummaryRow:
         cells: of the label head, the votes head and the answer, as :attr:`.evaluation.Evaluation.heads` orders them.
         n: the faces it rests on as text; empty when unknown.
         meaning: what it says, in a few plain words.
+        better: which way it improves.
     """
 
     name: str
     cells: tuple[Cell, ...]
     n: str
     meaning: str
+    better: Better = "higher"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +101,27 @@ def summarise(evaluation: Evaluation) -> list[SummaryRow]:
             percent=False,
         ),
         SummaryRow(
-            "ECE", tuple(Cell(f"{h.ece:.3f}") for h in e.heads), n, "mean gap between confidence and accuracy"
+            "ECE", tuple(Cell(f"{h.ece:.3f}") for h in e.heads), n, "mean gap between confidence and accuracy",
+            "lower",
         ),
-        _make_row("NLL", [h.nll for h in e.heads], "surprise at the label, nats; lower is better", percent=False),
+        _make_row(
+            "NLL", [h.nll for h in e.heads], "surprise at the label, nats; lower is better", percent=False,
+            better="lower",
+        ),
         SummaryRow(
-            "AURC", tuple(Cell(f"{h.aurc:.3f}") for h in e.heads), n, "error averaged over every share answered"
+            "AURC", tuple(Cell(f"{h.aurc:.3f}") for h in e.heads), n, "error averaged over every share answered",
+            "lower",
         ),
-        SummaryRow("uncertain", (Cell(), Cell(), format_estimate(e.uncertain)), n, f"confidence below {threshold}"),
+        SummaryRow(
+            "uncertain", (Cell(), Cell(), format_estimate(e.uncertain)), n, f"confidence below {threshold}", ""
+        ),
         SummaryRow(
             "when certain", (Cell(), Cell(), format_estimate(e.certain)), _count(e.certain),
-            f"accuracy at a confidence of {threshold} or more",
+            f"accuracy at a confidence of {threshold} or more", "",
         ),
         SummaryRow(
             "… by majority", (Cell(), Cell(), format_estimate(e.certain_majority)), _count(e.certain_majority),
-            "the same, against what most of ten people saw",
+            "the same, against what most of ten people saw", "",
         ),
     ]  # fmt: skip
 
@@ -123,7 +140,7 @@ def summarise_corruptions(benchmark: CorruptionBenchmark) -> list[SummaryRow]:
             rows += [
                 _make_row(f"{name}, clean", [m.clean for m in measures], f"the faces as they are, {meaning}"),
                 _make_row("… corrupted", [m.mean for m in measures], "mean of eight corruptions in three strengths"),
-                SummaryRow("… points lost", lost, _count(measures[0].drop), "the difference; lower is better"),
+                SummaryRow("… points lost", lost, _count(measures[0].drop), "the difference; lower is better", "lower"),
             ]
     return rows
 
@@ -172,9 +189,16 @@ def format_estimate(estimate: Estimate | None, *, percent: bool = True) -> Cell:
     return Cell(f"{estimate.value:.3f}", f"{estimate.low:.3f}–{estimate.high:.3f}", f"{half:.3f}")
 
 
-def _make_row(name: str, estimates: Sequence[Estimate | None], meaning: str, *, percent: bool = True) -> SummaryRow:
+def _make_row(
+    name: str,
+    estimates: Sequence[Estimate | None],
+    meaning: str,
+    *,
+    percent: bool = True,
+    better: Better = "higher",
+) -> SummaryRow:
     cells = tuple(format_estimate(estimate, percent=percent) for estimate in estimates)
-    return SummaryRow(name, cells, _count(estimates[0]), meaning)
+    return SummaryRow(name, cells, _count(estimates[0]), meaning, better)
 
 
 def _format_points(estimate: Estimate) -> tuple[str, str]:
