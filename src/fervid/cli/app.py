@@ -11,6 +11,7 @@ from fervid.cli.data import data_app
 from fervid.cli.demo import demo
 from fervid.cli.doctor import doctor
 from fervid.cli.evaluate import evaluate
+from fervid.cli.export import export
 from fervid.cli.image import image
 from fervid.cli.models import models_app
 from fervid.cli.terminal import INTERRUPTED, exit_status, print_error
@@ -30,6 +31,7 @@ app.command()(image)
 app.add_typer(data_app, name="data")
 app.command()(train)
 app.command()(evaluate)
+app.command()(export)
 app.command()(benchmark)
 app.add_typer(models_app, name="models")
 app.command()(doctor)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from fervid.cli.terminal import INTERRUPTED, print_note, show_progress, stderr, stdout
+from fervid.cli.export import print_export
+from fervid.cli.terminal import INTERRUPTED, print_note, show_progress, stderr
 from fervid.emotions import emotions_for
 from fervid.errors import MissingExtraError
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fervid.training.expressions.config import TrainingConfig
-    from fervid.training.expressions.export import ExportedModel
     from fervid.training.expressions.loop import Progress
 
 RUNS: Final = Path("training-runs")
@@ -76,7 +76,7 @@ def train(
         with show_training() as on_progress:
             network = train_network(recipe, faces, folder, device=device, threads=threads, on_progress=on_progress)
         print_note("exporting, and checking the file against torch")
-        exported = export_onnx(network, faces, folder / f"{recipe.name}.onnx")
+        exported = export_onnx(network, faces, folder / f"{recipe.name}.onnx", precision=recipe.export.precision)
     except KeyboardInterrupt:
         kept = len(read_metrics(folder))
         again = ["fervid", "train", str(config), "--data", str(data), "-o", str(folder)]
@@ -86,7 +86,7 @@ def train(
         print_note(f"interrupted; {kept} of {recipe.schedule.epochs} epochs are kept. Continue with:")
         print_note(f"  {shlex.join(again)}")
         raise typer.Exit(INTERRUPTED) from None
-    print_result(exported, len(faces.validation_emotions))
+    print_export(exported, len(faces.validation_emotions))
 
 
 def override_labels(recipe: TrainingConfig, labels: int | None) -> TrainingConfig:
@@ -156,25 +156,3 @@ def format_duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def print_result(exported: ExportedModel, public_faces: int) -> None:
-    """What came of the run, on stdout."""
-    spec, parity = exported.spec, exported.parity
-    rows = (
-        ("model", str(exported.path)),
-        ("size", f"{exported.size_bytes / 1e6:.2f} MB ({exported.size_bytes:,} bytes, weights as {parity.precision})"),
-        ("labels", ", ".join(spec.labels)),
-        ("PublicTest", f"{exported.public_accuracy * 100:.2f} % of {public_faces:,} faces"),
-        ("calibration", f"temperatures {spec.temperature:g} and {spec.votes_temperature:g}"),
-        ("answer", f"{1 - spec.blend:.2f} × label head + {spec.blend:.2f} × votes head"),
-        ("threshold", f'{spec.threshold:g}: an answer less sure is "uncertain"'),
-        (
-            "checked",
-            f"{parity.faces} faces in ONNX Runtime: every answer as in torch, probabilities within "
-            f"{parity.max_difference:.0e}; {parity.trained_difference:.0e} from the weights before rounding",
-        ),
-    )
-    console = stdout()
-    for name, text in rows:
-        console.print(f"{name:12}{text}", markup=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,9 +42,20 @@ def claim_folder(config: TrainingConfig, folder: Path) -> None:
 
 
 def check_folder(config: TrainingConfig, folder: Path) -> None:
-    """Raise ConfigError when the folder holds a run of another recipe; leave it as it is."""
-    if (folder / CONFIG_FILE).exists() and read_config(folder) != config:
+    """Raise ConfigError when the folder holds a run of another recipe; leave it as it is.
+
+    A run may be exported as another recipe says: that changes nothing of the run.
+    """
+    if (folder / CONFIG_FILE).exists() and replace(read_config(folder), export=config.export) != config:
         raise ConfigError(f"{folder} holds a run of another recipe", advice="Give another folder with -o.")
+
+
+def check_data(folder: Path, digest: str) -> None:
+    """Raise ConfigError when the folder's run saw other faces than those of this :attr:`.data.TrainingData.digest`."""
+    checkpoint = load_checkpoint(folder, torch.device("cpu"))
+    facts = checkpoint.get("facts", {}) if checkpoint is not None else {}
+    if facts.get("data", digest) != digest:
+        raise ConfigError(f"{folder} holds a run on other data", advice="Give the faces that it was trained with.")
 
 
 def read_config(folder: Path) -> TrainingConfig:

@@ -7,13 +7,16 @@ import tomllib
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from fervid.errors import ConfigError
 from fervid.training.expressions.tables import build_dataclass
 
 PADDINGS: Final = ("border", "reflection", "zeros")
 """What may lie beyond the edge of a face's picture, by torch's names."""
+
+Precision = Literal["float16", "float32", "int8"]
+"""How an exported file stores its weights; with int8 it computes in integers too, see :mod:`.quantisation`."""
 
 SHORTCUTS: Final = ("average", "max")
 """How a shortcut can halve the plane."""
@@ -325,6 +328,18 @@ class InputConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportConfig:
+    """The file that the trained network becomes; it has no part in training."""
+
+    precision: Precision = "float16"
+
+    def __post_init__(self) -> None:
+        known = typing.get_args(Precision)
+        if self.precision not in known:
+            raise ConfigError(f"export.precision is {self.precision!r}", advice=f"Use one of: {', '.join(known)}.")
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingConfig:
     """One recipe.
 
@@ -348,6 +363,7 @@ class TrainingConfig:
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     distillation: DistillationConfig = field(default_factory=DistillationConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
 
     def __post_init__(self) -> None:
         if self.labels not in (6, 7):

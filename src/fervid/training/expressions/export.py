@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 import fervid
@@ -21,9 +22,11 @@ from fervid.evaluation.fitting import choose_threshold, fit_blend, fit_temperatu
 from fervid.evaluation.metrics import accuracy
 from fervid.files import write_atomically
 from fervid.models.spec import ModelSpec
-from fervid.training.expressions.data import TrainingData
-from fervid.training.expressions.graph import Precision, build_model, fold_norms, round_weights
+from fervid.training.expressions.config import Precision
+from fervid.training.expressions.data import TrainingData, prepare_inputs
+from fervid.training.expressions.graph import FloatPrecision, build_model, fold_norms, replace_spec, round_weights
 from fervid.training.expressions.network import ExpressionNetwork
+from fervid.training.expressions.quantisation import Logits, quantise_model, run_model
 from fervid.training.expressions.validation import predict
 
 PARITY_FACES: Final = 512
@@ -35,6 +38,21 @@ TOLERANCE: Final = 1e-4
 ROUNDING_TOLERANCE: Final = 0.02
 """Largest difference that storing the weights as float16 may make to a probability."""
 
+INTEGER_TOLERANCE: Final = 0.03
+"""Largest difference of a probability between integer arithmetic and the same file computed in floating point.
+
+They differ where a sum lies so near the middle between two steps that they round it to different ones.
+"""
+
+AGREEMENT: Final = 0.9
+"""Least share of faces for which int8 must name the emotion that the trained network names."""
+
+LOSS_TOLERANCE: Final = 0.01
+"""Largest part of PublicTest by which int8 may answer worse than the trained network."""
+
+CALIBRATION_FACES: Final = 512
+"""Training faces on which int8's ranges are measured."""
+
 _CPU: Final = torch.device("cpu")
 
 
@@ -45,8 +63,9 @@ class Parity:
     Attributes:
         faces: compared.
         precision: how the file stores its weights.
-        max_difference: largest difference between ONNX Runtime and torch with the weights that the file stores.
-        trained_difference: the same against the network as it was trained; with float16 storage, what rounding costs.
+        max_difference: largest difference between ONNX Runtime and what the file says: torch with the weights that it
+            stores, or for int8 the same graph computed in floating point.
+        trained_difference: the same against the network as it was trained: what rounding costs.
         trained_agreement: share of the faces for which file and trained network name the same emotion.
     """
 
@@ -65,7 +84,8 @@ class ExportedModel:
         path: where it lies.
         size_bytes: of the file.
         spec: its contract.
-        public_accuracy: on PublicTest, of the weights that the file stores.
+        public_accuracy: of the label head on PublicTest, with the weights that the file stores.
+        trained_accuracy: the same of the network as it was trained.
         parity: how close it comes to the trained network.
     """
 
@@ -73,6 +93,7 @@ class ExportedModel:
     size_bytes: int
     spec: ModelSpec
     public_accuracy: float
+    trained_accuracy: float
     parity: Parity
 
 
@@ -87,25 +108,47 @@ def export_onnx(
 
     Args:
         network: as :func:`.loop.train` returns it.
-        data: that it was trained with; PublicTest calibrates it.
+        data: that it was trained with; PublicTest calibrates it, and for int8 some Training faces too.
         path: of the file.
-        precision: how the weights are stored: ``float16`` (2 bytes a weight) or ``float32``.
+        precision: how the weights are stored: ``float16`` (2 bytes a weight), ``float32``, or ``int8`` (1 byte, and
+            integer arithmetic, see :mod:`.quantisation`).
 
     Raises:
         ModelError: a weight does not fit into float16.
-        ContractError: ONNX Runtime gives other answers than torch.
+        ContractError: ONNX Runtime gives other answers than torch, or int8 costs too much accuracy.
     """
-    stored = _stored_network(network, precision)
-    emotion_logits, vote_logits = predict(stored, data.validation_inputs, _CPU)
-    spec = calibrate(emotion_logits, vote_logits, data)
-    model = build_model(stored, spec, precision=precision, producer=fervid.__version__)
+    labels, producer = data.validation_emotions, fervid.__version__
+    folded = fold_norms(network)
+    trained = predict(folded, data.validation_inputs, _CPU)
+    if precision == "int8":
+        model = build_model(folded, data.spec, precision="float32", producer=producer)
+        model = quantise_model(model, calibration_inputs(data))
+        logits = run_model(model, _to_numpy(data.validation_inputs))
+        spec = calibrate(*logits, data)
+        replace_spec(model, spec)
+    else:
+        stored = _stored_network(folded, precision)
+        logits = trained if precision == "float32" else predict(stored, data.validation_inputs, _CPU)
+        spec = calibrate(*logits, data)
+        model = build_model(stored, spec, precision=precision, producer=producer)
+    public_accuracy, trained_accuracy = (accuracy(softmax(head), labels) for head, _ in (logits, trained))
+    if precision == "int8" and trained_accuracy - public_accuracy > LOSS_TOLERANCE:
+        raise ContractError(
+            f"int8 answers {public_accuracy:.2%} of PublicTest rightly, the network {trained_accuracy:.2%}",
+            advice="Export as float16.",
+        )
     content = model.SerializeToString(deterministic=True)
+    compared = data.validation_inputs if precision == "int8" else data.validation_inputs[:PARITY_FACES]
     with write_atomically(path) as part:
         part.write_bytes(content)
-        parity = check_parity(network, part, data.validation_inputs[:PARITY_FACES])
-    return ExportedModel(
-        Path(path), len(content), spec, accuracy(softmax(emotion_logits), data.validation_emotions), parity
-    )
+        parity = check_parity(network, part, compared)
+    return ExportedModel(Path(path), len(content), spec, public_accuracy, trained_accuracy, parity)
+
+
+def calibration_inputs(data: TrainingData) -> NDArray[np.float32]:
+    """``(N, 1, S, S)`` inputs from Training faces that are spread evenly over the split, as the product sees them."""
+    rows = np.linspace(0, len(data.images) - 1, min(CALIBRATION_FACES, len(data.images))).astype(np.int64)
+    return _to_numpy(prepare_inputs(data.images[torch.from_numpy(rows)].numpy(), data.spec))
 
 
 def calibrate(
@@ -150,9 +193,12 @@ def check_parity(network: ExpressionNetwork, path: str | Path, inputs: Tensor) -
     """Compare a file, as fervid runs it, with the network it was exported from.
 
     A file that stores float16 is held against the network whose weights are rounded alike, so that one tolerance serves
-    both kinds: every face gets the same emotion, and no probability differs by more than 1e-4. The network as it was
-    trained is compared too; there, when the file stores float16, a probability may differ by 0.02: far more than
+    both kinds of float: every face gets the same emotion, and no probability differs by more than 1e-4. The network as
+    it was trained is compared too; there, when the file stores float16, a probability may differ by 0.02: far more than
     rounding costs and far less than a wrong translation.
+
+    A file of int8 is held against itself computed in floating point, on the first 512 faces: sums that do not fit into
+    an integer of the processor would show there. Of the trained network's answers it must give nine in ten.
 
     Args:
         network: as :func:`.loop.train` returns it.
@@ -164,36 +210,48 @@ def check_parity(network: ExpressionNetwork, path: str | Path, inputs: Tensor) -
         ModelError: the file cannot be loaded.
     """
     classifier = Classifier(Path(path).resolve())
-    answer = classifier.predict_inputs(inputs.contiguous(memory_format=torch.contiguous_format).numpy())
-    precision = _stored_precision(path)
-    spec = classifier.spec
+    arrays = _to_numpy(inputs)
+    answer = classifier.predict_inputs(arrays)
+    model = onnx.load(path)
+    precision, spec = _stored_precision(model), classifier.spec
 
-    def differences(reference: ExpressionNetwork) -> tuple[float, float]:
-        emotion_logits, vote_logits = predict(reference, inputs, _CPU)
-        emotions = softmax(emotion_logits, spec.temperature)
-        votes = softmax(vote_logits, spec.votes_temperature)
-        largest = max(np.abs(emotions - answer.label_probabilities).max(), np.abs(votes - answer.votes).max())
-        same = emotions.argmax(axis=1) == answer.label_probabilities.argmax(axis=1)
+    def compare(reference: Logits) -> tuple[float, float]:
+        emotions, votes = softmax(reference[0], spec.temperature), softmax(reference[1], spec.votes_temperature)
+        mine = answer[: len(emotions)]
+        largest = max(np.abs(emotions - mine.label_probabilities).max(), np.abs(votes - mine.votes).max())
+        same = emotions.argmax(axis=1) == mine.label_probabilities.argmax(axis=1)
         return float(largest), float(same.mean())
 
-    difference, agreement = differences(_stored_network(network, precision))
-    trained_difference, trained_agreement = differences(network)
-    trained_tolerance = ROUNDING_TOLERANCE if precision == "float16" else TOLERANCE
-    if not (difference <= TOLERANCE and agreement == 1.0 and trained_difference <= trained_tolerance):
+    trained_difference, trained_agreement = compare(predict(network, inputs, _CPU))
+    if precision == "int8":
+        difference, _ = compare(run_model(model, arrays[:PARITY_FACES], as_written=True))
+        good = difference <= INTEGER_TOLERANCE and trained_agreement >= AGREEMENT
+    else:
+        stored = _stored_network(fold_norms(network), precision)
+        difference, agreement = compare(predict(stored, inputs, _CPU))
+        tolerance = ROUNDING_TOLERANCE if precision == "float16" else TOLERANCE
+        good = difference <= TOLERANCE and agreement == 1.0 and trained_difference <= tolerance
+    if not good:
         raise ContractError(
-            f"ONNX Runtime and torch differ on {len(inputs)} faces: {1 - agreement:.2%} get another emotion, "
+            f"ONNX Runtime and torch differ on {len(inputs)} faces: {1 - trained_agreement:.2%} get another emotion, "
             f"probabilities differ by up to {difference:.1e} ({trained_difference:.1e} from the trained network)",
             advice="The file is of no use; this is a fault of the exporter or of the runtime.",
         )
     return Parity(len(inputs), precision, difference, trained_difference, trained_agreement)
 
 
-def _stored_network(network: ExpressionNetwork, precision: Precision) -> ExpressionNetwork:
-    """The network with exactly the weights that a file of that precision holds, on the CPU."""
-    folded = fold_norms(network)
+def _stored_network(folded: ExpressionNetwork, precision: FloatPrecision) -> ExpressionNetwork:
+    """The network with exactly the weights that a file of that precision holds."""
     return round_weights(folded) if precision == "float16" else folded
 
 
-def _stored_precision(path: str | Path) -> Precision:
-    types = {tensor.data_type for tensor in onnx.load(path).graph.initializer}
+def _stored_precision(model: onnx.ModelProto) -> Precision:
+    types = {tensor.data_type for tensor in model.graph.initializer}
+    if onnx.TensorProto.INT8 in types:
+        return "int8"
     return "float16" if onnx.TensorProto.FLOAT16 in types else "float32"
+
+
+def _to_numpy(inputs: Tensor) -> NDArray[np.float32]:
+    """As ONNX Runtime wants them: channels first in memory too."""
+    return inputs.contiguous(memory_format=torch.contiguous_format).numpy()

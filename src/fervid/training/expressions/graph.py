@@ -26,7 +26,7 @@ from fervid.errors import ModelError
 from fervid.models.spec import EVIDENCE_OUTPUTS, INPUT, LOGIT_OUTPUTS, Layer, ModelSpec, layers_to_metadata
 from fervid.training.expressions.network import ExpressionNetwork, ResidualBlock, SqueezeExcitation
 
-Precision = Literal["float16", "float32"]
+FloatPrecision = Literal["float16", "float32"]
 
 OPSET: Final = 17
 IR_VERSION: Final = 8
@@ -72,7 +72,9 @@ def round_weights(network: ExpressionNetwork) -> ExpressionNetwork:
     return rounded
 
 
-def build_model(folded: ExpressionNetwork, spec: ModelSpec, *, precision: Precision, producer: str) -> onnx.ModelProto:
+def build_model(
+    folded: ExpressionNetwork, spec: ModelSpec, *, precision: FloatPrecision, producer: str
+) -> onnx.ModelProto:
     """The ONNX model of a network without norms, checked, with spec and layer table in its metadata.
 
     Args:
@@ -121,6 +123,12 @@ def build_model(folded: ExpressionNetwork, spec: ModelSpec, *, precision: Precis
     return model
 
 
+def replace_spec(model: onnx.ModelProto, spec: ModelSpec) -> None:
+    """Write another spec into a model's metadata; the layer table stays."""
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    helper.set_model_props(model, metadata | spec.to_metadata())
+
+
 def tabulate_layers(model: onnx.ModelProto) -> list[Layer]:
     """One row per operation for a batch of one: shape, parameters, floating-point operations.
 
@@ -155,7 +163,7 @@ def tabulate_layers(model: onnx.ModelProto) -> list[Layer]:
 class _Graph:
     """Nodes and weights as they are added; every method returns the name of what its operation gives."""
 
-    def __init__(self, precision: Precision) -> None:
+    def __init__(self, precision: FloatPrecision) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
         self._precision = precision

@@ -46,6 +46,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if len(value) != len(inner):
             raise ConfigError(f"{where} has {len(value)} values, not {len(inner)}")
         return tuple(_convert(h, v, where) for h, v in zip(inner, value, strict=True))
+    if typing.get_origin(hint) is typing.Literal:
+        hint = str  # which strings, the dataclass says
     accepted = (int, float) if hint is float else (hint,)
     if type(value) not in accepted:  # an exact match: True is no number
         raise ConfigError(f"{where} is {value!r}, not of type {hint.__name__}")
