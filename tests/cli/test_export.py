@@ -1,0 +1,152 @@
+# ruff: noqa: E402  (torch is looked for before what needs it)
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+pytest.importorskip("torch", reason="training needs torch: pip install 'fervid[train]'")
+pytest.importorskip("pyarrow", reason="reading faces needs pyarrow: pip install 'fervid[data]'")
+pytestmark = pytest.mark.training
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fervid.classification.classifier import Classifier
+from fervid.cli.app import app
+from fervid.errors import ConfigError, FervidError, MissingExtraError
+from fervid.training.expressions.checkpoint import read_config
+
+RECIPE = """
+name = "tiny"
+[input]
+size = 24
+[network]
+stem = 8
+stem_strides = [2, 1]
+widths = [16, 32]
+depths = [1, 1]
+shortcut = "max"
+attention = [false, true]
+dropout = 0.0
+[schedule]
+stages = [{ epochs = 6, size = 24 }]
+batch_size = 32
+learning_rate = 0.05
+ema = 0.8
+[augmentation]
+scale = [0.95, 1.0]
+shift = 0.02
+rotation = 2.0
+erase = 0.0
+"""
+ROWS = {"Training": 320, "PublicTest": 256, "PrivateTest": 8}
+
+
+def write_faces(path: Path, seed: int) -> Path:
+    """Each emotion is a symmetric pattern under noise: learned in seconds, and with margins that rounding keeps."""
+    rng = np.random.default_rng(seed)
+    usage = [split for split, count in ROWS.items() for _ in range(count)]
+    coarse = np.random.default_rng(7).uniform(40, 215, (7, 6, 3))
+    patterns = np.kron(np.concatenate([coarse, coarse[:, :, ::-1]], axis=2), np.ones((8, 8)))
+    emotions = [row % 7 for row in range(len(usage))]
+    images = []
+    for emotion in emotions:
+        encoded = io.BytesIO()
+        noisy = np.clip(patterns[emotion] + rng.normal(0, 20, (48, 48)), 0, 255).astype(np.uint8)
+        Image.fromarray(noisy).save(encoded, "PNG")
+        images.append(encoded.getvalue())
+    pq.write_table(pa.table({"image": images, "emotion": pa.array(emotions, pa.int8()), "Usage": usage}), path)
+    return path
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, [*map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_faces(tmp_path_factory.mktemp("faces") / "faces.parquet", seed=0)
+
+
+@pytest.fixture(scope="module")
+def finished(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run, which exported float16."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    recipe = folder.parent / "tiny.toml"
+    recipe.write_text(RECIPE, encoding="utf-8")
+    done = run("train", recipe, "--data", faces, "-o", folder, "--device", "cpu", "--threads", "1")
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+def test_a_run_is_exported_in_every_precision(finished: Path, faces: Path, tmp_path: Path) -> None:
+    sizes = {}
+    for precision in ("float32", "float16", "int8"):
+        path = tmp_path / f"{precision}.onnx"
+        done = run("export", finished, "--data", faces, "-o", path, "--precision", precision)
+        assert done.exit_code == 0, done.output
+        assert f"{path.stat().st_size:,} bytes, weights as {precision}" in done.stdout
+        assert "% of 256 faces" in done.stdout
+        assert ("before rounding" in done.stdout.split("calibration")[0]) == (precision == "int8")
+        assert "checking the file" in done.stderr
+        assert Classifier(path).spec.name == "tiny"
+        sizes[precision] = path.stat().st_size
+    assert sizes["int8"] < sizes["float32"]
+    assert sizes["float16"] < sizes["float32"]
+    assert (tmp_path / "float16.onnx").read_bytes() == (finished / "tiny.onnx").read_bytes()
+
+
+def test_the_recipe_says_the_precision(finished: Path, faces: Path, tmp_path: Path) -> None:
+    recipe, folder = tmp_path / "tiny.toml", tmp_path / "run"
+    recipe.write_text(RECIPE + '[export]\nprecision = "int8"\n', encoding="utf-8")
+    shutil.copytree(finished, folder)
+    again = run("train", recipe, "--data", faces, "-o", folder)  # the same run, exported in another way
+    assert again.exit_code == 0, again.output
+    assert "the run is finished" in again.stderr
+    assert "weights as int8" in again.stdout
+    assert read_config(folder).export.precision == "float16"  # what the run began with
+
+    explicit = run("export", folder, "--data", faces, "-o", tmp_path / "int8.onnx", "--precision", "int8")
+    assert explicit.exit_code == 0, explicit.output
+    assert (tmp_path / "int8.onnx").read_bytes() == (folder / "tiny.onnx").read_bytes()
+    implicit = run("export", folder, "--data", faces, "-o", tmp_path / "float16.onnx")
+    assert "weights as float16" in implicit.stdout
+
+
+def test_what_cannot_be_exported_is_refused(finished: Path, faces: Path, tmp_path: Path) -> None:
+    def fail(*arguments: str | Path) -> FervidError:
+        error = run("export", *arguments, "-o", tmp_path / "new.onnx").exception
+        assert isinstance(error, FervidError), error
+        return error
+
+    nowhere = fail(tmp_path / "nowhere", "--data", faces)
+    assert isinstance(nowhere, ConfigError)
+    assert "cannot read" in nowhere.message
+    others = write_faces(tmp_path / "others.parquet", seed=1)
+    assert "holds a run on other data" in fail(finished, "--data", others).message
+    assert run("export", finished, "--data", faces, "-o", tmp_path / "new.onnx", "--precision", "int4").exit_code == 2
+    assert not (tmp_path / "new.onnx").exists()
+
+
+def test_an_unknown_precision_in_a_recipe_is_refused(faces: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "tiny.toml"
+    for value, message in (('"int4"', "export.precision is 'int4'"), ("8", "export.precision is 8, not of type str")):
+        recipe.write_text(f"{RECIPE}[export]\nprecision = {value}\n", encoding="utf-8")
+        error = run("train", recipe, "--data", faces).exception
+        assert isinstance(error, ConfigError)
+        assert error.message == message
+
+
+def test_a_missing_extra_is_named(finished: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    error = run("export", finished, "--data", "faces.parquet", "-o", tmp_path / "new.onnx").exception
+    assert isinstance(error, MissingExtraError)
+    assert error.advice == "Run: pip install 'fervid[train]'"
+    assert "fervid export" in error.message
