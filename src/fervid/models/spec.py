@@ -21,6 +21,9 @@ LAYERS_KEY: Final = "fervid.layers"
 KERNEL: Final = "triangle"
 """The one resize kernel, :func:`fervid.imaging.crop_resize`."""
 
+TASK: Final = "expression"
+"""Task of a spec that names none; :mod:`fervid.models.detectorspec` has the other."""
+
 INPUT: Final = "faces"
 """Name of the network's input, ``(N, 1, S, S)`` float32: (grey level − mean) / std."""
 
@@ -33,6 +36,18 @@ EVIDENCE_OUTPUTS: Final = ("emotion_evidence", "vote_evidence")
 The mean of a map is the logit, so a map says what each place of the face adds to it (Zhou et al. 2016,
 arXiv:1512.04150). Models exported by others may lack them; then their answers cannot be explained.
 """
+
+
+def find_task(metadata: Mapping[str, str]) -> str | None:
+    """What the network of a file is for: ``expression`` or ``detection``; None when the file carries no spec."""
+    text = metadata.get(SPEC_KEY)
+    if text is None:
+        return None
+    try:
+        table = json.loads(text)
+    except ValueError:
+        return TASK  # damaged; reading it will say so
+    return str(table.get("task", TASK)) if isinstance(table, dict) else TASK
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +110,18 @@ class ModelSpec:
         """Read the spec of a file; ``name`` stands for it in errors.
 
         Raises:
-            ContractError: the file carries no spec, or one that this version does not understand.
+            ContractError: the file carries no spec, one of another task, or one that this version does not understand.
         """
         text = metadata.get(SPEC_KEY)
         if text is None:
             raise ContractError(
                 f"{name} carries no {SPEC_KEY}", advice="Use a model exported by fervid train, or a bundled one."
+            )
+        task = find_task(metadata)
+        if task != TASK:
+            raise ContractError(
+                f"{name} is no expression network; its task is {task}",
+                advice="fervid models list shows what is what; a detector's file goes to detector or --detector.",
             )
         try:
             table = json.loads(text)
