@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS, Emotion
 from fervid.errors import ImageError, UsageError
-from fervid.results import Analysis, Box, Distribution, Evidence, Face, Failure, Quality
+from fervid.results import Analysis, Box, Distribution, Evidence, Face, Failure, Frame, Quality
 
 
 @st.composite
@@ -34,6 +35,7 @@ def faces(draw: st.DrawFn, labels: tuple[Emotion, ...]) -> Face:
         landmarks=None if landmarks is None else np.array(landmarks),
         quality=draw(st.none() | st.builds(Quality, st.floats(1, 500), st.floats(0, 1e4), st.none() | angles)),
         track_id=draw(st.none() | st.integers(0, 1000)),
+        smoothed=draw(st.none() | distributions(labels)),
     )  # fmt: skip
 
 
@@ -47,6 +49,48 @@ def test_an_analysis_survives_json(found: list[Face]) -> None:
     for face, other in zip(analysis.faces, again.faces, strict=True):
         assert other.box.x1 == pytest.approx(face.box.x1, abs=0.005)
         assert other.probabilities.array == pytest.approx(face.probabilities.array, abs=1e-6)
+
+
+@given(st.lists(faces(EMOTIONS), max_size=2), st.integers(0, 10**6), st.floats(0, 10**5))
+def test_a_frame_survives_json(found: list[Face], index: int, time_s: float) -> None:
+    frame = Frame(tuple(found), (640, 480), "base@0123456789ab", "haar", "a.mp4", index=index, time_s=time_s)
+    text = json.dumps(frame.to_dict(), allow_nan=False)
+    again = Frame.from_dict(json.loads(text))
+    assert json.dumps(again.to_dict()) == text
+    assert again.index == index
+    assert again.time_s == pytest.approx(time_s, abs=1e-6)
+    assert again.faces == frame.faces
+    assert again.size == (640, 480)
+
+
+def test_a_frame_is_an_analysis_with_a_place_in_time() -> None:
+    frame = Frame((), (4, 3), "m", "haar", index=7, time_s=0.25)
+    assert isinstance(frame, Analysis)
+    assert frame != Frame((), (4, 3), "m", "haar", index=8, time_s=0.25)
+    assert frame == Frame((), (4, 3), "m", "haar", timings_ms={"detect": 1.0}, index=7, time_s=0.25)
+    data = frame.to_dict()
+    assert (data["frame"], data["time_s"]) == (7, 0.25)
+    assert Analysis.from_dict(data) == Analysis((), (4, 3), "m", "haar")
+    with pytest.raises(UsageError, match="of a photo"):
+        Frame.from_dict(Analysis((), (4, 3), "m", "haar").to_dict())
+
+
+@pytest.mark.parametrize(("index", "time_s"), [(-1, 0.0), (0, math.nan), (0, math.inf)])
+def test_impossible_frames_are_refused(index: int, time_s: float) -> None:
+    with pytest.raises(UsageError, match="frame"):
+        Frame((), (4, 3), "m", "haar", index=index, time_s=time_s)
+
+
+def test_the_label_comes_from_the_smoothed_probabilities_where_they_are() -> None:
+    face = make_face()
+    assert face.basis is face.probabilities
+    assert "smoothed" not in face.to_dict()
+    happy = Distribution(EMOTIONS, [0, 0, 0, 1, 0, 0, 0])
+    steady = dataclasses.replace(face, emotion=Emotion.HAPPY, confidence=1.0, smoothed=happy)
+    assert steady.basis is happy
+    assert steady.probabilities == face.probabilities
+    assert steady.to_dict()["smoothed"]["happy"] == 1
+    assert Face.from_dict(steady.to_dict()) == steady != face
 
 
 def test_json_of_another_schema_is_refused() -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )
     from fervid.imaging import load_image, save_image
     from fervid.pipeline import Analyzer, analyze
-    from fervid.results import Analysis, Box, Distribution, Evidence, Face, Failure, Quality
+    from fervid.results import Analysis, Box, Distribution, Evidence, Face, Failure, Frame, Quality
 
 _HOMES = {
     "Analysis": "fervid.results",
@@ -48,6 +48,7 @@ _HOMES = {
     "Evidence": "fervid.results",
     "Face": "fervid.results",
     "Failure": "fervid.results",
+    "Frame": "fervid.results",
     "FervidError": "fervid.errors",
     "ImageError": "fervid.errors",
     "InputError": "fervid.errors",
@@ -84,6 +85,7 @@ __all__ = [
     "Face",
     "Failure",
     "FervidError",
+    "Frame",
     "ImageError",
     "InputError",
     "IntegrityError",

@@ -209,14 +209,17 @@ class Face:
         box: where the detector saw the face.
         score: the detector's confidence, 0–1.
         emotion: the most probable emotion, or None when ``confidence`` is below the model's threshold (uncertain).
-        confidence: calibrated probability of the most probable emotion.
-        probabilities: over the seven (or six) emotions.
-        votes: how ten people would vote, over eight expressions (FER+).
+            In a smoothed film the label that has established itself.
+        confidence: calibrated probability of ``emotion``, of the most probable one when it is None.
+        probabilities: over the seven (or six) emotions; what the network says of this picture alone.
+        votes: how ten people would vote, over eight expressions (FER+); of this picture alone.
         landmarks: ``(5, 2)`` float64 px (right eye, left eye, nose, right and left mouth corner; the person's right),
             or None when the detector gives none.
         quality: how readable the face is.
         track_id: the same number for the same person in a film; None in photos.
         evidence: where in the face the answer comes from; None unless it was asked for.
+        smoothed: ``probabilities`` averaged over the last moments of the track; ``emotion`` and ``confidence`` are read
+            from it. None in photos and without smoothing.
     """
 
     box: Box
@@ -229,6 +232,7 @@ class Face:
     quality: Quality | None = None
     track_id: int | None = None
     evidence: Evidence | None = None
+    smoothed: Distribution | None = None
 
     def __post_init__(self) -> None:
         if self.landmarks is not None:
@@ -244,13 +248,17 @@ class Face:
     def __hash__(self) -> int:
         return hash((self.box, self.emotion, self.confidence))
 
+    @property
+    def basis(self) -> Distribution:
+        """What ``emotion`` and ``confidence`` are read from: ``smoothed`` where there is one, else ``probabilities``."""
+        return self.probabilities if self.smoothed is None else self.smoothed
+
     def to_dict(self) -> dict[str, Any]:
         """Plain dict, as JSON carries it; px with two decimals, probabilities with six.
 
-        The key ``evidence`` is there only when the face has some.
+        The keys ``evidence`` and ``smoothed`` are there only when the face has some.
         """
-        box = self.box
-        optional = {} if self.evidence is None else {"evidence": self.evidence.to_dict()}
+        box, optional = self.box, {"evidence": self.evidence, "smoothed": self.smoothed}
         return {
             "box": [round(v, 2) for v in (box.x1, box.y1, box.x2, box.y2)],
             "score": round(self.score, 6),
@@ -261,7 +269,7 @@ class Face:
             "landmarks": None if self.landmarks is None else [[round(x, 2), round(y, 2)] for x, y in self.landmarks],
             "quality": None if self.quality is None else self.quality.to_dict(),
             "track": self.track_id,
-            **optional,
+            **{key: value.to_dict() for key, value in optional.items() if value is not None},
         }
 
     @classmethod
@@ -269,7 +277,7 @@ class Face:
         """The face that :meth:`to_dict` described, up to its rounding."""
         quality = data.get("quality")
         landmarks = data.get("landmarks")
-        evidence = data.get("evidence")
+        evidence, smoothed = data.get("evidence"), data.get("smoothed")
         return cls(
             box=Box(*data["box"]),
             score=data["score"],
@@ -281,6 +289,7 @@ class Face:
             quality=None if quality is None else Quality(**quality),
             track_id=data.get("track"),
             evidence=None if evidence is None else Evidence.from_dict(evidence),
+            smoothed=None if smoothed is None else _read_distribution(smoothed),
         )
 
 
@@ -331,16 +340,51 @@ class Analysis:
         Raises:
             UsageError: the JSON is of another schema.
         """
-        if data.get("schema") != SCHEMA:
-            raise UsageError(f"the schema is {data.get('schema')!r}, not {SCHEMA!r}", advice="Read it with its writer.")
-        width, height = data["size"]
-        return cls(
-            faces=tuple(Face.from_dict(face) for face in data["faces"]),
-            size=(width, height),
-            model=data["model"],
-            detector=data["detector"],
-            source=data["source"],
-        )
+        return cls(**_read_analysis(data))
+
+
+def _read_analysis(data: Mapping[str, Any]) -> dict[str, Any]:
+    if data.get("schema") != SCHEMA:
+        raise UsageError(f"the schema is {data.get('schema')!r}, not {SCHEMA!r}", advice="Read it with its writer.")
+    faces = tuple(Face.from_dict(face) for face in data["faces"])
+    others = {name: data[name] for name in ("model", "detector", "source")}
+    return {"faces": faces, "size": tuple(data["size"]), **others}
+
+
+@dataclass(frozen=True, slots=True)
+class Frame(Analysis):
+    """Every face of one frame of a film.
+
+    Attributes:
+        index: of the frame in its stream, from 0; frames that were not looked at count too.
+        time_s: when the frame is shown, from the stream's timestamps, seconds from the start of the film.
+
+    Raises:
+        UsageError: the index is negative, or the time is not finite.
+    """
+
+    index: int = field(kw_only=True)
+    time_s: float = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.index < 0 or not math.isfinite(self.time_s):
+            raise UsageError(f"frame {self.index} at {self.time_s} s", advice="Give an index from 0, a finite time.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """That of an :class:`Analysis`, and ``frame`` and ``time_s`` (six decimals)."""
+        data = Analysis.to_dict(self)  # super() does not survive slots=True before Python 3.14
+        return {**data, "frame": self.index, "time_s": round(self.time_s, 6)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The frame that :meth:`to_dict` described.
+
+        Raises:
+            UsageError: the JSON is of another schema, or of a photo.
+        """
+        if "frame" not in data:
+            raise UsageError("the JSON is of a photo, not of a frame", advice="Read it with Analysis.from_dict.")
+        return cls(**_read_analysis(data), index=data["frame"], time_s=data["time_s"])
 
 
 @dataclass(frozen=True, slots=True)

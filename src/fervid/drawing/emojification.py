@@ -91,7 +91,7 @@ def _stamp(canvas: Canvas, face: Face, box: Box, tilt_deg: float) -> None:
     window = (max(left, 0), max(top, 0), min(left + side, canvas.width), min(top + side, canvas.height))
     if window[2] <= window[0] or window[3] <= window[1]:
         return
-    emoji = Image.fromarray(render_emoji(face.probabilities, min(side, _LARGEST_RENDER), rotation_deg=tilt_deg))
+    emoji = Image.fromarray(render_emoji(face.basis, min(side, _LARGEST_RENDER), rotation_deg=tilt_deg))
     scale = emoji.width / side
     x1, y1, x2, y2 = (
         min(max(value * scale, 0.0), float(emoji.width))

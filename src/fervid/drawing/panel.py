@@ -41,7 +41,7 @@ class Panel:
     @property
     def footer_box(self) -> Box:
         """The room below the bars, px."""
-        layout = PanelLayout(self.face.probabilities, self.font_px, self.footer)
+        layout = PanelLayout(self.face.basis, self.font_px, self.footer)
         bottom, inset = self.box.y2 - layout.padding, layout.padding
         return Box(self.box.x1 + inset, bottom - layout.row * self.footer, self.box.x2 - inset, bottom)
 
@@ -106,7 +106,7 @@ def choose_panel_font(box: Box, scale: Scale, share: float = 1.0) -> int:
 def _find_room(
     canvas: Canvas, face: Face, box: Box, scale: Scale, font_px: int, footer: float, taken: Sequence[Obstacle]
 ) -> Box | None:
-    layout = PanelLayout(face.probabilities, font_px, footer)
+    layout = PanelLayout(face.basis, font_px, footer)
     if layout.height - layout.row * footer > 1.6 * max(box.height, box.width):
         return None
     for candidate in flank(box, layout.width, layout.height, scale.line(box) * 3):
@@ -121,7 +121,7 @@ def _find_room(
 
 def draw_panel(canvas: Canvas, panel: Panel) -> None:
     """Draw the bars; the footer stays empty."""
-    font_px, probabilities, box = panel.font_px, panel.face.probabilities, panel.box
+    font_px, probabilities, box = panel.font_px, panel.face.basis, panel.box
     layout = PanelLayout(probabilities, font_px, panel.footer)
     canvas.fill(box, INK, radius=font_px * 0.5, opacity=0.8)
     start = box.x1 + layout.padding + layout.names + font_px * 0.5
