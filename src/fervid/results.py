@@ -250,7 +250,7 @@ class Face:
 
     @property
     def basis(self) -> Distribution:
-        """What ``emotion`` and ``confidence`` are read from: ``smoothed`` where there is one, else ``probabilities``."""
+        """What ``emotion`` and ``confidence`` come from: ``smoothed`` where there is some, else ``probabilities``."""
         return self.probabilities if self.smoothed is None else self.smoothed
 
     def to_dict(self) -> dict[str, Any]:
