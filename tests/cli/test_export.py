@@ -12,11 +12,9 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 pytest.importorskip("torch", reason="training needs torch: pip install 'fervid[train]'")
-pytest.importorskip("pyarrow", reason="reading faces needs pyarrow: pip install 'fervid[data]'")
+pa = pytest.importorskip("pyarrow", reason="reading faces needs pyarrow: pip install 'fervid[data]'")
+pq = pytest.importorskip("pyarrow.parquet")
 pytestmark = pytest.mark.training
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from fervid.classification.classifier import Classifier
 from fervid.cli.app import app
