@@ -83,3 +83,10 @@ def load_script() -> Callable[[str], ModuleType]:
         return module
 
     return load
+
+
+@pytest.fixture(scope="session")
+def dots(load_script: Callable[[str], ModuleType]) -> ModuleType:
+    """A detector that takes every red dot for a face, and pictures of dots: tests/dotdetector.py."""
+    pytest.importorskip("onnx")
+    return load_script("tests/dotdetector.py")

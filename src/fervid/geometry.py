@@ -22,24 +22,40 @@ def intersection_over_union(boxes: NDArray[np.floating], others: NDArray[np.floa
     return np.asarray(np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0), dtype=np.float64)
 
 
-def suppress_overlaps(boxes: NDArray[np.floating], scores: NDArray[np.floating], threshold: float) -> list[int]:
+def suppress_overlaps(
+    boxes: NDArray[np.floating], scores: NDArray[np.floating], threshold: float, *, containment: float = 1.0
+) -> list[int]:
     """Greedy non-maximum suppression.
 
     Args:
         boxes: ``(N, 4)``.
         scores: ``(N,)``.
         threshold: a box goes when its IoU with a better one is above this.
+        containment: or when more than this share of the smaller of the two lies in the other.
 
     Returns:
         Indices of the boxes that stay, best first; ties keep their order.
     """
     order = np.argsort(-np.asarray(scores), kind="stable")
-    overlaps = intersection_over_union(boxes, boxes) if len(boxes) else np.zeros((0, 0))
+    table = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
     kept: list[int] = []
-    for index in order.tolist():
-        if all(overlaps[index, other] <= threshold for other in kept):
-            kept.append(index)
+    while len(order):
+        best, order = int(order[0]), order[1:]
+        kept.append(best)
+        rest = table[order]
+        gone = intersection_over_union(table[best : best + 1], rest)[0] > threshold
+        if containment < 1:
+            gone |= _measure_containment(table[best], rest) > containment
+        order = order[~gone]
     return kept
+
+
+def _measure_containment(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``(N,)`` share of the smaller of ``box`` and each of the others that lies in the larger."""
+    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    overlap = np.prod(np.maximum(sides, 0), axis=1)
+    smaller = np.minimum(np.prod(box[2:] - box[:2]), np.prod(others[:, 2:] - others[:, :2], axis=1))
+    return np.asarray(np.divide(overlap, smaller, out=np.zeros_like(overlap), where=smaller > 0), dtype=np.float64)
 
 
 def clip_box(box: Box, width: float, height: float) -> Box:

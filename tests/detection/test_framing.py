@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
 
-from fervid.detection.framing import HAAR, YUNET, Framing
+from fervid.detection.framing import HAAR, Framing
+from fervid.detection.yunet import SPEC
 from fervid.results import Box
+
+YUNET = Framing(*SPEC.framing)
 
 
 def test_a_framing_moves_and_scales_by_the_boxes_height() -> None:

@@ -34,5 +34,4 @@ class Framing:
         return square_box(centre_x + self.shift_x * side, centre_y + self.shift_y * side, side)
 
 
-YUNET: Final = Framing(scale=0.933, shift_x=0.004, shift_y=-0.012)
 HAAR: Final = Framing(scale=1.013, shift_x=0.0, shift_y=0.0)
