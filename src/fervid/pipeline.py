@@ -45,11 +45,12 @@ class Analyzer:
 
     Args:
         model: a bundled model's name, or the path of an ``.onnx`` file exported by ``fervid train``.
-        detector: ``auto`` (YuNet when present, else Haar), ``haar``, ``yunet``, or an object with the methods of
-            :class:`fervid.detection.detector.Detector`.
+        detector: ``faces``, ``yunet``, ``haar``, ``auto`` (the first of the three that is here), the path of a
+            detector's ``.onnx`` file, or an object with the methods of :class:`fervid.detection.detector.Detector`.
         labels: 7, or 6 to fold disgust into anger.
         threads: for the network within a run and for decoding in :meth:`map`; None means one per core.
-        min_face: height of the smallest face box looked for, px of the upright picture.
+        min_face: height of the smallest face box looked for, px of the upright picture. Large pictures take longer the
+            smaller it is.
         max_pixels: the most width × height of a picture that is accepted.
 
     Raises:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -106,8 +107,14 @@ def test_preprocessing_is_the_central_crop_normalised(classifier: Classifier, ch
 
 
 def test_another_projects_model_is_refused(yunet_folder: Path) -> None:
-    with pytest.raises(ContractError, match=r"faces.*emotion_logits"):
+    with pytest.raises(ContractError, match=r"face_detection_yunet_2023mar carries no fervid\.spec"):
         Classifier(yunet_folder / "face_detection_yunet_2023mar.onnx")
+
+
+def test_a_file_that_claims_too_much_is_refused(classifier: Classifier, dots: ModuleType, tmp_path: Path) -> None:
+    path = dots.write_detector(tmp_path / "liar.onnx", metadata=classifier.spec.to_metadata())
+    with pytest.raises(ContractError, match=r"liar has the inputs \['image'\].*emotion_logits"):
+        Classifier(path)
 
 
 def test_softmax_with_a_temperature() -> None:

@@ -3,15 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from fervid.detection.detector import Detection, Detector
-from fervid.detection.haar import LONGEST_SIDE, HaarDetector
-from fervid.detection.resizing import resize_longest
+from fervid.detection.haar import HaarDetector
 from fervid.detection.selection import create_detector
-from fervid.detection.yunet import STRIDES, decode
-from fervid.errors import ModelError, UnknownModelError
+from fervid.errors import ModelError
 from fervid.geometry import boxes_to_array, intersection_over_union
 from fervid.imaging import load_image
 from fervid.results import Box
@@ -113,46 +110,6 @@ def test_both_yunet_files_see_the_same(
         boxes.append(create_detector("yunet").detect(load_image(astronaut), min_face=20)[0])
     assert len(boxes) == 2
     assert overlap(boxes[0], boxes[1].box) > 0.97
-
-
-def test_auto_is_yunet_when_present_else_haar(request: pytest.FixtureRequest, no_yunet: None) -> None:
-    assert create_detector("auto").name == "haar"
-    with pytest.raises(ModelError, match="fervid models pull yunet"):
-        create_detector("yunet")
-    request.getfixturevalue("yunet_folder")
-    assert create_detector("auto").name == "yunet"
-
-
-def test_an_unknown_detector_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownModelError, match=r"'mtcnn'.*haar"):
-        create_detector("mtcnn")
-
-
-def test_decoding_one_cell_by_hand() -> None:
-    outputs: dict[str, NDArray[np.float32]] = {}
-    for stride in STRIDES:
-        cells = (64 // stride) ** 2
-        for kind, width in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)):
-            outputs[f"{kind}_{stride}"] = np.zeros((1, cells, width), dtype=np.float32)
-    cell = 2 * 8 + 3  # third row, fourth column of the 8×8 grid
-    outputs["cls_8"][0, cell], outputs["obj_8"][0, cell] = 0.81, 0.64
-    outputs["bbox_8"][0, cell] = [0.5, 0.25, np.log(2), np.log(3)]
-    outputs["kps_8"][0, cell] = np.arange(10) / 10
-    boxes, scores, landmarks = decode(outputs, 64, 64)
-    assert len(boxes) == 64 + 16 + 4
-    assert scores[cell] == pytest.approx(0.72)
-    assert boxes[cell] == pytest.approx([28 - 8, 18 - 12, 28 + 8, 18 + 12])
-    assert landmarks[cell, 0] == pytest.approx([24, 16.8])
-    assert np.delete(scores, cell).max() == 0
-
-
-def test_large_pictures_are_reduced_before_the_search() -> None:
-    small, factor = resize_longest(np.zeros((100, 4 * LONGEST_SIDE, 3), dtype=np.uint8), LONGEST_SIDE)
-    assert small.shape == (25, LONGEST_SIDE, 3)
-    assert factor == 0.25
-    same, one = resize_longest(small, LONGEST_SIDE)
-    assert same is small
-    assert one == 1
 
 
 def test_an_opencv_without_cascades_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

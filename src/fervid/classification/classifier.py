@@ -68,6 +68,7 @@ class Classifier:
     def __init__(self, model: str | os.PathLike[str] = "base", *, threads: int | None = None) -> None:
         file = load_model(model)
         self._session = create_session(file, threads=threads)
+        self.spec = ModelSpec.from_metadata(read_metadata(self._session), file.name)
         inputs = [i.name for i in self._session.get_inputs()]
         outputs = [o.name for o in self._session.get_outputs()]
         if inputs != [INPUT] or outputs[: len(LOGIT_OUTPUTS)] != list(LOGIT_OUTPUTS):
@@ -75,7 +76,6 @@ class Classifier:
                 f"{file.name} has the inputs {inputs} and outputs {outputs}, not {[INPUT]} and {list(LOGIT_OUTPUTS)}",
                 advice="Use a model exported by fervid train, or a bundled one.",
             )
-        self.spec = ModelSpec.from_metadata(read_metadata(self._session), file.name)
         self.identity = file.identity
         self.explainable = set(EVIDENCE_OUTPUTS) <= set(outputs)
 

@@ -20,14 +20,6 @@ if TYPE_CHECKING:
     from fervid.results import Analysis, Failure
 
 
-class DetectorName(StrEnum):
-    """Choices of ``--detector``."""
-
-    AUTO = "auto"
-    HAAR = "haar"
-    YUNET = "yunet"
-
-
 class Placement(StrEnum):
     """Choices of ``--emoji-placement``."""
 
@@ -35,7 +27,22 @@ class Placement(StrEnum):
     BESIDE = "beside"
 
 
+def check_detector(name: str) -> str:
+    """Refuse a detector's name that nobody knows before anything is loaded."""
+    from fervid.detection.selection import check_name
+
+    return check_name(name)
+
+
 LabelsOption = Annotated[int, typer.Option("--labels", min=6, max=7, help="7 emotions, or 6: disgust counts as anger.")]
+DetectorOption = Annotated[
+    str,
+    typer.Option(
+        "--detector",
+        callback=check_detector,
+        help="faces, yunet, haar, or the path of a detector's .onnx file; auto is the first of the three that is here.",
+    ),
+]
 ModelOption = Annotated[str, typer.Option("--model", help="A model's name, or the path of an .onnx file.")]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="Threads; one per core if not given.")]
 
@@ -63,8 +70,10 @@ def image(
         str | None, typer.Option("--csv", metavar="FILE", help="Save CSV, one row per face; - is stdout.")
     ] = None,
     labels: LabelsOption = 7,
-    detector: Annotated[DetectorName, typer.Option(help="auto is YuNet when present, else Haar.")] = DetectorName.AUTO,
-    min_face: Annotated[float, typer.Option(metavar="PX", help="Height of the smallest face looked for.")] = 20.0,
+    detector: DetectorOption = "auto",
+    min_face: Annotated[
+        float, typer.Option(metavar="PX", help="Height of the smallest face looked for; smaller takes longer.")
+    ] = 20.0,
     model: ModelOption = "base",
     threads: ThreadsOption = None,
 ) -> None:
@@ -80,7 +89,7 @@ def image(
 
     from fervid.pipeline import Analyzer
 
-    analyzer = Analyzer(model, detector.value, labels=cast("LabelCount", labels), threads=threads, min_face=min_face)
+    analyzer = Analyzer(model, detector, labels=cast("LabelCount", labels), threads=threads, min_face=min_face)
     to_stdout = "-" in (json_file, csv_file)
     failures: list[Failure] = []
     with open_writers(json_file, csv_file) as writers, show_progress("Reading", "pictures") as advance:

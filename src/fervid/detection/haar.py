@@ -5,12 +5,13 @@ It finds upright frontal faces and gives no landmarks.
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import threading
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +19,7 @@ from fervid.detection import framing
 from fervid.detection.detector import Detection
 from fervid.detection.framing import Framing
 from fervid.detection.resizing import resize_longest
-from fervid.errors import ModelError
+from fervid.errors import MissingExtraError, ModelError
 from fervid.results import Box
 
 CASCADE: Final = "haarcascade_frontalface_alt.xml"
@@ -38,21 +39,41 @@ _LAST_THRESHOLD: Final = 105.761  # of the cascade's last stage: what a face sum
 _MARGIN_SCALE: Final = 1.5  # margins of true faces run to about 4.5, of false ones to 1.4: scores to 0.95 and to 0.6
 
 
+def is_available() -> bool:
+    """Whether OpenCV is installed."""
+    return importlib.util.find_spec("cv2") is not None
+
+
+def import_opencv() -> ModuleType:
+    """OpenCV, which the extra ``haar`` installs.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import cv2
+    except ImportError:
+        raise MissingExtraError.for_extra("haar", "opencv-python-headless", "the detector haar") from None
+    return cv2
+
+
 class HaarDetector:
     """OpenCV's frontal face cascade.
 
     Args:
-        score_threshold: weaker hits are left out.
+        score_threshold: weaker hits are left out; None means :data:`SCORE_THRESHOLD`.
 
     Raises:
+        MissingExtraError: OpenCV is not installed.
         ModelError: this build of OpenCV has no cascades (OpenCV 5 ships none).
     """
 
     name = "haar"
     framing: Framing = framing.HAAR
 
-    def __init__(self, *, score_threshold: float = SCORE_THRESHOLD) -> None:
-        self.score_threshold = score_threshold
+    def __init__(self, *, score_threshold: float | None = None) -> None:
+        cv2 = import_opencv()
+        self.score_threshold = SCORE_THRESHOLD if score_threshold is None else score_threshold
         data = getattr(cv2, "data", None)
         if data is None or not Path(data.haarcascades, CASCADE).is_file():
             raise ModelError(
@@ -64,6 +85,7 @@ class HaarDetector:
 
     def detect(self, image: NDArray[np.uint8], *, min_face: float) -> list[Detection]:
         """See :class:`.detector.Detector`. The score grows with the margin of the cascade's last stage."""
+        cv2 = import_opencv()
         small, factor = resize_longest(image, LONGEST_SIDE)
         grey = cv2.cvtColor(np.ascontiguousarray(small), cv2.COLOR_RGB2GRAY)
         smallest = max(SMALLEST, round(min_face * factor))

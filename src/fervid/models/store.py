@@ -116,6 +116,11 @@ def locate(published: PublishedFile) -> Path | None:
     return None
 
 
+def is_path(model: str) -> bool:
+    """Whether a model is asked for by the path of its file rather than by a name."""
+    return model.endswith(".onnx") or os.sep in model
+
+
 def load_model(model: str | os.PathLike[str]) -> ModelFile:
     """Read a model by name (checked against its SHA-256) or by path (the user's own file).
 
@@ -125,7 +130,7 @@ def load_model(model: str | os.PathLike[str]) -> ModelFile:
         ModelError: the file is known, but not on this machine or not readable.
     """
     text = os.fspath(model)
-    if text.endswith(".onnx") or os.sep in text:
+    if is_path(text):
         try:
             data = Path(text).read_bytes()
         except OSError as error:
