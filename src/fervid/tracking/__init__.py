@@ -1,0 +1,1 @@
+"""People over time: tracks, smoothed answers, summaries. Pure NumPy."""
