@@ -13,8 +13,8 @@ import typer
 
 from fervid.cli.terminal import ERROR, stdout
 
-RUNTIME = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "matplotlib", "typer", "rich", "platformdirs")
-EXTRAS = {"data": ("pyarrow",), "train": ("torch", "onnx")}
+RUNTIME = ("numpy", "onnxruntime", "pillow", "matplotlib", "typer", "rich", "platformdirs")
+EXTRAS = {"haar": ("opencv-python-headless",), "data": ("pyarrow",), "train": ("torch", "onnx")}
 
 
 def doctor(
@@ -64,6 +64,7 @@ def run_checks() -> Iterator[tuple[str, str, str]]:
         advice = f"pip install 'fervid[{extra}]'"
         yield f"extra [{extra}]", "absent" if missing else "ok", advice if missing else detail
     yield from _check_models()
+    yield _check_detector()
     yield _check_analysis()
 
 
@@ -88,6 +89,17 @@ def _check_models() -> Iterator[tuple[str, str, str]]:
             yield f"model {published.name}", "ok", str(path)
         except FervidError as error:
             yield f"model {published.name}", "broken", str(error)
+
+
+def _check_detector() -> tuple[str, str, str]:
+    """What ``--detector auto`` stands for."""
+    from fervid.detection.selection import choose_detector
+    from fervid.errors import FervidError
+
+    try:
+        return "detector auto", "ok", choose_detector()
+    except FervidError as error:
+        return "detector auto", "broken", str(error)
 
 
 def _check_analysis() -> tuple[str, str, str]:

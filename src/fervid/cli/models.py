@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fervid.cli.terminal import ERROR, print_error, print_note, show_progress, stdout
+
+if TYPE_CHECKING:
+    from fervid.models.detectorspec import DetectorSpec
+    from fervid.models.spec import ModelSpec
+    from fervid.models.store import PublishedFile
 
 models_app = typer.Typer(help="List, inspect, fetch and verify model files.", no_args_is_help=True)
 
@@ -40,9 +45,10 @@ def show_model(
     from rich import box
     from rich.table import Table
 
-    from fervid.errors import ContractError
+    from fervid.models.detectorspec import TASK as DETECTION
+    from fervid.models.detectorspec import DetectorSpec
     from fervid.models.runtime import create_session, read_metadata
-    from fervid.models.spec import ModelSpec, layers_from_metadata
+    from fervid.models.spec import ModelSpec, find_task, layers_from_metadata
     from fervid.models.store import load_model
 
     file = load_model(name)
@@ -55,25 +61,30 @@ def show_model(
     for port, kind in ((session.get_inputs(), "input"), (session.get_outputs(), "output")):
         for node in port:
             facts.add_row(kind, f"{node.name}  {' × '.join(str(n) for n in node.shape)}  {node.type}")
-    try:
-        spec = ModelSpec.from_metadata(metadata, file.name)
-    except ContractError:
+    task = find_task(metadata)
+    if task is None:
         console.print(facts)
         print_note("This file carries no fervid spec and no layer table: it is another project's.")
         return
+    facts.add_row("task", task)
+    spec: ModelSpec | DetectorSpec
+    if task == DETECTION:
+        spec = DetectorSpec.from_metadata(metadata, file.name)
+        rows = _describe_detector(spec)
+    else:
+        spec = ModelSpec.from_metadata(metadata, file.name)
+        rows = _describe_network(spec)
     facts.add_row("version", spec.version)
-    facts.add_row("labels", ", ".join(spec.labels))
-    facts.add_row("votes", ", ".join(spec.vote_labels))
-    facts.add_row("preprocessing", f"grey, central {spec.crop:.1%} of the face, {spec.size}×{spec.size} px, "
-                  f"{spec.kernel} kernel, (x − {spec.mean:.2f}) / {spec.std:.2f}")  # fmt: skip
-    facts.add_row("calibration", f"temperatures {spec.temperature:.3f} and {spec.votes_temperature:.3f} (votes); "
-                  f"uncertain below {spec.threshold:.0%}")  # fmt: skip
+    for what, words in rows:
+        facts.add_row(what, words)
     facts.add_row("trained on", spec.training_data)
     facts.add_row("recipe", spec.recipe)
     facts.add_row("licence", spec.licence)
     console.print(facts)
 
     layers = layers_from_metadata(metadata)
+    if not layers:
+        return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
     table.add_column("layer", overflow="fold", footer=f"{len(layers)} layers")
     table.add_column("operation")
@@ -87,32 +98,78 @@ def show_model(
     console.print(table)
 
 
+def _describe_network(spec: ModelSpec) -> list[tuple[str, str]]:
+    return [
+        ("labels", ", ".join(spec.labels)),
+        ("votes", ", ".join(spec.vote_labels)),
+        ("preprocessing", f"grey, central {spec.crop:.1%} of the face, {spec.size}×{spec.size} px, "
+                          f"{spec.kernel} kernel, (x − {spec.mean:.2f}) / {spec.std:.2f}"),
+        ("calibration", f"temperatures {spec.temperature:.3f} and {spec.votes_temperature:.3f} (votes); "
+                        f"uncertain below {spec.threshold:.0%}"),
+    ]  # fmt: skip
+
+
+def _describe_detector(spec: DetectorSpec) -> list[tuple[str, str]]:
+    scale, shift_x, shift_y = spec.framing
+    return [
+        ("preprocessing", f"{spec.colour_order}, (x − {spec.mean:g}) / {spec.std:g}, any size in "
+                          f"multiples of {spec.strides[-1]} px"),
+        ("finds", f"faces of {spec.smallest_face:g} to {spec.largest_face:g} px at one scale, "
+                  f"with a score of {spec.score_threshold:g} or more"),
+        ("suppression", f"of two that overlap by more than {spec.overlap_threshold:g} (IoU), the better stays"),
+        ("framing", f"FER2013's square: {scale:.3f} of the box's height, "
+                    f"moved by ({shift_x:+.3f}, {shift_y:+.3f}) of its side"),
+    ]  # fmt: skip
+
+
 @models_app.command("verify")
 def verify_models(
-    names: Annotated[list[str] | None, typer.Argument(help="Names; all that are on this machine if none.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names, or paths of files; all that are on this machine if none.")
+    ] = None,
 ) -> None:
     """Check that model files are, byte for byte, the published ones (exit status 1 when one is not)."""
-    from fervid.errors import FervidError, ModelError
-    from fervid.models.store import find_published, list_published, locate, read_checked
+    from fervid.errors import FervidError
+    from fervid.models.store import list_published, locate
 
     broken = 0
-    for published in [find_published(name) for name in names] if names else list_published():
-        path = locate(published)
+    for name in names or [published.name for published in list_published() if locate(published) is not None]:
         try:
-            if path is None:
-                if not names:
-                    continue
-                raise ModelError(
-                    f"{published.name} is not on this machine", advice=f"fervid models pull {published.name}"
-                )
-            read_checked(published, path)
-            stdout().print(f"ok      {published.name}  {published.sha256}", markup=False)
+            published = _verify(name)
+            said = published.name if published.name == name else f"{name} is {published.name}"
+            stdout().print(f"ok      {said}  {published.sha256}", markup=False)
         except FervidError as error:
             broken += 1
-            stdout().print(f"broken  {published.name}", markup=False)
+            stdout().print(f"broken  {name}", markup=False)
             print_error(error)
     if broken:
         raise typer.Exit(ERROR)
+
+
+def _verify(name: str) -> PublishedFile:
+    """The published file that a name or a path stands for.
+
+    Raises:
+        FervidError: it is not on this machine, or not a published one.
+    """
+    from fervid.errors import IntegrityError, ModelError
+    from fervid.models.store import find_published, is_path, list_published, load_model, locate, read_checked
+
+    if is_path(name):
+        digest = load_model(name).sha256
+        for published in list_published():
+            if published.sha256 == digest:
+                return published
+        raise IntegrityError(
+            f"{name} has the SHA-256 {digest[:12]}…, which is none of the published files'",
+            advice="Your own models cannot be verified; fervid models show tells what a file says of itself.",
+        )
+    published = find_published(name)
+    path = locate(published)
+    if path is None:
+        raise ModelError(f"{name} is not on this machine", advice=f"fervid models pull {name}")
+    read_checked(published, path)
+    return published
 
 
 @models_app.command("pull")
