@@ -1,0 +1,571 @@
+import gc
+import math
+import re
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from fervid.errors import InputError, MissingExtraError, SizeError, UsageError, VideoError
+from fervid.video import decoding
+from fervid.video.probing import probe_video
+from fervid.video.reading import VideoFrame, VideoReader
+
+MakeFilm = Callable[..., Path]
+ReadNumber = Callable[[NDArray[np.uint8]], int]
+
+FAST_VP9 = {"deadline": "realtime", "cpu-used": "8"}
+OPEN_GOP = {"x264-params": "open-gop=1:keyint=24:min-keyint=24:bframes=3:b-pyramid=normal"}
+OPEN_GOP_HEVC = {"x265-params": "log-level=none:open-gop=1:keyint=24:min-keyint=24:bframes=4:scenecut=0"}
+
+KINDS: dict[str, dict[str, Any]] = {
+    "film.mp4": {},
+    "film.mov": {"codec": "qtrle", "pix_fmt": "rgb24"},
+    "film.mkv": {},
+    "film.ts": {"file_format": "mpegts"},
+    "film.flv": {},
+    "film.webm": {"codec": "libvpx-vp9", "options": FAST_VP9},
+    "vp8.webm": {"codec": "libvpx", "options": FAST_VP9},
+    "mpeg4.avi": {"codec": "mpeg4", "options": {"bf": "2", "g": "24"}},
+    "h264.avi": {},
+    "motion.avi": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
+    "raw.avi": {"codec": "rawvideo", "pix_fmt": "bgr24"},
+    "film.wmv": {"codec": "wmv2"},
+    "film.gif": {"codec": "gif", "pix_fmt": "rgb8", "rate": 20},
+    "film.apng": {"codec": "apng", "pix_fmt": "rgb24", "file_format": "apng"},
+    "fragments.mp4": {"container_options": {"movflags": "frag_keyframe+empty_moov"}},
+    "open.mp4": {"options": OPEN_GOP, "frames": 120},
+    "open.mkv": {"options": OPEN_GOP, "frames": 120},
+    "hevc.mp4": {"codec": "libx265", "options": OPEN_GOP_HEVC, "frames": 120},
+    "sparse.mp4": {"frames": 120, "options": {"g": "50", "bf": "3"}},
+}
+
+
+@pytest.fixture(scope="module")
+def films(make_film: MakeFilm, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """One film of every kind, each made when it is first asked for."""
+    folder = tmp_path_factory.mktemp("films")
+
+    def get(name: str) -> Path:
+        path = folder / name
+        return path if path.exists() else make_film(path, **KINDS[name])
+
+    return get
+
+
+def read_all(path: Path, **options: Any) -> list[VideoFrame]:
+    with VideoReader(path, **options) as reader:
+        frames = list(reader)
+        assert reader.problems == ()
+    return frames
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_frame_has_its_number_and_its_time(
+    name: str, films: Callable[[str], Path], read_number: ReadNumber
+) -> None:
+    rate = KINDS[name].get("rate", 30)
+    frames = read_all(films(name))
+    assert [frame.index for frame in frames] == list(range(KINDS[name].get("frames", 60)))
+    assert [read_number(frame.image) for frame in frames] == [frame.index for frame in frames]
+    assert [frame.time_s for frame in frames] == pytest.approx([frame.index / rate for frame in frames], abs=6e-4)
+    assert all(frame.image.shape == (120, 160, 3) and frame.image.dtype == np.uint8 for frame in frames)
+    assert all(frame.image.flags.c_contiguous and frame.image.flags.writeable for frame in frames)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"every_s": 0.2},
+        {"every_s": 1.0},
+        {"every_s": 0.01},
+        {"every_s": 0.9, "threads": 1},
+        {"start_s": 1.0},
+        {"start_s": 0.73, "end_s": 1.31},
+        {"start_s": 0.5, "every_s": 0.37, "prefetch": 0},
+        {"start_s": 1.5, "end_s": 1.51},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", [name for name in KINDS if not name.endswith("apng")])
+def test_a_part_is_what_the_whole_would_give(
+    name: str, part: dict[str, float], films: Callable[[str], Path], read_number: ReadNumber
+) -> None:
+    """Whatever is skipped, seeked over or never decoded."""
+    start, end, every = part.get("start_s", 0.0), part.get("end_s", math.inf), part.get("every_s")
+    wanted, last = [], -1
+    for index in range(KINDS[name].get("frames", 60)):
+        time = Fraction(index) / KINDS[name].get("rate", 30)
+        if not Fraction(str(start)) <= time < (math.inf if end == math.inf else Fraction(str(end))):
+            continue
+        interval = math.floor((time - Fraction(str(start))) / Fraction(str(every))) if every else index
+        if interval > last:
+            wanted.append(index)
+            last = interval
+    frames = read_all(films(name), **part)
+    assert [frame.index for frame in frames] == wanted
+    assert [read_number(frame.image) for frame in frames] == wanted
+
+
+@pytest.mark.parametrize("codec", ["libsvtav1", "libvpx-vp9"])
+def test_codecs_that_cannot_skip_lose_nothing(
+    codec: str, make_film: MakeFilm, read_number: ReadNumber, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    options = FAST_VP9 if "vpx" in codec else {"preset": "12"}
+    path = make_film(tmp_path / "film.mkv", codec=codec, options={**options, "g": "24"}, frames=90)
+    for part, wanted in (({"every_s": 0.5}, [0, 15, 30, 45, 60, 75]), ({"start_s": 1.5, "end_s": 1.6}, [45, 46, 47])):
+        frames = read_all(path, **part)
+        assert [read_number(frame.image) for frame in frames] == [frame.index for frame in frames] == wanted
+
+
+def test_variable_frame_rate_keeps_its_times(make_film: MakeFilm, read_number: ReadNumber, tmp_path: Path) -> None:
+    times = [0.0, 0.04, 0.1, 0.11, 0.45, 0.5, 0.9, 0.95]
+    path = make_film(tmp_path / "vfr.mp4", times=times, frames=len(times))
+    frames = read_all(path)
+    assert [frame.time_s for frame in frames] == pytest.approx(times, abs=1e-5)
+    sampled = read_all(path, every_s=0.2)
+    assert [read_number(frame.image) for frame in sampled] == [0, 4, 6]
+
+
+def test_times_of_ntsc_do_not_drift(make_film: MakeFilm, tmp_path: Path) -> None:
+    path = make_film(tmp_path / "ntsc.mp4", rate=Fraction(30000, 1001), frames=300, options={"preset": "ultrafast"})
+    frames = read_all(path)
+    assert frames[299].time_s == pytest.approx(299 * 1001 / 30000, abs=1e-9)  # 299 / 29 would be 10.31
+    assert probe_video(path).frame_rate == pytest.approx(29.97, abs=1e-3)
+
+
+@pytest.mark.parametrize(("rate", "frames"), [(1, 4), (240, 100)])
+def test_slow_and_fast_films(rate: int, frames: int, make_film: MakeFilm, tmp_path: Path) -> None:
+    path = make_film(tmp_path / "film.mp4", rate=rate, frames=frames)
+    assert [frame.time_s for frame in read_all(path)] == pytest.approx([i / rate for i in range(frames)], abs=1e-6)
+    assert probe_video(path).frame_rate == rate
+
+
+def test_a_transport_stream_starts_at_zero(make_film: MakeFilm, tmp_path: Path) -> None:
+    """Although its clock shows 1.4 s or 5 s there."""
+    path = make_film(tmp_path / "late.ts", file_format="mpegts", first=150)
+    with av.open(path) as container:
+        assert container.start_time > 4_000_000
+    assert [frame.time_s for frame in read_all(path)][:2] == pytest.approx([0, 1 / 30], abs=1e-5)
+    assert read_all(path, start_s=1.0)[0].index == 30
+
+
+def test_a_picture_that_starts_after_the_sound_keeps_its_distance(make_film: MakeFilm, tmp_path: Path) -> None:
+    path = make_film(tmp_path / "delayed.mp4", first=15, audio="aac")
+    assert read_all(path)[0].time_s == pytest.approx(0.5, abs=1e-3)
+
+
+UNIT = 1 << 16
+MATRICES = {
+    # (stored from upright, the matrix that brings it upright again): p' = a p + c q, q' = b p + d q
+    "as it is": (lambda image: image, (UNIT, 0, 0, UNIT)),
+    "clockwise": (lambda image: np.rot90(image, 1), (0, UNIT, -UNIT, 0)),
+    "upside down": (lambda image: np.rot90(image, 2), (-UNIT, 0, 0, -UNIT)),
+    "counter-clockwise": (lambda image: np.rot90(image, -1), (0, -UNIT, UNIT, 0)),
+    "mirrored": (lambda image: image[:, ::-1], (-UNIT, 0, 0, UNIT)),
+    "flipped": (lambda image: image[::-1], (UNIT, 0, 0, -UNIT)),
+    "transposed": (lambda image: image.transpose(1, 0, 2), (0, UNIT, UNIT, 0)),
+    "transversed": (lambda image: image[::-1, ::-1].transpose(1, 0, 2), (0, -UNIT, -UNIT, 0)),
+}
+
+
+@pytest.mark.parametrize("turn", MATRICES)
+def test_rotated_and_mirrored_films_come_upright(
+    turn: str, make_film: MakeFilm, draw_number: Callable[..., NDArray[np.uint8]], tmp_path: Path
+) -> None:
+    store, (a, b, c, d) = MATRICES[turn]
+    size = (160, 120) if b == 0 else (120, 160)
+    path = make_film(
+        tmp_path / "film.mp4",
+        frames=5,
+        size=size,
+        turn=store,
+        matrix=(a, b, 0, c, d, 0, 0, 0, 1 << 30),
+        options={"crf": "5"},
+    )
+    info = probe_video(path)
+    assert info.size == (160, 120)
+    for frame in read_all(path):
+        difference = frame.image.astype(float) - draw_number(frame.index)
+        assert np.abs(difference).mean() < 6
+        assert frame.image.flags.c_contiguous
+    turns = {"clockwise": 90, "upside down": 180, "counter-clockwise": 270, "as it is": 0}
+    if turn in turns:
+        assert info.orientation.rotation_deg == turns[turn]
+
+
+def test_oblong_pixels_become_square(make_film: MakeFilm, tmp_path: Path) -> None:
+    path = make_film(tmp_path / "dvd.mp4", frames=3, aspect=Fraction(4, 3))
+    assert probe_video(path).size == (213, 120)
+    assert {frame.image.shape for frame in read_all(path)} == {(120, 213, 3)}
+
+
+def test_odd_sizes(make_film: MakeFilm, read_number: ReadNumber, tmp_path: Path) -> None:
+    path = make_film(tmp_path / "odd.mkv", codec="ffv1", size=(161, 121), frames=4)
+    frames = read_all(path)
+    assert [read_number(frame.image) for frame in frames] == [0, 1, 2, 3]
+    assert frames[0].image.shape == (121, 161, 3)
+
+
+def test_colours_are_the_ones_that_were_stored(make_film: MakeFilm, draw_number: Any, tmp_path: Path) -> None:
+    path = make_film(tmp_path / "colours.mp4", frames=3, options={"crf": "1"}, pix_fmt="yuv444p")
+    for frame in read_all(path):
+        assert np.abs(frame.image.astype(float) - draw_number(frame.index)).mean() < 3
+
+
+def test_transparency_lies_over_white(tmp_path: Path) -> None:
+    pictures = [Image.new("RGBA", (32, 24), (0, 0, 0, 0)) for _ in range(3)]
+    for number, picture in enumerate(pictures):
+        picture.paste((255, 0, 0, 255), (0, 0, 8 + 4 * number, 24))
+    path = tmp_path / "clear.gif"
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=[100, 300, 100], disposal=2)
+    frames = read_all(path)
+    assert [frame.time_s for frame in frames] == pytest.approx([0.0, 0.1, 0.4])
+    for number, frame in enumerate(frames):
+        assert (frame.image[:, : 8 + 4 * number] == (255, 0, 0)).all()
+        assert (frame.image[:, 8 + 4 * number :] == 255).all()
+
+
+def test_a_film_of_one_frame(make_film: MakeFilm, tmp_path: Path) -> None:
+    path = make_film(tmp_path / "one.mp4", frames=1)
+    frames = read_all(path)
+    assert [(frame.index, frame.time_s) for frame in frames] == [(0, 0.0)]
+    assert len(read_all(path, every_s=10.0)) == 1
+
+
+def test_facts(make_film: MakeFilm, tmp_path: Path) -> None:
+    info = probe_video(make_film(tmp_path / "film.mp4", audio="aac"))
+    assert (info.size, info.codec, info.frame_count, info.audio_codec, info.has_audio) == (
+        (160, 120),
+        "h264",
+        60,
+        "aac",
+        True,
+    )
+    assert info.duration_s == pytest.approx(2.0)
+    assert info.frame_rate == 30
+    assert "mp4" in info.container
+    silent = probe_video(make_film(tmp_path / "film.mkv"))
+    assert (silent.has_audio, silent.frame_count) == (False, None)
+    assert silent.duration_s == pytest.approx(2.0, abs=0.05)
+
+
+# What is not decoded
+
+
+def count_decoded(path: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> int:
+    orders: list[bool] = []
+    decode_one = decoding._Decoder._decode_one
+    monkeypatch.setattr(
+        decoding._Decoder, "_decode_one", lambda self, order: (orders.append(order.wanted), decode_one(self, order))[1]
+    )
+    list(VideoReader(path, prefetch=0, **options))
+    monkeypatch.undo()
+    return len(orders)
+
+
+def test_only_what_is_needed_is_decoded(make_film: MakeFilm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make_film(tmp_path / "film.mp4", frames=300, options={"g": "30", "bf": "2", "preset": "ultrafast"})
+    assert count_decoded(path, monkeypatch) == 300
+    assert count_decoded(path, monkeypatch, start_s=9.0) <= 31
+    assert count_decoded(path, monkeypatch, start_s=3.0, end_s=3.1) <= 8
+    assert count_decoded(path, monkeypatch, every_s=1.0) <= 25  # key frames and their like
+    matroska = make_film(tmp_path / "film.mkv", frames=300, options={"g": "30", "bf": "2", "preset": "ultrafast"})
+    assert count_decoded(matroska, monkeypatch, start_s=9.0) <= 31
+    still = make_film(tmp_path / "film.avi", frames=300, codec="mjpeg", pix_fmt="yuvj420p")
+    assert count_decoded(still, monkeypatch, every_s=1.0) == 10
+
+
+def test_frames_that_nothing_refers_to_are_not_decoded(
+    films: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+    choose = decoding._Decoder._choose
+
+    def count(self: decoding._Decoder, frames: Any) -> Any:
+        for frame in frames:
+            decoded.append(frame.pts)
+            yield from choose(self, [frame])
+
+    monkeypatch.setattr(decoding._Decoder, "_choose", count)
+    list(VideoReader(films("sparse.mp4"), prefetch=0, every_s=0.3))
+    assert 0 < len(decoded) < 90  # of 120
+
+
+def test_the_frames_after_an_interruption_are_the_same(films: Callable[[str], Path]) -> None:
+    whole = [(frame.index, frame.time_s) for frame in read_all(films("sparse.mp4"), start_s=0.1, every_s=0.3)]
+    rest = [(frame.index, frame.time_s) for frame in read_all(films("sparse.mp4"), start_s=0.1 + 5 * 0.3, every_s=0.3)]
+    assert rest == whole[5:]
+
+
+# Broken films
+
+
+def problems_of(path: Path, **options: Any) -> tuple[list[VideoFrame], dict[str, str]]:
+    with VideoReader(path, **options) as reader:
+        frames = list(reader)
+    return frames, {problem.kind: problem.message for problem in reader.problems}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("film.mp4", {"container_options": {"movflags": "faststart"}}),
+        ("film.mkv", {}),
+        ("film.avi", {"codec": "mpeg4"}),
+        ("film.webm", {"codec": "libvpx-vp9"}),
+    ],
+)
+def test_a_truncated_film_gives_the_frames_that_are_there_and_says_so(
+    name: str, options: dict[str, Any], make_film: MakeFilm, read_number: ReadNumber, tmp_path: Path
+) -> None:
+    speed = FAST_VP9 if name == "film.webm" else {}
+    path = make_film(tmp_path / name, frames=200, **{**options, "options": {"g": "20", **speed}})
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.6)])
+    frames, problems = problems_of(path)
+    assert 60 < len(frames) < 180
+    assert [read_number(frame.image) for frame in frames][:-1] == list(range(len(frames) - 1))
+    assert "announces" in problems["incomplete"]
+    named = re.search(r"at ([0-9.]+) s", problems["incomplete"])
+    assert named is not None
+    assert float(named[1]) == pytest.approx(frames[-1].time_s, abs=0.15)
+
+
+def test_reading_on_after_a_damaged_place(make_film: MakeFilm, read_number: ReadNumber, tmp_path: Path) -> None:
+    path = make_film(
+        tmp_path / "film.mp4", frames=200, options={"g": "20"}, container_options={"movflags": "faststart"}
+    )
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 2000] = np.random.default_rng(0).bytes(2000)
+    path.write_bytes(data)
+    frames, problems = problems_of(path)
+    numbers = {frame.index: read_number(frame.image) for frame in frames}
+    assert "damaged packet" in problems["damaged"]
+    assert [numbers[i] for i in range(60)] == list(range(60))
+    assert [numbers[i] for i in range(160, 200)] == list(range(160, 200))  # after the next key frame all is well
+    times = [frame.time_s for frame in frames]
+    assert times == sorted(set(times))
+    assert times == pytest.approx([frame.index / 30 for frame in frames], abs=1e-5)
+
+
+def test_a_hole_in_a_film_is_reported(make_film: MakeFilm, tmp_path: Path) -> None:
+    path = make_film(tmp_path / "film.webm", frames=200, codec="libvpx-vp9", options={**FAST_VP9, "g": "20"})
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 3000] = bytes(3000)
+    path.write_bytes(data)
+    frames, problems = problems_of(path)
+    assert 100 < len(frames) < 200
+    assert "without frames" in problems["gap"]
+
+
+def test_a_slow_film_has_no_holes(make_film: MakeFilm, tmp_path: Path) -> None:
+    assert problems_of(make_film(tmp_path / "slow.mp4", rate=1, frames=5))[1] == {}
+
+
+def test_a_film_without_timestamps(make_film: MakeFilm, read_number: ReadNumber, tmp_path: Path) -> None:
+    path = make_film(tmp_path / "raw.h264", file_format="h264")
+    frames, problems = problems_of(path)
+    assert [read_number(frame.image) for frame in frames] == list(range(60))
+    assert [frame.time_s for frame in frames] == pytest.approx([i / 25 for i in range(60)])
+    assert "25 frames/s" in problems["untimed"]
+    part, _ = problems_of(path, start_s=1.0, every_s=0.4)
+    assert [frame.index for frame in part] == [25, 35, 45, 55]
+
+
+def test_joined_recordings_run_on(make_film: MakeFilm, read_number: ReadNumber, tmp_path: Path) -> None:
+    """As a camera writes them that starts a new clock, and another size, in the same file."""
+    first = make_film(tmp_path / "1.ts", file_format="mpegts", frames=90)
+    second = make_film(tmp_path / "2.ts", file_format="mpegts", frames=60, size=(320, 240))
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(first.read_bytes() + second.read_bytes())
+    frames, problems = problems_of(joined)
+    assert [read_number(frame.image) for frame in frames] == [*range(90), *range(60)]
+    assert [frame.index for frame in frames] == list(range(150))
+    assert [frame.time_s for frame in frames] == pytest.approx([i / 30 for i in range(150)], abs=0.1)
+    assert {frame.image.shape for frame in frames} == {(120, 160, 3)}
+    assert "back" in problems["jump"]
+    assert "160×120" in problems["resized"]
+
+
+def write_song(path: Path, cover: bool) -> None:
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libmp3lame" if cover else "aac", rate=44100, layout="mono")
+        picture = container.add_stream("mjpeg", rate=1) if cover else None
+        if picture is not None:
+            picture.width, picture.height, picture.pix_fmt = 32, 32, "yuvj420p"
+            picture.disposition = av.stream.Disposition.attached_pic
+            container.mux(picture.encode(av.VideoFrame(32, 32, "yuvj420p")))
+            container.mux(picture.encode(None))
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 4410), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 44100
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+NO_FILMS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "empty.mp4": (lambda path: path.touch(), "is empty"),
+    "text.mp4": (lambda path: path.write_text("no film " * 100), "is not a film"),
+    "text.txt": (lambda path: path.write_text("no film " * 100), "is no film"),
+    "noise.avi": (lambda path: path.write_bytes(np.random.default_rng(0).bytes(9000)), "is not a film"),
+    "picture.png": (lambda path: Image.new("RGB", (32, 32)).save(path), "is no film"),
+    "picture.jpg": (lambda path: Image.new("RGB", (32, 32)).save(path), "is no film"),
+    "song.m4a": (lambda path: write_song(path, cover=False), "no video stream (only: audio)"),
+    "song.mp3": (lambda path: write_song(path, cover=True), "no video stream"),
+    "list.m3u8": (lambda path: path.write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n"), "film"),
+}
+
+
+@pytest.mark.parametrize("name", NO_FILMS)
+def test_what_is_no_film(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    write, words = NO_FILMS[name]
+    write(path)
+    with pytest.raises(VideoError) as caught:
+        VideoReader(path)
+    assert words in str(caught.value)
+    assert caught.value.advice
+    assert caught.value.code == "input.video"
+
+
+def test_an_mp4_without_its_index_is_told_from_other_files(films: Callable[[str], Path], tmp_path: Path) -> None:
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(films("film.mp4").read_bytes()[:3000])
+    with pytest.raises(VideoError, match="without a readable index"):
+        probe_video(path)
+
+
+def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        VideoReader(tmp_path / "absent.mp4")
+    with pytest.raises(InputError, match="is a folder"):
+        VideoReader(tmp_path)
+
+
+def test_names_that_mean_something_to_ffmpeg(films: Callable[[str], Path], tmp_path: Path) -> None:
+    for name in ("http:x%03d#?.mp4", "-i.mp4", "fünf 5.mp4", "concat:a|b.mp4"):
+        path = tmp_path / name
+        path.write_bytes(films("film.mp4").read_bytes())
+        assert probe_video(path).frame_count == 60
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"start_s": -1},
+        {"start_s": math.nan},
+        {"start_s": 2.5},
+        {"end_s": 0},
+        {"start_s": 1, "end_s": 1},
+        {"every_s": 0},
+        {"every_s": math.inf},
+        {"threads": 0},
+        {"prefetch": -1},
+    ],
+    ids=str,
+)
+def test_arguments_out_of_range(options: dict[str, Any], films: Callable[[str], Path]) -> None:
+    with pytest.raises(UsageError):
+        VideoReader(films("film.mp4"), **options)
+
+
+def test_too_many_pixels_are_refused(films: Callable[[str], Path]) -> None:
+    with pytest.raises(SizeError, match="160×120"):
+        VideoReader(films("film.mp4"), max_pixels=160 * 120 - 1)
+    assert len(read_all(films("film.mp4"), max_pixels=160 * 120)) == 60
+
+
+def test_a_missing_pyav_is_named_with_its_extra(films: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = films("film.mp4")
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'fervid\[video\]'"):
+        VideoReader(path)
+
+
+# Stopping anywhere
+
+
+def count_resources() -> tuple[int, int]:
+    return len(list(Path("/proc/self/fd").iterdir())), len(list(Path("/proc/self/task").iterdir()))
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts what Linux lists")
+@pytest.mark.parametrize("prefetch", [0, 1, 4])
+def test_a_loop_that_is_left_leaves_nothing_behind(prefetch: int, films: Callable[[str], Path]) -> None:
+    for frame in VideoReader(films("film.mp4"), prefetch=prefetch):
+        assert frame.index == 0
+        break
+    del frame
+    gc.disable()  # what is left to the collector is left behind
+    try:
+        before = count_resources()
+        for _ in range(5):
+            for frame in VideoReader(films("film.mp4"), prefetch=prefetch):
+                if frame.index == 3:
+                    break
+            with VideoReader(films("film.mkv"), prefetch=prefetch, every_s=0.5) as reader:
+                iterator = iter(reader)
+                next(iterator)
+            del iterator
+        assert count_resources() == before
+    finally:
+        gc.enable()
+
+
+def test_close_ends_the_loop(films: Callable[[str], Path]) -> None:
+    reader = VideoReader(films("film.mp4"))
+    seen = []
+    for frame in reader:
+        seen.append(frame.index)
+        reader.close()
+    assert seen == [0]
+
+
+def test_a_film_can_be_read_again(films: Callable[[str], Path]) -> None:
+    with VideoReader(films("film.mp4"), start_s=1.0) as reader:
+        first = [frame.index for frame in reader]
+        assert [frame.index for frame in reader] == first == list(range(30, 60))
+
+
+@pytest.mark.parametrize("name", ["film.mov", "film.gif", "film.mp4"])
+def test_what_is_done_to_a_frame_does_not_reach_the_next(
+    name: str, films: Callable[[str], Path], read_number: ReadNumber
+) -> None:
+    kept = []
+    for frame in VideoReader(films(name), prefetch=0):
+        kept.append(read_number(frame.image))
+        frame.image[:] = 0
+    assert kept == list(range(60))
+
+
+def test_two_readings_at_once(films: Callable[[str], Path]) -> None:
+    with VideoReader(films("film.mp4")) as reader:
+        assert [(a.index, b.index) for a, b in zip(reader, reader, strict=True)] == [(i, i) for i in range(60)]
+
+
+def test_an_error_while_decoding_reaches_the_loop(
+    films: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: object, frame: object) -> None:
+        raise MemoryError("no room for a frame")
+
+    monkeypatch.setattr("fervid.video.pixels.FrameConverter.convert", fail)
+    with pytest.raises(MemoryError, match="no room"):
+        list(VideoReader(films("film.mp4")))
+
+
+def test_importing_the_reader_does_not_load_pyav(load_script: Callable[[str], ModuleType]) -> None:
+    import subprocess
+
+    code = "import sys, fervid.video.reading, fervid.video.writing; print('av' in sys.modules, 'cv2' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
