@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fervid.cli.terminal import print_note, show_progress, stdout
+from fervid.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from fervid.evaluation.comparison import Comparison, ComparisonSection, Difference
+    from fervid.evaluation.detection import DetectionEvaluation
     from fervid.evaluation.evaluation import Evaluation
     from fervid.evaluation.heads import HeadEvaluation
     from fervid.evaluation.robustness import CorruptionBenchmark, Robustness
@@ -26,10 +28,29 @@ def evaluate(
         list[str] | None,
         typer.Argument(help="Names, or paths of .onnx files; base if none. Several are compared with the first."),
     ] = None,
-    data: Annotated[Path, typer.Option("--data", help="Faces in Parquet, as fervid data prepare writes them.")] = Path(
-        "faces.parquet"
-    ),
-    split: Annotated[str, typer.Option(help="Training, PublicTest or PrivateTest.")] = "PrivateTest",
+    detector: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--detector",
+            metavar="NAME",
+            help="Measure face detectors on photos instead: faces, yunet, haar, an .onnx file, or all; repeatable.",
+        ),
+    ] = None,
+    peers: Annotated[
+        bool, typer.Option("--peers/--no-peers", help="With --detector: the other detectors that are here, too.")
+    ] = True,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", help="Faces in Parquet, as fervid data prepare writes them; with --detector, photos in Parquet."
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Training, PublicTest or PrivateTest (if none); with --detector training, validation (if none), all."
+        ),
+    ] = None,
     labels: Annotated[int, typer.Option(help="7, or 6 to count disgust as anger.")] = 7,
     corruptions: Annotated[
         bool, typer.Option("--corruptions", help="Read the faces again in 24 spoilt versions too: 25 times the work.")
@@ -43,7 +64,22 @@ def evaluate(
     ] = 8,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; one per core when absent.")] = None,
 ) -> None:
-    """Measure models on a split of FER2013: accuracy with and without leaked faces, calibration, confusions."""
+    """Measure models on a split of FER2013: accuracy with and without leaked faces, calibration, confusions.
+
+    With --detector, measure face detectors on photos with marked faces: recall by size, precision, landmarks.
+    """
+    if detector:
+        if models or corruptions or labels != 7:
+            raise UsageError(
+                "--detector measures detectors; models, --labels and --corruptions are about expressions",
+                advice="Run fervid evaluate twice.",
+            )
+        evaluate_detectors(
+            detector, data or Path("photos.parquet"), split or "validation",
+            peers=peers, as_json=as_json, output=output, threads=threads,
+        )  # fmt: skip
+        return
+    data, split = data or Path("faces.parquet"), split or "PrivateTest"
     from fervid.classification.classifier import Classifier
     from fervid.datasets.parquet import read_faces
     from fervid.evaluation.comparison import check_comparison, compare_evaluations
@@ -88,6 +124,83 @@ def evaluate(
             print_note(f"report: {page}")
     if shown:
         print_note("It shows faces of the data set: do not publish it, or leave them out with --examples 0.")
+
+
+def evaluate_detectors(
+    names: Sequence[str],
+    data: Path,
+    split: str,
+    *,
+    peers: bool,
+    as_json: bool,
+    output: Path | None,
+    threads: int | None,
+) -> None:
+    """Measure face detectors on the same photos and show them side by side."""
+    from fervid.datasets.photos import SPLITS, iterate_photos
+    from fervid.detection.selection import create_detector
+    from fervid.errors import DatasetError
+    from fervid.evaluation.detection import CURVE_FROM, evaluate_detector
+    from fervid.evaluation.detection_report import format_detection_json, write_detection_report
+
+    if split not in (*SPLITS, "all"):
+        raise UsageError(f"unknown split {split!r}", advice=f"Use one of: {', '.join(SPLITS)}, all.")
+    thresholds, notes = choose_detectors(names, peers=peers)
+    bad: list[DatasetError] = []
+    photos = list(iterate_photos(data, split=None if split == "all" else split, on_bad=bad.append))  # type: ignore[arg-type]
+    evaluations = []
+    for name, threshold in thresholds.items():
+        with show_progress(f"evaluating {name}", "photos") as advance:
+            found = create_detector(name, threads=threads, score_threshold=min(CURVE_FROM, threshold))
+            evaluations.append(
+                evaluate_detector(found, photos, threshold=threshold, on_progress=advance, on_bad=bad.append)
+            )
+    notes += [f"Left out: {message}" for message in dict.fromkeys(str(error) for error in bad)]
+    if as_json:
+        sys.stdout.write(format_detection_json(evaluations, notes, split))
+    else:
+        print_detectors(evaluations, notes, split)
+    if output is not None:
+        print_note(f"report: {write_detection_report(evaluations, notes, split, output)}")
+
+
+def choose_detectors(names: Sequence[str], *, peers: bool) -> tuple[dict[str, float], list[str]]:
+    """The detectors to measure with their thresholds, those asked for first, and notes on peers that are not here.
+
+    Raises:
+        UsageError: a name that nobody knows.
+        FervidError: one that was asked for by name cannot be used.
+    """
+    from fervid.detection.selection import DETECTORS, check_name, choose_detector, create_detector
+    from fervid.errors import FervidError
+
+    asked = [choose_detector() if name == "auto" else check_name(name) for name in names if name != "all"]
+    known = [name for name in DETECTORS if name != "auto"] if peers or "all" in names else []
+    thresholds, notes = {}, []
+    for name in dict.fromkeys([*asked, *known]):
+        try:
+            thresholds[name] = create_detector(name, threads=1).score_threshold
+        except FervidError as error:
+            if name in asked:
+                raise
+            notes.append(f"{name} was left out: {error.message}.")
+    if not thresholds:
+        raise UsageError("there is no detector to measure", advice=" ".join(notes))
+    return thresholds, notes
+
+
+def print_detectors(evaluations: Sequence[DetectionEvaluation], notes: Sequence[str], split: str) -> None:
+    """A table on stdout: the figures of every detector side by side."""
+    from fervid.evaluation.detection_report import describe_photos, tabulate_detectors
+
+    console, names = stdout(), [evaluation.detector for evaluation in evaluations]
+    console.print(f"{', '.join(names)} on {split}: {describe_photos(evaluations[0])}", style="bold", markup=False)
+    console.print()
+    console.print(_tabulate_sections(tabulate_detectors(evaluations), names, counted="n"))
+    if len(names) > 1:
+        console.print("*: best of the row   ±: half the 95 % bootstrap interval, photos drawn")
+    for note in notes:
+        console.print(note, markup=False)
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
@@ -151,10 +264,10 @@ def print_comparison(comparison: Comparison) -> None:
         console.print(note, markup=False)
 
 
-def _tabulate_sections(sections: Sequence[ComparisonSection], names: Sequence[str]) -> Table:
+def _tabulate_sections(sections: Sequence[ComparisonSection], names: Sequence[str], *, counted: str = "faces") -> Table:
     from rich.markup import escape
 
-    table = _create_table("figure", *map(escape, names), "faces")
+    table = _create_table("figure", *map(escape, names), counted)
     for section in sections:
         table.add_section()
         table.add_row(f"[bold]{section.title}[/]")

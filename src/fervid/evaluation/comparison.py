@@ -267,7 +267,7 @@ def tabulate_comparison(comparison: Comparison) -> list[ComparisonSection]:
     for title, at in (("F1, label head", 0), ("F1, answer", -1)):
         reports = [evaluation.heads[at].classes for evaluation in c.evaluations]
         rows = tuple(
-            _make_row(
+            make_row(
                 str(label),
                 [Cell(f"{report[i].f1:.3f}") for report in reports],
                 n=f"{reports[0][i].support:,}",
@@ -324,7 +324,7 @@ def _pick_rows(summaries: Sequence[Sequence[SummaryRow]], head: int) -> tuple[Co
         if any(cell.value for cell in cells):
             n = _keep_if_same([row.n for row in same], "")
             meaning = _keep_if_same([row.meaning for row in same], "at each model's own threshold")
-            rows.append(_make_row(same[0].name, cells, same[0].better, n=n, meaning=meaning))
+            rows.append(make_row(same[0].name, cells, same[0].better, n=n, meaning=meaning))
     return tuple(rows)
 
 
@@ -332,23 +332,23 @@ def _describe_files(comparison: Comparison) -> tuple[ComparisonRow, ...]:
     facts, evaluations = comparison.facts, comparison.evaluations
     adds = [None if fact.flops is None else fact.flops / 2 for fact in facts]
     return (
-        _make_row("file", [Cell(f"{fact.file_bytes / 1e6:.2f} MB") for fact in facts], "lower"),
-        _make_row(
+        make_row("file", [Cell(f"{fact.file_bytes / 1e6:.2f} MB") for fact in facts], "lower"),
+        make_row(
             "parameters", [Cell("unknown" if f.parameters is None else f"{f.parameters:,}") for f in facts], "lower"
         ),
-        _make_row(
+        make_row(
             "multiply-adds",
             [Cell("unknown" if n is None else f"{n / 1e6:,.1f} M") for n in adds],
             "lower",
             meaning="for one face",
         ),
-        _make_row(
+        make_row(
             "votes in answer",
             [Cell(format_percent(evaluation.blend, 0)) for evaluation in evaluations],
             "",
             meaning="share of the votes head; the label head has the rest",
         ),
-        _make_row(
+        make_row(
             "threshold",
             [Cell(f"{evaluation.threshold:g}") for evaluation in evaluations],
             "",
@@ -357,9 +357,10 @@ def _describe_files(comparison: Comparison) -> tuple[ComparisonRow, ...]:
     )
 
 
-def _make_row(
+def make_row(
     name: str, cells: Sequence[Cell], better: Better = "higher", *, n: str = "", meaning: str = ""
 ) -> ComparisonRow:
+    """A row that knows its best cells."""
     return ComparisonRow(name, tuple(cells), _find_best([cell.number for cell in cells], better), n, meaning)
 
 

@@ -22,9 +22,12 @@ from fervid.evaluation.page import build_document, build_notes, describe_data
 _WIDTH, _HEIGHT = 150, 18
 """Of the picture of an interval, px."""
 
+_CAPTION: Final = """Tinted: the best of its row, as far as the figures shown tell. Small: 95 % interval of each model
+by itself; overlapping intervals do not mean that two models are equal, see below."""
+
 _TRUTHS: Final = {"official": "FER2013's labels", "FER+ majority": "what most of ten people saw"}
 
-_STYLE: Final = f"""
+STYLE: Final = f"""
 table.models th.middle {{ text-align: center; }}
 table.models td.left {{ text-align: left; }}
 table.models tbody th[colspan] {{ padding-top: 1.6rem; font-size: 1.02rem; }}
@@ -49,6 +52,7 @@ svg.interval circle {{ fill: {LIGHT.accent}; }}
 }}
 @media (max-width: 40rem) {{ table.models th[scope=row] small {{ width: 7rem; }} }}
 """
+"""Of tables that compare, beside the style that all pages share."""
 
 
 def build_comparison_page(comparison: Comparison, addresses: Sequence[str]) -> str:
@@ -71,15 +75,25 @@ def build_comparison_page(comparison: Comparison, addresses: Sequence[str]) -> s
 <p>Each model's own page has its classification reports, confusion matrices, calibration and risk:</p>
 <ol>{items}</ol>
 <h2>Side by side</h2>
-{_build_table(tabulate_comparison(c), links)}
+{build_table(tabulate_comparison(c), links, _CAPTION)}
 <h2>Is the difference more than chance?</h2>
 <p>Every model against {escape(c.names[0])} on the same faces, face by face. Only faces that one gets right and the
 other wrong count; where the interval holds 0, these faces cannot tell the two apart.</p>
 {_build_differences(c)}"""
-    return build_document(title, body, _STYLE)
+    return build_document(title, body, STYLE)
 
 
-def _build_table(sections: Sequence[ComparisonSection], links: Sequence[str]) -> str:
+def build_table(
+    sections: Sequence[ComparisonSection], links: Sequence[str], caption: str, *, counted: str = "faces"
+) -> str:
+    """Sections as one HTML table.
+
+    Args:
+        sections: rows under headings.
+        links: heading of each column, HTML.
+        caption: below the table, HTML.
+        counted: what the last column counts.
+    """
     head = "".join(f'<th scope="col">{link}</th>' for link in links)
     told: set[str] = set()
     bodies = "\n".join(
@@ -89,10 +103,9 @@ def _build_table(sections: Sequence[ComparisonSection], links: Sequence[str]) ->
         for section in sections
     )
     return f"""<div class="wide"><table class="models">
-<thead><tr><th scope="col" class="left">figure</th>{head}<th scope="col">faces</th></tr></thead>
+<thead><tr><th scope="col" class="left">figure</th>{head}<th scope="col">{counted}</th></tr></thead>
 {bodies}
-<caption>Tinted: the best of its row, as far as the figures shown tell. Small: 95 % interval of each model by itself;
-overlapping intervals do not mean that two models are equal, see below.</caption>
+<caption>{caption}</caption>
 </table></div>"""
 
 

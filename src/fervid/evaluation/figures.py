@@ -138,14 +138,14 @@ def _draw_reliability(figure: Figure, evaluation: Evaluation, theme: Theme, *, h
     upper.plot([0, 1], [0, 1], color=theme.faint, linestyle=(0, (4, 3)), linewidth=1.2, label="ideal", zorder=4)
     upper.set_ylim(0, 1)
     upper.set_ylabel("accuracy")
-    upper.yaxis.set_major_formatter(_percent_axis())
+    upper.yaxis.set_major_formatter(percent_axis())
     legend = upper.legend(loc="upper left", frameon=False, labelcolor=theme.ink, fontsize=9)
     legend.set_zorder(6)
     lower.bar(centres, [part.count for part, _, _ in filled], width * 0.92, color=theme.faint, zorder=2)
     lower.set_ylabel("faces")
     lower.set_xlabel("confidence")
     lower.set_xlim(0, 1)
-    lower.xaxis.set_major_formatter(_percent_axis())
+    lower.xaxis.set_major_formatter(percent_axis())
     subtitle = f"{head.name}: calibration error {head.ece:.3f} · confidence {describe_confidence(head)}"
     set_title(upper, evaluation, subtitle, theme)
 
@@ -174,8 +174,8 @@ def _draw_risk_coverage(figure: Figure, evaluation: Evaluation, theme: Theme) ->
     axes.set_ylim(0, min(top, 1))
     axes.set_xlabel("share of the faces answered, the most confident first")
     axes.set_ylabel("wrong among the answered")
-    axes.xaxis.set_major_formatter(_percent_axis())
-    axes.yaxis.set_major_formatter(_percent_axis())
+    axes.xaxis.set_major_formatter(percent_axis())
+    axes.yaxis.set_major_formatter(percent_axis())
     subtitle = f"answer: {format_percent(answered)} of the faces reach the threshold"
     set_title(axes, evaluation, subtitle, theme)
 
@@ -194,7 +194,8 @@ def _to_bytes(colour: tuple[float, ...]) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _percent_axis() -> Any:
+def percent_axis() -> Any:
+    """Writes shares of 0–1 as percent along an axis."""
     from matplotlib.ticker import FuncFormatter
 
     return FuncFormatter(lambda value, _: f"{value * 100:g} %")

@@ -47,7 +47,7 @@ def write_report(
     Raises:
         InputError: the folder cannot be written to.
     """
-    _make_folder(Path(folder))
+    make_folder(Path(folder))
     files = {
         "report.json": format_json(evaluation, corruptions).encode(),
         "classification_report.csv": format_classification_report(evaluation).encode(),
@@ -62,7 +62,7 @@ def write_report(
     if corruptions is not None:
         files["corruptions.csv"] = format_corruptions(corruptions).encode()
         files["corruptions.png"] = draw_corruption_map(corruptions)
-    return _write_files(Path(folder), files)
+    return write_files(Path(folder), files)
 
 
 def write_comparison(comparison: Comparison, folder: str | Path, *, examples: Sequence[Examples] = ()) -> Path:
@@ -79,7 +79,7 @@ def write_comparison(comparison: Comparison, folder: str | Path, *, examples: Se
     Raises:
         InputError: the folder cannot be written to.
     """
-    _make_folder(Path(folder))
+    make_folder(Path(folder))
     places = name_folders(comparison.names)
     for i, (evaluation, place) in enumerate(zip(comparison.evaluations, places, strict=True)):
         write_report(
@@ -90,7 +90,7 @@ def write_comparison(comparison: Comparison, folder: str | Path, *, examples: Se
             home=f"../{PAGE}",
         )
     page = build_comparison_page(comparison, [f"{place}/{PAGE}" for place in places])
-    return _write_files(Path(folder), {"report.json": format_comparison_json(comparison).encode(), PAGE: page.encode()})
+    return write_files(Path(folder), {"report.json": format_comparison_json(comparison).encode(), PAGE: page.encode()})
 
 
 def name_folders(names: Sequence[str]) -> list[str]:
@@ -142,16 +142,24 @@ def format_corruptions(benchmark: CorruptionBenchmark) -> str:
     return stream.getvalue()
 
 
-def _make_folder(folder: Path) -> None:
-    """Fail before the figures are drawn, not after."""
+def make_folder(folder: Path) -> None:
+    """Make it, so that failing comes before the figures are drawn, not after.
+
+    Raises:
+        InputError: it cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(folder, error) from None
 
 
-def _write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
-    """Write the page last of all, and give its path."""
+def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
+    """Write files by name, each whole or not at all, the page last of all; give its path.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
     try:
         for name, data in sorted(files.items(), key=lambda file: file[0] == PAGE):
             with write_atomically(folder / name) as part:

@@ -1,0 +1,148 @@
+"""``fervid evaluate --detector`` from the line to the files, with a detector of red dots (tests/dotdetector.py)."""
+
+import csv
+import dataclasses
+import io
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fervid.cli import app
+from fervid.evaluation.detection import DetectionEvaluation, evaluate_detector
+from fervid.evaluation.detection_report import (
+    describe_photos,
+    draw_precision_recall,
+    format_detection_csv,
+    format_detection_markdown,
+    tabulate_detectors,
+)
+
+pa = pytest.importorskip("pyarrow")
+
+
+def write_detector(dots: ModuleType, path: Path) -> Path:
+    """One that does not enlarge the pictures: its boxes are of one size."""
+    written: Path = dots.write_detector(path, dataclasses.replace(dots.SPEC, smallest_face=9.0))
+    return written
+
+
+def encode(image: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.fixture
+def photos(dots: ModuleType, tmp_path: Path) -> Path:
+    """Ten photos of two dots, one of which is marked in the wrong place, and three of none."""
+    import pyarrow.parquet
+
+    rows = []
+    for i in range(10):
+        places = [(20 + 8 * i, 28), (156, 84)]
+        boxes = [[x - 12, y - 12, x + 12, y + 12] for x, y in places]
+        if i == 0:
+            boxes[1] = [10, 80, 40, 110]
+        points = [np.array([[x, y]] * 5, dtype=float).ravel().tolist() for x, y in places]
+        image = encode(dots.paint(200, 120, places))
+        rows.append({"image": image, "width": 200, "height": 120, "boxes": boxes, "landmarks": points})
+    for _ in range(3):
+        image = encode(dots.paint(200, 120, []))
+        rows.append({"image": image, "width": 200, "height": 120, "boxes": [], "landmarks": []})
+    path = tmp_path / "photos.parquet"
+    pyarrow.parquet.write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+@pytest.fixture
+def evaluations(dots: ModuleType, photos: Path, tmp_path: Path) -> list[DetectionEvaluation]:
+    """The detector, and one that enlarges the pictures, where its boxes fit nothing."""
+    from fervid.datasets.photos import iterate_photos
+    from fervid.detection.faces import FacesDetector
+
+    path = write_detector(dots, tmp_path / "dots.onnx")
+    worse = dots.write_detector(tmp_path / "worse.onnx")
+    detectors = FacesDetector(path, threads=1), FacesDetector(worse, threads=1)
+    return [evaluate_detector(d, list(iterate_photos(photos)), threshold=d.score_threshold) for d in detectors]
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["fervid", "evaluate", *map(str, arguments)])
+    with pytest.raises(SystemExit) as left:
+        app.main()
+    return int(left.value.code or 0)
+
+
+def test_the_table_says_what_was_measured(evaluations: list[DetectionEvaluation]) -> None:
+    rows = {row.name: row for section in tabulate_detectors(evaluations) for row in section.rows}
+    assert rows["recall"].n == "20"
+    assert rows["recall"].cells[0].value == "95.0 %"
+    assert rows["precision"].cells[0].value == "95.0 %"
+    assert rows["recall"].best == (True, False)
+    assert rows["20–32 px: recall"].cells == rows["recall"].cells
+    assert rows["clean"].cells[0].value == "100.0 %"
+    assert describe_photos(evaluations[0]).startswith("13 photos (10 people, 3 background")
+
+
+def test_markdown_and_csv_hold_every_detector(evaluations: list[DetectionEvaluation]) -> None:
+    markdown = format_detection_markdown(evaluations)
+    assert {line.count("|") for line in markdown.splitlines()} == {5}
+    assert "| recall | 95.0 %" in markdown
+    table = list(csv.DictReader(io.StringIO(format_detection_csv(evaluations))))
+    assert len(table) == 2 * (1 + len(evaluations[0].bands))
+    assert float(table[0]["recall"]) == evaluations[0].overall.recall.value == 0.95
+
+
+def test_the_curve_is_drawn_and_repeats(evaluations: list[DetectionEvaluation]) -> None:
+    picture = draw_precision_recall(evaluations)
+    assert picture == draw_precision_recall(evaluations)
+    pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")).reshape(-1, 3)
+    assert (pixels == [0x24, 0x59, 0xB3]).all(axis=1).sum() > 100, "the first detector's colour"
+
+
+def test_the_verb_prints_writes_and_tells_what_is_missing(
+    dots: ModuleType, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    no_yunet: None,
+) -> None:  # fmt: skip
+    path, out = write_detector(dots, tmp_path / "mine.onnx"), tmp_path / "out"
+    status = run(
+        monkeypatch, "--detector", path, "--data", photos, "--split", "all", "--threads", 1, "-o", out, "--json"
+    )
+    assert status == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["schema"] == "fervid-detectors/1"
+    assert [d["detector"] for d in said["detectors"]][:1] == ["mine"]
+    assert "haar" in [d["detector"] for d in said["detectors"]], "peers are measured in the same run"
+    assert any("yunet was left out" in note for note in said["notes"])
+    assert said["detectors"][0]["overall"]["recall"]["value"] == 0.95
+    assert said["detectors"][0]["threshold"] == 0.7
+    assert said["detectors"][0]["floor"] == 0.05
+    assert sorted(p.name for p in out.iterdir()) == [
+        "detectors.csv", "index.html", "precision_recall.png", "report.json", "table.md",
+    ]  # fmt: skip
+    assert json.loads((out / "report.json").read_text()) == said
+    page = (out / "index.html").read_text()
+    assert "<script" not in page
+    assert "95.0" in page
+
+    assert run(monkeypatch, "--detector", path, "--no-peers", "--data", photos, "--split", "all") == 0
+    shown = capsys.readouterr().out
+    assert "mine on all: 13 photos" in shown
+    assert "haar" not in shown
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--detector", "mtcnn"), ("base", "--detector", "haar"), ("--detector", "haar", "--split", "PrivateTest"),
+     ("--detector", "haar", "--corruptions")],
+)  # fmt: skip
+def test_wrong_usage_is_status_two(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, *arguments, "--data", photos) == 2
+    assert capsys.readouterr().out == ""
