@@ -463,7 +463,6 @@ def test_names_that_mean_something_to_ffmpeg(films: Callable[[str], Path], tmp_p
     [
         {"start_s": -1},
         {"start_s": math.nan},
-        {"start_s": 2.5},
         {"end_s": 0},
         {"start_s": 1, "end_s": 1},
         {"every_s": 0},
@@ -476,6 +475,15 @@ def test_names_that_mean_something_to_ffmpeg(films: Callable[[str], Path], tmp_p
 def test_arguments_out_of_range(options: dict[str, Any], films: Callable[[str], Path]) -> None:
     with pytest.raises(UsageError):
         VideoReader(films("film.mp4"), **options)
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "motion.avi", "h264.avi"])
+def test_a_start_behind_the_end(name: str, films: Callable[[str], Path]) -> None:
+    with pytest.raises(UsageError, match=r"lies behind the last frame, 1\.97 s"):
+        list(VideoReader(films(name), start_s=2.5))
+    with pytest.raises(UsageError, match=r"lies behind the last frame, 1\.97 s"):
+        list(VideoReader(films(name), start_s=2.5, end_s=2.6, every_s=0.1))
+    assert list(VideoReader(films(name), start_s=0.01, end_s=0.02)) == []  # between two frames there is none
 
 
 def test_too_many_pixels_are_refused(films: Callable[[str], Path]) -> None:

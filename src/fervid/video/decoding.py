@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from fervid.errors import UsageError
 from fervid.video.clock import Clock, FrameCounter, read_clock
 from fervid.video.gate import Order, PacketGate
 from fervid.video.library import choose_video_stream, open_container
@@ -161,7 +162,7 @@ class _Decoder:
             yield from self._choose(self._decode_one(order))
         yield from self._choose(self._drain())
         if reached_end:
-            self._check_complete()
+            self._check_end()
 
     def _read(self, packets: Iterable[Packet[VideoStream]]) -> Generator[Packet[VideoStream]]:
         """The packets of the stream, counted, with timestamps that never fall back; broken places are passed over."""
@@ -252,14 +253,23 @@ class _Decoder:
             if self._chooser.choose(time_s):
                 yield Decoded(frame, index, time_s)
 
-    def _check_complete(self) -> None:
-        """Compare what the film announces with what was there."""
+    def _check_end(self) -> None:
+        """Compare what was announced, by the film and by the caller, with what was there.
+
+        Raises:
+            UsageError: the whole film lies before the start; headers are too often wrong to know it earlier.
+        """
         self._counter.finish()
+        last = self._counter.last_pts
+        end = self._last_s or 0.0 if self._constant or last is None else self._clock.time(last)
+        start = self._selection.start_s
+        if start > 0 and end < start - self._clock.tolerance_s:
+            raise UsageError(
+                f"the start, {start:g} s, lies behind the last frame, {end:.2f} s", advice="Give an earlier start."
+            )
         found, announced, entries = self._counter.seen, self._stream.frames, self._stream.index_entries
         if announced == len(entries):
             announced = sum(not entry.is_discard for entry in entries)
-        last = self._counter.last_pts
-        end = self._last_s or 0.0 if self._constant or last is None else self._clock.time(last)
         if announced:
             if announced - found > max(2, announced / 200):
                 detail = f"it announces {announced:,} frames and holds {found:,}, the last at {end:.2f} s"

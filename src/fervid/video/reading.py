@@ -62,7 +62,7 @@ class VideoReader:
         InputError: the film cannot be opened.
         VideoError: it is no film, has no video stream, or no frame of it can be decoded.
         SizeError: its frames have too many pixels.
-        UsageError: an argument is out of range, or the film ends before ``start_s``.
+        UsageError: an argument is out of range; while it is read, that the film ends before ``start_s``.
     """
 
     def __init__(
@@ -82,11 +82,6 @@ class VideoReader:
             raise UsageError(f"prefetch is {prefetch}", advice="Use 0 or more.")
         self.selection = Selection(start_s, end_s, every_s)
         self.info: VideoInfo = probe_video(source, max_pixels=max_pixels)
-        if self.info.duration_s is not None and start_s > 0 and start_s >= self.info.duration_s:
-            raise UsageError(
-                f"the start is at {start_s:g} s, and {self.info.source} lasts {self.info.duration_s:.2f} s",
-                advice="Give an earlier start.",
-            )
         self._path = Path(source)
         self._threads = threads
         self._prefetch = prefetch
