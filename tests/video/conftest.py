@@ -112,7 +112,9 @@ def _sound_tone(number: int, rate: int, audio_rate: int, layout: str) -> av.Audi
     count = audio_rate // rate
     time = (np.arange(count) + number * count) / audio_rate
     wave = (np.sin(2 * np.pi * 880 * time) * (time % 1 < 0.1) * 0.5).astype(np.float32)
-    frame = av.AudioFrame.from_ndarray(np.stack([wave] * (1 if layout == "mono" else 2)), format="fltp", layout=layout)
+    frame = av.AudioFrame.from_ndarray(
+        np.stack([wave] * av.AudioLayout(layout).nb_channels), format="fltp", layout=layout
+    )
     frame.sample_rate = audio_rate
     frame.pts, frame.time_base = number * count, Fraction(1, audio_rate)
     return frame

@@ -1,0 +1,207 @@
+"""The sound of a film, carried over into another."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from fervid.video.clock import read_clock
+from fervid.video.library import choose_video_stream, open_container
+from fervid.video.problems import ProblemLog
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer, OutputContainer
+    from av.packet import Packet
+
+_COPIED: Final = frozenset({"aac", "mp3", "opus"})
+"""What browsers play in an MP4; anything else becomes AAC."""
+
+_AAC_RATES: Final = frozenset({48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000})
+_BITS_PER_CHANNEL: Final = 80_000
+_MOST_FAILURES: Final = 100  # in a row, before the rest of the sound is given up
+
+
+class AudioCopy:
+    """Carries the main sound of a film over into another that is being written, cut to a stretch of it.
+
+    AAC, MP3 and Opus are copied as they are, so the cut lies at the nearest packet (some 20 ms); sound and picture stay
+    in step. Sound that cannot be read is noted and left out: it does not stop the picture.
+
+    Args:
+        container: the film that has the sound; it belongs to this object from now on.
+        path: its path.
+        output: the film being written; its header must not have been written yet.
+        start_s: where the stretch begins, in the source.
+        end_s: where it ends; None is the source's end.
+        max_pixels: the most width × height of the source's frames.
+        problems: takes what is wrong with the sound.
+    """
+
+    def __init__(
+        self,
+        container: InputContainer,
+        path: Path,
+        output: OutputContainer,
+        *,
+        start_s: float,
+        end_s: float | None,
+        max_pixels: int,
+        problems: ProblemLog,
+    ) -> None:
+        from av.stream import Discard
+
+        self._container = container
+        self._output = output
+        self._problems = problems
+        video = choose_video_stream(container, path, max_pixels=max_pixels)
+        origin = read_clock(container, video).origin_s
+        best = container.streams.best("audio")
+        self._source = next(s for s in container.streams.audio if best is not None and s.index == best.index)
+        video.discard, self._source.discard = Discard.all, Discard.default
+        self._tick = self._source.time_base or Fraction(1, self._source.rate)
+        self._start = round((origin + Fraction(start_s)) / self._tick)
+        self._end = None if end_s is None else round((origin + Fraction(end_s)) / self._tick)
+        copied = self._source.codec_context.codec.canonical_name in _COPIED
+        self._target: AudioStream = output.add_stream_from_template(self._source) if copied else self._add_aac()
+        if start_s > 0:
+            with suppress(Exception):  # what cannot be searched is read from its beginning
+                container.seek(self._start, stream=self._source)
+        self._pieces = self._copy() if copied else self._convert()
+        self._next = next(self._pieces, None)
+
+    def write_until(self, time_s: float) -> None:
+        """Write the sound up to ``time_s`` of the new film."""
+        while self._next is not None and self._next[0] <= time_s:
+            self._output.mux(self._next[1])
+            self._next = next(self._pieces, None)
+
+    def finish(self) -> None:
+        """Write the rest of the sound."""
+        self.write_until(float("inf"))
+
+    def close(self) -> None:
+        """Let go of the source."""
+        self._pieces.close()
+        self._container.close()
+
+    def _add_aac(self) -> AudioStream:
+        context = self._source.codec_context
+        channels = min(context.layout.nb_channels, 2)
+        rate = context.sample_rate if context.sample_rate in _AAC_RATES else 48000
+        target = self._output.add_stream("aac", rate=rate, layout="mono" if channels == 1 else "stereo")
+        target.bit_rate = channels * _BITS_PER_CHANNEL
+        return target
+
+    def _copy(self) -> Generator[tuple[float, list[Packet[AudioStream]]]]:
+        """(time in the new film, packets) of the stretch, as they are."""
+        last: int | None = None
+        for packet in self._read():
+            pts = packet.pts
+            # A packet sounds right only after the one before it, which players decode and do not play.
+            if pts is None or pts + 2 * (packet.duration or 0) <= self._start:
+                continue
+            if self._end is not None and pts >= self._end:
+                return
+            if last is not None and pts <= last:
+                continue  # players want time to go forwards
+            last = pts
+            packet.pts = packet.dts = pts - self._start
+            packet.stream = self._target
+            yield float(packet.pts * self._tick), [packet]
+
+    def _convert(self) -> Generator[tuple[float, list[Packet[AudioStream]]]]:
+        """The same as AAC."""
+        import av
+
+        time_s, last = 0.0, None
+        for packet in self._read():
+            try:
+                frames = packet.decode()
+            except (av.FFmpegError, ValueError):
+                self._note("some of it is damaged")
+                continue
+            for frame in frames:
+                if (
+                    frame.pts is None
+                    or frame.pts + float(frame.samples / frame.sample_rate / self._tick) <= self._start
+                ):
+                    continue
+                if self._end is not None and frame.pts >= self._end:
+                    yield time_s, self._target.encode(None)
+                    return
+                if last is not None and frame.pts <= last:
+                    continue
+                last = frame.pts
+                frame.pts, frame.time_base = frame.pts - self._start, self._tick
+                time_s = float(frame.pts * self._tick)
+                yield time_s, self._target.encode(frame)
+        yield time_s, self._target.encode(None)
+
+    def _read(self) -> Iterator[Packet[AudioStream]]:
+        """The packets of the sound; broken places are passed over."""
+        import av
+
+        packets, failures = self._container.demux(self._source), 0
+        while failures < _MOST_FAILURES:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except (av.FFmpegError, ValueError):
+                self._note("some of it is damaged")
+                packets, failures = self._container.demux(self._source), failures + 1
+                continue
+            failures = 0
+            if packet.size and not packet.is_corrupt:
+                yield packet
+
+    def _note(self, what: str) -> None:
+        self._problems.add("audio", detail=f"the sound is incomplete: {what}")
+
+
+def has_sound(container: InputContainer, problems: ProblemLog) -> bool:
+    """Whether there is sound to carry over; notes sound that cannot be."""
+    best = container.streams.best("audio")
+    if best is None:
+        return False
+    if not best.codec_context:  # the stubs say it is always there
+        problems.add("audio", detail="the sound is left out: this FFmpeg cannot decode it")
+        return False
+    return True
+
+
+def open_sound(
+    path: Path,
+    output: OutputContainer,
+    *,
+    start_s: float,
+    end_s: float | None,
+    max_pixels: int,
+    problems: ProblemLog,
+) -> AudioCopy | None:
+    """The sound of the film ``path`` on its way into ``output``, or None when it has none. See :class:`AudioCopy`.
+
+    Raises:
+        InputError: the film cannot be opened.
+    """
+    container = open_container(path)
+    try:
+        if has_sound(container, problems):
+            return AudioCopy(
+                container,
+                path,
+                output,
+                start_s=start_s,
+                end_s=end_s,
+                max_pixels=max_pixels,
+                problems=problems,
+            )
+    except BaseException:
+        container.close()
+        raise
+    container.close()
+    return None
