@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 from fervid.cli.app import app
 from fervid.cli.benchmark import describe_command
 from fervid.evaluation.speed import benchmark as measuring
-from fervid.evaluation.speed.benchmark import QUICK, Effort, run_benchmark
+from fervid.evaluation.speed.benchmark import run_benchmark
 from fervid.evaluation.speed.machine import describe_machine
+from fervid.evaluation.speed.rounds import QUICK, Effort
 from fervid.models.store import load_model
 
 runner = CliRunner(env={"COLUMNS": "140", "NO_COLOR": "1"})

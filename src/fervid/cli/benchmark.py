@@ -38,8 +38,9 @@ def benchmark(
     ] = None,
 ) -> None:
     """Measure latency, faces per second, cold start and memory, against this machine's matrix product peak."""
-    from fervid.evaluation.speed.benchmark import QUICK, Effort, run_benchmark
+    from fervid.evaluation.speed.benchmark import run_benchmark
     from fervid.evaluation.speed.machine import describe_machine
+    from fervid.evaluation.speed.rounds import QUICK, Effort
     from fervid.evaluation.speed.sheets import format_page
 
     effort = QUICK if quick else Effort()

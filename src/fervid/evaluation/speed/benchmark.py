@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,12 +13,14 @@ from typing import Final
 import numpy as np
 
 from fervid.detection.selection import DETECTORS, create_detector
-from fervid.errors import ModelError, UsageError
+from fervid.errors import ModelError
 from fervid.evaluation.speed.coldstart import measure_cold_start, plan_commands
 from fervid.evaluation.speed.machine import Machine, describe_machine, find_distribution_version
 from fervid.evaluation.speed.peers import PEERS, Peer
 from fervid.evaluation.speed.processes import Worker
 from fervid.evaluation.speed.records import Benchmark, Contender, DetectorSpeed, ModelSpeed, NetworkRun, Peak
+from fervid.evaluation.speed.rounds import Effort, time_rounds
+from fervid.evaluation.speed.searches import compare_searches
 from fervid.evaluation.speed.subjects import Kind, find_portrait
 from fervid.evaluation.speed.timing import Burst, Timing, compare_bursts
 from fervid.imaging import load_image
@@ -34,35 +35,6 @@ PRODUCTS: Final = 3
 """Products per side, if they take longer than their share of the time."""
 
 ANSWER_CALL: Final = "Classifier.predict([face])"
-
-
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """How much time figures are worth.
-
-    Attributes:
-        seconds: for each figure.
-        rounds: into which they are divided.
-        least: runs per figure, if it takes longer.
-        batches: of faces.
-        processes: per command of the cold start.
-        warm_up: start each command once more before.
-    """
-
-    seconds: float = 2.0
-    rounds: int = 10
-    least: int = 20
-    batches: tuple[int, ...] = (1, 8, 32, 128)
-    processes: int = 7
-    warm_up: bool = True
-
-    def __post_init__(self) -> None:
-        if not (self.seconds > 0 and math.isfinite(self.seconds)):
-            raise UsageError(f"seconds is {self.seconds}", advice="Give each figure a time above 0.")
-
-
-QUICK: Final = Effort(seconds=0.1, rounds=2, least=2, batches=(1, 8, 32), processes=1, warm_up=False)
-"""A look within seconds; its figures are not worth quoting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +84,7 @@ def run_benchmark(
     found = [name for name in DETECTORS if name != "auto"]
     commands = len(plan_commands(arguments, photo, detector)) * (effort.processes + effort.warm_up)
     advance = _count_steps(
-        len(threads) * (1 + len(effort.batches)) + len(facts) + len(found) + 1 + commands, on_progress
+        len(threads) * (1 + len(effort.batches)) + len(facts) + len(found) + 2 + commands, on_progress
     )
 
     with _save_pixels(photo) as portrait:
@@ -125,6 +97,8 @@ def run_benchmark(
         for name in found:
             detectors += measure_detector(name, threads, effort, portrait)
             advance()
+        searches = compare_searches(found, effort, portrait)
+        advance()
         contenders = compare(facts, PEERS if peers else (), effort, portrait)
         advance()
     cold_start = measure_cold_start(
@@ -140,6 +114,7 @@ def run_benchmark(
         detectors=tuple(detectors),
         cold_start=cold_start,
         contenders=contenders,
+        searches=searches,
     )
 
 
@@ -186,43 +161,6 @@ def measure_peak(threads: int, effort: Effort, portrait: Path) -> Peak:
                 best = gflops, side, burst
     assert best is not None
     return Peak(threads, best[0], best[1], products, Timing.of_bursts([best[2]]).cores_busy)
-
-
-def time_rounds(
-    workers: Mapping[str, Worker],
-    batch: int,
-    effort: Effort,
-    failures: dict[str, str] | None = None,
-) -> dict[str, list[Burst]]:
-    """Time every worker in turn, round after round, so that what disturbs the machine disturbs all alike.
-
-    Args:
-        workers: by any key.
-        batch: that each runs.
-        effort: time and runs per worker, over all rounds.
-        failures: takes the reason of every worker that stops, which is then left out; None lets it raise.
-
-    Returns:
-        One burst per round, by key.
-
-    Raises:
-        ModelError: a worker stopped, and ``failures`` is None.
-    """
-    bursts: dict[str, list[Burst]] = {key: [] for key in workers}
-    for _ in range(effort.rounds):
-        for key in list(bursts):
-            try:
-                burst = workers[key].time(
-                    batch, effort.seconds / effort.rounds, math.ceil(effort.least / effort.rounds)
-                )
-            except ModelError as error:
-                if failures is None:
-                    raise
-                failures[key] = error.message
-                del bursts[key]
-            else:
-                bursts[key].append(burst)
-    return bursts
 
 
 def measure_models(

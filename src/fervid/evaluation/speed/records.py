@@ -115,6 +115,32 @@ class DetectorSpeed:
 
 
 @dataclass(frozen=True, slots=True)
+class Search:
+    """A detector on a picture of a camera's size, on one thread, timed in turn with the others.
+
+    Attributes:
+        name: the detector's.
+        width: of the picture, px.
+        height: of the picture, px.
+        faces: how many it found, of one.
+        timing: of one search.
+        ratio: how many times as long as the first detector, the median over the rounds.
+    """
+
+    name: str
+    width: int
+    height: int
+    faces: int
+    timing: Timing
+    ratio: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dict, as JSON carries it."""
+        head = {"name": self.name, "width": self.width, "height": self.height, "faces": self.faces}
+        return head | self.timing.to_dict() | {"ratio": round(self.ratio, 4)}
+
+
+@dataclass(frozen=True, slots=True)
 class ColdStep:
     """What somebody waits for who starts a process for it.
 
@@ -201,6 +227,7 @@ class Benchmark:
         detectors: by name and threads.
         cold_start: fresh processes.
         contenders: fervid's networks and peers side by side; the first is the reference.
+        searches: detectors side by side, by size of the picture; the first of each is the reference.
     """
 
     measured_at: str
@@ -212,6 +239,7 @@ class Benchmark:
     detectors: tuple[DetectorSpeed, ...]
     cold_start: ColdStart
     contenders: tuple[Contender, ...]
+    searches: tuple[Search, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -237,6 +265,7 @@ class Benchmark:
             "matmul_float32": [peak.to_dict() for peak in self.peaks],
             "models": [self._describe_model(model) for model in self.models],
             "detectors": [_describe_detector(detector) for detector in self.detectors],
+            "searches": [search.to_dict() for search in self.searches],
             "cold_start": {
                 "steps": [
                     {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fervid.evaluation.speed.machine import count_nouns
-from fervid.evaluation.speed.records import Benchmark, ModelSpeed
+from fervid.evaluation.speed.records import Benchmark, ModelSpeed, Search
 from fervid.evaluation.speed.timing import Timing
 
 ONE_CORE = 1.2
@@ -40,6 +40,7 @@ def tabulate(benchmark: Benchmark) -> list[Sheet]:
         _tabulate_models(benchmark),
         _tabulate_networks(benchmark),
         _tabulate_steps(benchmark),
+        *([tabulate_searches(benchmark.searches, benchmark.rounds)] if benchmark.searches else []),
         _tabulate_contenders(benchmark),
         _tabulate_cold_start(benchmark),
         _tabulate_peaks(benchmark),
@@ -164,6 +165,29 @@ def _tabulate_steps(benchmark: Benchmark) -> Sheet:
         )
     notes.insert(0, "On a portrait of 512×600 px with one face.")
     return Sheet("Before the network", ("step", "threads", *TIMING_HEADINGS), tuple(rows), 1, " ".join(notes))
+
+
+def tabulate_searches(searches: Sequence[Search], rounds: int) -> Sheet:
+    """Detectors by size of the picture, against the first."""
+    rows = tuple(
+        (
+            f"{search.width}×{search.height}",
+            f"{search.name}: {count_nouns(search.faces, 'face')}",
+            *_describe_timing(search.timing),
+            f"{search.ratio:.2f}",
+        )
+        for search in searches
+    )
+    first = searches[0].name
+    return Sheet(
+        "Detectors side by side",
+        ("picture", "detector", *TIMING_HEADINGS, f"× {first}"),
+        rows,
+        2,
+        "A camera's picture with one face to boxes and points, one thread, each detector in a process of its own, in "
+        f"turn in {count_nouns(rounds, 'round')}. × {first}: median over the rounds of the ratio of medians.",
+        grouped=True,
+    )
 
 
 def _tabulate_contenders(benchmark: Benchmark) -> Sheet:

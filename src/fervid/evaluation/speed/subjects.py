@@ -40,7 +40,7 @@ def load_subject(kind: Kind, name: str, threads: int, portrait: Pixels) -> Prepa
     ``network``               a model                ready inputs to logits
     ``answer``                a model                cut-out RGB faces to calibrated probabilities
     ``preprocessing``         a model                faces in the portrait to inputs
-    ``detector``              a detector             the portrait to face boxes; the batch is not used
+    ``detector``              a detector             the portrait to face boxes; a batch above 1 is a picture's width
     ``product``               ``float32``            a product of two square matrices whose side is the batch
     ``peer``                  a peer                 one cut-out face to the peer's answer; the batch is not used
     ========================  =====================  ======================================================
@@ -118,12 +118,29 @@ def load_preprocessing(model: str, _threads: int, portrait: Pixels) -> Prepare:
 
 
 def load_detector(name: str, threads: int, portrait: Pixels) -> Prepare:
-    """A detector on the whole portrait; its answer is the number of faces."""
+    """A detector on the portrait, or with a batch above 1 on a 4 : 3 picture so wide; it answers how many faces."""
     from fervid.detection.selection import create_detector
     from fervid.pipeline import DEFAULT_MIN_FACE
 
     detector = create_detector(name, threads=threads)
-    return lambda _batch: lambda: len(detector.detect(portrait, min_face=DEFAULT_MIN_FACE))
+
+    def prepare(width: int) -> Callable[[], object]:
+        image = portrait if width == 1 else frame_portrait(portrait, width)
+        return lambda: len(detector.detect(image, min_face=DEFAULT_MIN_FACE))
+
+    return prepare
+
+
+def frame_portrait(portrait: Pixels, width: int) -> Pixels:
+    """The portrait in the middle of a grey 4 : 3 picture, as high as it, ``(3/4 width, width, 3)`` uint8."""
+    from fervid.detection.resizing import resize
+
+    height = width * 3 // 4
+    across = round(portrait.shape[1] * height / portrait.shape[0])
+    picture = np.full((height, width, 3), 127, dtype=np.uint8)
+    left = (width - across) // 2
+    picture[:, left : left + across] = resize(portrait, across, height)
+    return picture
 
 
 def prepare_product(side: int) -> Callable[[], object]:
