@@ -393,8 +393,26 @@ def test_joined_recordings_run_on(make_film: MakeFilm, read_number: ReadNumber, 
     assert [frame.index for frame in frames] == list(range(150))
     assert [frame.time_s for frame in frames] == pytest.approx([i / 30 for i in range(150)], abs=0.1)
     assert {frame.image.shape for frame in frames} == {(120, 160, 3)}
-    assert "back" in problems["jump"]
+    assert "1 jump of the timestamps, the first at" in problems["jump"]
     assert "160×120" in problems["resized"]
+
+
+def test_a_wild_timestamp_is_mended(make_film: MakeFilm, tmp_path: Path) -> None:
+    path = make_film(tmp_path / "film.flv", frames=90)
+    data = bytearray(path.read_bytes())
+    position, tags = 13, 0  # an FLV's tags: type, size (3), time in ms (3), its upper byte, stream (3), data, size (4)
+    while position < len(data):
+        size = int.from_bytes(data[position + 1 : position + 4], "big")
+        tags += data[position] == 9
+        if tags == 45:
+            data[position + 7] = 0x7F  # 24 days later
+            break
+        position += 11 + size + 4
+    path.write_bytes(data)
+    frames, problems = problems_of(path)
+    assert len(frames) >= 88
+    assert [frame.time_s for frame in frames] == pytest.approx([i / 30 for i in range(len(frames))], abs=0.15)
+    assert "2 jumps of the timestamps" in problems["jump"]
 
 
 def write_song(path: Path, cover: bool) -> None:

@@ -326,8 +326,9 @@ def test_wrong_arguments(make_film: MakeFilm, tmp_path: Path) -> None:
         (np.zeros((32, 32, 3), np.uint8), 0.5),
         (np.zeros((32, 32, 3), np.uint8), 0.2),
         (np.zeros((32, 32, 3), np.uint8), -1.0),
+        (np.zeros((32, 32, 3), np.uint8), 4e4),
     ],
-    ids=["size", "channels", "grey", "dtype", "same time", "earlier", "before the start"],
+    ids=["size", "channels", "grey", "dtype", "same time", "earlier", "before the start", "eleven hours later"],
 )
 def test_frames_that_do_not_fit(picture: NDArray[Any], time: float, tmp_path: Path) -> None:
     writer = VideoWriter(tmp_path / "film.mp4", start_s=0.0)

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-_JUMP_S: Final = 1.0  # timestamps that fall back by more than this start a new count
+_JUMP_BACK_S: Final = 1.0  # timestamps that fall back by more than this start a new count
+_JUMP_AHEAD_S: Final = 3600.0  # and so do those that leave out more than this: they are damaged
+_FARTHEST_S: Final = 10  # from the time of decoding to that of showing; the rest is damaged
 _GAP_S: Final = 0.5  # shortest stretch without frames worth a word
 _MOST_FAILURES: Final = 20  # of the demuxer in a row, before the rest of the file is given up
 _SEEK_TRIES: Final = 8
@@ -74,15 +76,20 @@ def _seek(
     Only where the file lists every frame is their number known without reading them; elsewhere the film is read, not
     decoded, from its beginning.
     """
+    import av
+
     entries = stream.index_entries
     if selection.start_s == 0 or clock.is_constant or not 0 < stream.frames == len(entries):
         return (container.demux(stream), 0) if selection.start_s == 0 else (None, 0)
     wanted = clock.timestamp(selection.start_s)
     target = wanted
     for _ in range(_SEEK_TRIES):
-        container.seek(target, stream=stream)
-        packets = container.demux(stream)
-        first = next(packets)
+        try:
+            container.seek(target, stream=stream)
+            packets = container.demux(stream)
+            first = next(packets)
+        except (av.FFmpegError, ValueError, StopIteration):
+            return None, 0
         if first.dts is None or first.pts is None:
             return None, 0
         position = entries.search_timestamp(first.dts, any_frame=True)
@@ -165,12 +172,13 @@ class _Decoder:
             self._check_end()
 
     def _read(self, packets: Iterable[Packet[VideoStream]]) -> Generator[Packet[VideoStream]]:
-        """The packets of the stream, counted, with timestamps that never fall back; broken places are passed over."""
+        """The packets of the stream, counted, with timestamps that run on; broken places are passed over."""
         import av
 
         lossy = self._container.format.name == "mpegts"  # of a broadcast, even half a picture is worth showing
         shift, last, failures, first = 0, None, 0, True
-        jump = _JUMP_S / self._clock.tick_s
+        back, ahead = _JUMP_BACK_S / self._clock.tick_s, _JUMP_AHEAD_S / self._clock.tick_s
+        farthest = max(_FARTHEST_S, 16 / self._clock.rate) / self._clock.tick_s
         iterator = iter(packets)
         while failures < _MOST_FAILURES:
             try:
@@ -193,14 +201,17 @@ class _Decoder:
                 self._problems.add("untimed", detail=f"the rate of {float(self._clock.rate):g} frames/s")
             first = False
             if packet.dts is not None and not self._constant:
-                if last is not None and packet.dts + shift < last - jump:
+                if last is not None and not -back <= packet.dts + shift - last <= ahead:
                     self._problems.add("jump", self._clock.time(last))
                     shift = last + (packet.duration or round(1 / self._clock.rate / self._clock.tick_s)) - packet.dts
                 last = packet.dts = packet.dts + shift
             if packet.pts is not None:
                 packet.pts += shift
-                if not packet.is_discard:
-                    self._counter.add(packet.pts)
+                if packet.dts is not None and abs(packet.pts - packet.dts) > farthest:
+                    self._problems.add("damaged", self._clock.time(packet.dts))
+                    packet.pts = None
+            if packet.pts is not None and not packet.is_discard:
+                self._counter.add(packet.pts)
             if packet.is_corrupt:
                 self._problems.add("damaged", None if packet.pts is None else self._clock.time(packet.pts))
                 if not lossy:  # the packet at which the file breaks off

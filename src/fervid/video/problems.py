@@ -12,7 +12,7 @@ _WORDS: Final[dict[ProblemKind, str]] = {
     "incomplete": "the film is incomplete: {detail}",
     "gap": "{count} stretch{es} without frames, {detail} in all, the first at {time}",
     "untimed": "the film carries no usable timestamps: times follow from {detail}",
-    "jump": "{count} jump{s} back of the timestamps, the first at {time}: the clock runs on",
+    "jump": "{count} jump{s} of the timestamps, the first at {time}: the clock runs on",
     "disordered": "{count} frame{s} left out, the first at {time}, shown no later than the frame before",
     "resized": "{count} change{s} of the picture's size, the first at {time}: scaled to {detail}",
     "audio": "{detail}",
@@ -26,7 +26,7 @@ class Problem:
 
     Attributes:
         kind: ``damaged`` (packets or frames that do not decode cleanly), ``incomplete`` (the file ends early), ``gap``
-            (a stretch without frames), ``untimed``, ``jump``, ``disordered`` (timestamps that are absent, jump back or
+            (a stretch without frames), ``untimed``, ``jump``, ``disordered`` (timestamps that are absent, jump or
             repeat), ``resized``, ``audio``, ``encoder``.
         message: one sentence for people.
         count: how often.

@@ -118,6 +118,8 @@ class VideoReader:
             yield from prefetcher
 
     def _read(self, log: ProblemLog) -> Iterator[VideoFrame]:
+        import av
+
         converter = FrameConverter(self.info.stored_size, self.info.orientation)
         decoded = decode_film(self._path, self.selection, log, max_pixels=self._max_pixels, threads=self._threads)
         coded: tuple[int, int] | None = None
@@ -129,4 +131,9 @@ class VideoReader:
                     coded = (item.frame.width, item.frame.height)
                     width, height = self.info.size
                     log.add("resized", item.time_s, f"{width}×{height}")
-                yield VideoFrame(converter.convert(item.frame), item.index, item.time_s)
+                try:
+                    image = converter.convert(item.frame)
+                except (av.FFmpegError, ValueError):  # a damaged header made colours of it that there are not
+                    log.add("damaged", item.time_s)
+                    continue
+                yield VideoFrame(image, item.index, item.time_s)

@@ -30,6 +30,7 @@ SUFFIXES: Final = frozenset({".mp4", ".m4v", ".mov"})
 
 _ENCODERS: Final = ("libx264", "libopenh264", "mpeg4")
 _TICK_S: Final = Fraction(1, 60_000)  # whole numbers for 24, 25, 29.97, 30, 50 and 60 frames/s; MPEG-4 knows no finer
+_LONGEST: Final = 2**31 - 1  # ticks from one frame to the next that an MP4 can hold
 _BT709: Final = 1
 _LIMITED_RANGE: Final = 1
 _KEYFRAME_S: Final = 2  # a player that jumps decodes at most this much
@@ -131,12 +132,7 @@ class VideoWriter:
             if self._stream is None:
                 self._open(size, time_s)
             frame = self._convert(image)
-            frame.pts = round((Fraction(time_s) - Fraction(self._start_s or 0)) / _TICK_S)
-            frame.time_base = _TICK_S
-            if frame.pts < 0 or (self._held is not None and frame.pts <= (self._held.pts or 0)):
-                raise UsageError(
-                    f"a frame at {time_s} s does not come after the one before", advice="Give frames in their order."
-                )
+            frame.pts, frame.time_base = self._stamp(time_s), _TICK_S
             self._push(frame)
 
     def close(self) -> None:
@@ -223,6 +219,18 @@ class VideoWriter:
                 max_pixels=MAX_PIXELS,
                 problems=self._log,
             )
+
+    def _stamp(self, time_s: float) -> int:
+        """The frame's time in the new film, in ticks."""
+        pts = round((Fraction(time_s) - Fraction(self._start_s or 0)) / _TICK_S)
+        before = -1 if self._held is None or self._held.pts is None else self._held.pts
+        if pts <= before:
+            raise UsageError(
+                f"a frame at {time_s} s does not come after the one before", advice="Give frames in their order."
+            )
+        if pts - before > _LONGEST:
+            raise UsageError(f"the frame before that at {time_s} s is hours away", advice="Write two films.")
+        return pts
 
     def _convert(self, image: NDArray[np.uint8]) -> VideoFrame:
         from av.video.frame import VideoFrame
