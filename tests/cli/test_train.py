@@ -25,7 +25,8 @@ import pyarrow.parquet as pq
 from fervid.classification.classifier import Classifier
 from fervid.cli.train import format_duration, train
 from fervid.errors import ConfigError, DatasetError, FervidError, MissingExtraError, UsageError
-from fervid.training.expressions.checkpoint import load_network, read_metrics
+from fervid.training.checkpoint import read_metrics
+from fervid.training.expressions.checkpoint import load_network
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = Path(os.environ.get("FERVID_TEST_DATA", ROOT.parent / "shared" / "data")) / "fer2013.parquet"

@@ -25,8 +25,8 @@ from fervid.training.expressions import export
 from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.data import TrainingData, make_training_data
 from fervid.training.expressions.export import calibrate, check_parity, export_onnx
-from fervid.training.expressions.graph import fold_norms
 from fervid.training.expressions.network import ExpressionNetwork
+from fervid.training.onnxgraph import fold_norms
 
 
 def make_network(data: TrainingData, recipe: dict[str, Any]) -> ExpressionNetwork:

@@ -15,12 +15,15 @@ pytestmark = pytest.mark.training
 import torch
 
 from fervid.errors import ConfigError, ModelError
+from fervid.training.average import WeightAverage
+from fervid.training.checkpoint import read_metrics, save_weights
 from fervid.training.expressions import loop
-from fervid.training.expressions.checkpoint import load_network, read_config, read_metrics, save_weights
+from fervid.training.expressions.checkpoint import load_network, read_config
 from fervid.training.expressions.config import StageConfig, TrainingConfig
 from fervid.training.expressions.data import TrainingData, make_training_data
-from fervid.training.expressions.loop import Progress, WeightAverage, estimate_remaining, learning_rate, train
+from fervid.training.expressions.loop import estimate_remaining, learning_rate, train
 from fervid.training.expressions.network import ExpressionNetwork
+from fervid.training.progress import Progress
 
 TIMINGS = ("images_per_s", "seconds")
 

@@ -13,9 +13,9 @@ from torch import nn
 
 from fervid.errors import ConfigError
 from fervid.training.expressions.config import NetworkConfig, TrainingConfig
-from fervid.training.expressions.graph import fold_norms, round_weights
 from fervid.training.expressions.network import ExpressionNetwork, SqueezeExcitation
 from fervid.training.expressions.precision import choose_precision
+from fervid.training.onnxgraph import fold_norms, round_weights
 
 
 @pytest.fixture

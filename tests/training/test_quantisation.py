@@ -27,7 +27,7 @@ from fervid.training.expressions import export
 from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.data import TrainingData, make_training_data
 from fervid.training.expressions.export import calibration_inputs, check_parity, export_onnx
-from fervid.training.expressions.graph import build_model, fold_norms
+from fervid.training.expressions.graph import build_model
 from fervid.training.expressions.network import ExpressionNetwork
 from fervid.training.expressions.quantisation import (
     LEVELS,
@@ -38,6 +38,7 @@ from fervid.training.expressions.quantisation import (
     run_model,
 )
 from fervid.training.expressions.validation import predict
+from fervid.training.onnxgraph import fold_norms
 
 NETWORK = {  # every option, both kinds of pools, a plane that is odd, blocks with and without attention
     "stem": 8,

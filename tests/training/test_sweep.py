@@ -18,8 +18,8 @@ from fervid.datasets.parquet import write_faces
 from fervid.errors import ConfigError
 from fervid.training.expressions import loop
 from fervid.training.expressions.config import TrainingConfig
-from fervid.training.expressions.loop import Progress
 from fervid.training.expressions.teachers import load_teacher
+from fervid.training.progress import Progress
 
 
 @pytest.fixture

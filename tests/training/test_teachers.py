@@ -22,7 +22,7 @@ from fervid.datasets.faceset import FaceRow, FaceSet
 from fervid.datasets.parquet import write_faces
 from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS
 from fervid.errors import ConfigError, DatasetError, FervidError
-from fervid.training.expressions.checkpoint import read_metrics
+from fervid.training.checkpoint import read_metrics
 from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.data import (
     TrainingData,

@@ -1,31 +1,26 @@
-"""What a run leaves in its folder, and how it is read back.
-
-``config.json`` is the architecture and everything else of the recipe, ``weights.pt`` the averaged weights alone: these
-two are all that :func:`load_network` needs. ``checkpoint.pt`` is what a run needs to go on, ``metrics.jsonl`` one line
-per finished epoch.
-"""
+"""The folder of an expression network's run; :mod:`fervid.training.checkpoint` says what is in it."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import pickle
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
 
 import torch
 from torch import nn
 
 from fervid.errors import ConfigError, ModelError
-from fervid.files import write_atomically
+from fervid.training.checkpoint import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    load_checkpoint,
+    load_tensors,
+    read_config_table,
+    restore,
+    write_config,
+)
 from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.network import ExpressionNetwork
-
-CONFIG_FILE: Final = "config.json"
-CHECKPOINT_FILE: Final = "checkpoint.pt"
-WEIGHTS_FILE: Final = "weights.pt"
-METRICS_FILE: Final = "metrics.jsonl"
 
 
 def claim_folder(config: TrainingConfig, folder: Path) -> None:
@@ -37,8 +32,7 @@ def claim_folder(config: TrainingConfig, folder: Path) -> None:
     check_folder(config, folder)
     if (folder / CONFIG_FILE).exists():
         return
-    with write_atomically(folder / CONFIG_FILE) as part:
-        part.write_text(json.dumps(config.to_dict(), indent=2) + "\n", encoding="utf-8")
+    write_config(folder, config.to_dict())
 
 
 def check_folder(config: TrainingConfig, folder: Path) -> None:
@@ -60,64 +54,7 @@ def check_data(folder: Path, digest: str) -> None:
 
 def read_config(folder: Path) -> TrainingConfig:
     """The recipe of a run. Raises ConfigError when the folder holds none, or a damaged one."""
-    path = folder / CONFIG_FILE
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"cannot read {path} ({error.strerror})", advice="Give the folder of a run of fervid train."
-        ) from None
-    except ValueError as error:
-        raise ConfigError(f"{path} is not JSON ({error})", advice="Train again into another folder.") from None
-    return TrainingConfig.from_dict(table)
-
-
-def save_checkpoint(
-    folder: Path,
-    network: nn.Module,
-    average: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    metrics: list[dict[str, Any]],
-    **facts: str | bool,
-) -> None:
-    """Write ``checkpoint.pt`` and ``metrics.jsonl`` after an epoch; ``facts`` are what a continued run must repeat."""
-    state = {
-        "epochs": len(metrics),
-        "network": network.state_dict(),
-        "average": average.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "metrics": metrics,
-        "facts": facts,
-    }
-    with write_atomically(folder / CHECKPOINT_FILE) as part:
-        torch.save(state, part)
-    with write_atomically(folder / METRICS_FILE) as part:
-        part.write_text("".join(json.dumps(line) + "\n" for line in metrics), encoding="utf-8")
-
-
-def load_checkpoint(folder: Path, place: torch.device) -> dict[str, Any] | None:
-    """The tables that :func:`save_checkpoint` wrote, or None before the first epoch's end.
-
-    Raises:
-        ModelError: the file is damaged.
-    """
-    if not (folder / CHECKPOINT_FILE).exists():
-        return None
-    return _load(folder / CHECKPOINT_FILE, place)
-
-
-def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run's ``metrics.jsonl``; empty when it has none yet."""
-    path = folder / METRICS_FILE
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-
-
-def save_weights(folder: Path, network: nn.Module) -> None:
-    """Write ``weights.pt``, the state of the finished network."""
-    with write_atomically(folder / WEIGHTS_FILE) as part:
-        torch.save(network.state_dict(), part)
+    return TrainingConfig.from_dict(read_config_table(folder))
 
 
 def load_network(folder: str | Path) -> ExpressionNetwork:
@@ -136,7 +73,7 @@ def load_network(folder: str | Path) -> ExpressionNetwork:
     config = read_config(folder)
     place = torch.device("cpu")
     if (folder / WEIGHTS_FILE).exists():
-        weights = _load(folder / WEIGHTS_FILE, place)
+        weights = load_tensors(folder / WEIGHTS_FILE, place)
     else:
         checkpoint = load_checkpoint(folder, place)
         if checkpoint is None:
@@ -167,7 +104,7 @@ def start_from(network: nn.Module, path: str | Path) -> str:
             advice="Give the weights.pt of a finished run; a relative path begins where you are.",
         ) from None
     try:
-        network.load_state_dict(_load(file, torch.device("cpu")))
+        network.load_state_dict(load_tensors(file, torch.device("cpu")))
     except (RuntimeError, TypeError, AttributeError) as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise ConfigError(
@@ -175,24 +112,3 @@ def start_from(network: nn.Module, path: str | Path) -> str:
             advice="Give the recipe the [network] and labels of the run that they come from.",
         ) from None
     return digest
-
-
-def restore(network: nn.Module, weights: dict[str, torch.Tensor], folder: Path) -> None:
-    """Copy weights into a network. Raises ModelError when they are another architecture's."""
-    try:
-        network.load_state_dict(weights)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(
-            f"the weights in {folder} do not fit its {CONFIG_FILE} ({reason})",
-            advice="Train again into another folder.",
-        ) from None
-
-
-def _load(path: Path, place: torch.device) -> dict[str, Any]:
-    try:
-        state: dict[str, Any] = torch.load(path, map_location=place, weights_only=True)
-    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ModelError(f"{path} is damaged ({reason})", advice="Delete it and train again.") from None
-    return state

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 from fervid.errors import ConfigError
-from fervid.training.expressions.tables import build_dataclass
+from fervid.training.tables import build_dataclass, check_name, check_pair, check_range, read_toml
 
 PADDINGS: Final = ("border", "reflection", "zeros")
 """What may lie beyond the edge of a face's picture, by torch's names."""
@@ -20,18 +19,6 @@ Precision = Literal["float16", "float32", "int8"]
 
 SHORTCUTS: Final = ("average", "max")
 """How a shortcut can halve the plane."""
-
-
-def _check_range(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise ConfigError(f"{name} is {value:g}", advice=f"It must lie between {low:g} and {high:g}.")
-
-
-def _check_pair(name: str, pair: tuple[float, float], low: float, high: float) -> None:
-    for value in pair:
-        _check_range(name, value, low, high)
-    if pair[0] > pair[1]:
-        raise ConfigError(f"{name} is {list(pair)}", advice="Give the lower value first.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +65,15 @@ class NetworkConfig:
         if self.stem_kernel not in range(1, 12, 2):
             raise ConfigError(f"network.stem_kernel is {self.stem_kernel}", advice="Use an odd number up to 11.")
         for stride in self.stem_strides:
-            _check_range("network.stem_strides", stride, 1, 2)
-        _check_range("network.stem", self.stem, 1, 4096)
+            check_range("network.stem_strides", stride, 1, 2)
+        check_range("network.stem", self.stem, 1, 4096)
         for width in self.widths:
-            _check_range("network.widths", width, 1, 4096)
+            check_range("network.widths", width, 1, 4096)
         for depth in self.depths:
-            _check_range("network.depths", depth, 1, 100)
-        _check_range("network.squeeze", self.squeeze, 1, 4096)
-        _check_range("network.dropout", self.dropout, 0, 0.95)
-        _check_range("network.drop_path", self.drop_path, 0, 0.95)
+            check_range("network.depths", depth, 1, 100)
+        check_range("network.squeeze", self.squeeze, 1, 4096)
+        check_range("network.dropout", self.dropout, 0, 0.95)
+        check_range("network.drop_path", self.drop_path, 0, 0.95)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +92,9 @@ class StageConfig:
     restart: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_range("schedule.stages.epochs", self.epochs, 1, 10_000)
-        _check_range("schedule.stages.size", self.size, 16, 224)
-        _check_range("schedule.stages.restart", self.restart, 0, 100)
+        check_range("schedule.stages.epochs", self.epochs, 1, 10_000)
+        check_range("schedule.stages.size", self.size, 16, 224)
+        check_range("schedule.stages.restart", self.restart, 0, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +129,13 @@ class ScheduleConfig:
     def __post_init__(self) -> None:
         if not self.stages:
             raise ConfigError("schedule.stages is empty", advice="Give at least one {epochs, size}.")
-        _check_range("schedule.batch_size", self.batch_size, 2, 65_536)
-        _check_range("schedule.learning_rate", self.learning_rate, 1e-9, 100)
-        _check_range("schedule.momentum", self.momentum, 0, 0.9999)
-        _check_range("schedule.weight_decay", self.weight_decay, 0, 1)
-        _check_range("schedule.warmup_epochs", self.warmup_epochs, 0, self.epochs)
-        _check_range("schedule.ema", self.ema, 0, 1)
-        _check_range("schedule.sam_radius", self.sam_radius, 0, 10)
+        check_range("schedule.batch_size", self.batch_size, 2, 65_536)
+        check_range("schedule.learning_rate", self.learning_rate, 1e-9, 100)
+        check_range("schedule.momentum", self.momentum, 0, 0.9999)
+        check_range("schedule.weight_decay", self.weight_decay, 0, 1)
+        check_range("schedule.warmup_epochs", self.warmup_epochs, 0, self.epochs)
+        check_range("schedule.ema", self.ema, 0, 1)
+        check_range("schedule.sam_radius", self.sam_radius, 0, 10)
 
     @property
     def epochs(self) -> int:
@@ -201,11 +188,11 @@ class CameraConfig:
 
     def __post_init__(self) -> None:
         for name in ("blur", "shrink", "noise", "jpeg"):
-            _check_range(f"augmentation.camera.{name}", getattr(self, name), 0, 1)
-        _check_pair("augmentation.camera.blur_sigma", self.blur_sigma, 0, 24)
-        _check_pair("augmentation.camera.shrink_side", self.shrink_side, 4, 224)
-        _check_pair("augmentation.camera.noise_std", self.noise_std, 0, 1)
-        _check_pair("augmentation.camera.jpeg_quality", self.jpeg_quality, 1, 100)
+            check_range(f"augmentation.camera.{name}", getattr(self, name), 0, 1)
+        check_pair("augmentation.camera.blur_sigma", self.blur_sigma, 0, 24)
+        check_pair("augmentation.camera.shrink_side", self.shrink_side, 4, 224)
+        check_pair("augmentation.camera.noise_std", self.noise_std, 0, 1)
+        check_pair("augmentation.camera.jpeg_quality", self.jpeg_quality, 1, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,22 +240,22 @@ class AugmentationConfig:
     mixup: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_pair("augmentation.scale", self.scale, 0.1, 10)
-        _check_range("augmentation.shift", self.shift, 0, 1)
-        _check_range("augmentation.rotation", self.rotation, 0, 180)
-        _check_range("augmentation.brightness", self.brightness, 0, 1)
-        _check_range("augmentation.contrast", self.contrast, 0, 0.95)
-        _check_range("augmentation.gamma", self.gamma, 0, 0.95)
-        _check_range("augmentation.erase", self.erase, 0, 1)
-        _check_pair("augmentation.erase_side", self.erase_side, 0, 1)
+        check_pair("augmentation.scale", self.scale, 0.1, 10)
+        check_range("augmentation.shift", self.shift, 0, 1)
+        check_range("augmentation.rotation", self.rotation, 0, 180)
+        check_range("augmentation.brightness", self.brightness, 0, 1)
+        check_range("augmentation.contrast", self.contrast, 0, 0.95)
+        check_range("augmentation.gamma", self.gamma, 0, 0.95)
+        check_range("augmentation.erase", self.erase, 0, 1)
+        check_pair("augmentation.erase_side", self.erase_side, 0, 1)
         for name in ("wide", "exposure", "glasses", "mask", "hand"):
-            _check_range(f"augmentation.{name}", getattr(self, name), 0, 1)
-        _check_pair("augmentation.wide_scale", self.wide_scale, 0.1, 10)
-        _check_pair("augmentation.exposure_gamma", self.exposure_gamma, 1, 20)
+            check_range(f"augmentation.{name}", getattr(self, name), 0, 1)
+        check_pair("augmentation.wide_scale", self.wide_scale, 0.1, 10)
+        check_pair("augmentation.exposure_gamma", self.exposure_gamma, 1, 20)
         if self.padding not in PADDINGS:
             raise ConfigError(f"augmentation.padding is {self.padding!r}", advice=f"Use {', '.join(PADDINGS)}.")
-        _check_range("augmentation's glasses, mask and hand together", self.glasses + self.mask + self.hand, 0, 1)
-        _check_range("augmentation.mixup", self.mixup, 0, 10)
+        check_range("augmentation's glasses, mask and hand together", self.glasses + self.mask + self.hand, 0, 1)
+        check_range("augmentation.mixup", self.mixup, 0, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,9 +274,9 @@ class LossConfig:
     label_share: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_range("loss.label_smoothing", self.label_smoothing, 0, 0.9)
-        _check_range("loss.votes_weight", self.votes_weight, 0, 100)
-        _check_range("loss.label_share", self.label_share, 0, 1)
+        check_range("loss.label_smoothing", self.label_smoothing, 0, 0.9)
+        check_range("loss.votes_weight", self.votes_weight, 0, 100)
+        check_range("loss.label_share", self.label_share, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,8 +298,8 @@ class DistillationConfig:
     def __post_init__(self) -> None:
         if not all(self.teachers):
             raise ConfigError("distillation.teachers has an empty path", advice="Give folders, or an empty list.")
-        _check_range("distillation.temperature", self.temperature, 0.1, 100)
-        _check_range("distillation.weight", self.weight, 0, 1)
+        check_range("distillation.temperature", self.temperature, 0.1, 100)
+        check_range("distillation.weight", self.weight, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,8 +310,8 @@ class InputConfig:
     crop: float = 44 / 48
 
     def __post_init__(self) -> None:
-        _check_range("input.size", self.size, 16, 224)
-        _check_range("input.crop", self.crop, 0.25, 2)
+        check_range("input.size", self.size, 16, 224)
+        check_range("input.crop", self.crop, 0.25, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,9 +355,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.labels not in (6, 7):
             raise ConfigError(f"labels is {self.labels}", advice="Use 7, or 6 to fold disgust into anger.")
-        _check_range("seed", self.seed, 0, 2**40)
-        if not self.name or not self.name.replace("-", "").replace("_", "").isalnum():
-            raise ConfigError(f"name is {self.name!r}", advice="Use letters, digits, '-' and '_'.")
+        check_range("seed", self.seed, 0, 2**40)
+        check_name(self.name)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
@@ -379,13 +365,7 @@ class TrainingConfig:
         Raises:
             ConfigError: no such file, not TOML, an unknown key, a wrong type or a value out of range.
         """
-        try:
-            table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"cannot read the recipe {path} ({error.strerror})") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} is not TOML ({error})") from None
-        return cls.from_dict(table)
+        return cls.from_dict(read_toml(path))
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> Self:

@@ -1,75 +1,27 @@
 """The network as an ONNX graph, and the graph as a table of layers.
 
-The graph is built by hand rather than by ``torch.onnx``: the network needs eight operators, and building them here
-gives readable node names, the same bytes every time, half-precision storage, and no dependency on the exporter's own
-packages or on how a torch version traces. What may go wrong in such a translation is what
+The graph is built by hand (:mod:`fervid.training.onnxgraph`). What may go wrong in such a translation is what
 :func:`.export.check_parity` looks for.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable
 from dataclasses import replace
 from math import prod
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from fervid.errors import ModelError
 from fervid.models.spec import EVIDENCE_OUTPUTS, INPUT, LOGIT_OUTPUTS, Layer, ModelSpec, layers_to_metadata
 from fervid.training.expressions.network import ExpressionNetwork, ResidualBlock, SqueezeExcitation
-
-FloatPrecision = Literal["float16", "float32"]
-
-OPSET: Final = 17
-IR_VERSION: Final = 8
-"""ONNX 1.12's, the first with opset 17: every ONNX Runtime that fervid allows reads it."""
-
-BATCH_AXIS: Final = "N"
+from fervid.training.onnxgraph import BATCH_AXIS, IR_VERSION, OPSET, FloatPrecision, Graph
 
 HEADS: Final = ("emotion_head", "vote_head")
 """Names of the last convolutions, which give the evidence maps."""
-
-
-def fold_norms(network: ExpressionNetwork) -> ExpressionNetwork:
-    """A copy in evaluation mode whose batch norms are part of the convolutions before them (arXiv:1712.05877, 3.2).
-
-    Computed in float64; the result differs from the network by rounding alone.
-    """
-    folded = copy.deepcopy(network).cpu().double().eval()
-    for parent in list(folded.modules()):
-        before: tuple[str, nn.Module] | None = None
-        for name, child in list(parent.named_children()):
-            if isinstance(child, nn.BatchNorm2d):
-                if before is None or not isinstance(before[1], nn.Conv2d):
-                    raise ModelError(f"the batch norm {name} follows no convolution")
-                setattr(parent, before[0], fuse_conv_bn_eval(before[1], child))
-                setattr(parent, name, nn.Identity())
-            before = name, child
-    return folded.float()
-
-
-def round_weights(network: ExpressionNetwork) -> ExpressionNetwork:
-    """A copy whose weights are those that float16 can hold, in float32. Biases stay: they are few.
-
-    Raises:
-        ModelError: a weight is too large for float16.
-    """
-    rounded = copy.deepcopy(network)
-    with torch.no_grad():
-        for name, weight in rounded.named_parameters():
-            if weight.ndim > 1:
-                weight.copy_(weight.half())
-                if not bool(weight.isfinite().all()):
-                    raise ModelError(f"{name} does not fit into float16", advice='Export with precision="float32".')
-    return rounded
 
 
 def build_model(
@@ -84,7 +36,7 @@ def build_model(
             ONNX Runtime does once, when it loads the file. All arithmetic is in float32.
         producer: version of fervid.
     """
-    graph = _Graph(precision)
+    graph = Graph(precision)
     _add_network(graph, folded)
     side, heads = spec.size, (len(spec.labels), len(spec.vote_labels))
     with torch.inference_mode():
@@ -160,57 +112,7 @@ def tabulate_layers(model: onnx.ModelProto) -> list[Layer]:
     return list(rows.values())
 
 
-class _Graph:
-    """Nodes and weights as they are added; every method returns the name of what its operation gives."""
-
-    def __init__(self, precision: FloatPrecision) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.initializers: list[onnx.TensorProto] = []
-        self._precision = precision
-
-    def add(self, operator: str, name: str, inputs: Iterable[str], output: str = "", **attributes: Any) -> str:
-        result = output or f"{name}.output"
-        self.nodes.append(helper.make_node(operator, list(inputs), [result], name=name, **attributes))
-        return result
-
-    def relu(self, name: str, x: str) -> str:
-        return self.add("Relu", f"{name}.relu", [x])
-
-    def conv(self, name: str, module: nn.Module, x: str) -> str:
-        if not isinstance(module, nn.Conv2d) or module.padding_mode != "zeros" or isinstance(module.padding, str):
-            raise ModelError(f"{name} is {module}, which the exporter does not know")
-        rows, columns = module.padding
-        return self.add(
-            "Conv",
-            name,
-            [x, *self._parameters(name, module)],
-            kernel_shape=list(module.kernel_size),
-            strides=list(module.stride),
-            dilations=list(module.dilation),
-            group=module.groups,
-            pads=[rows, columns, rows, columns],
-        )
-
-    def pointwise(self, name: str, module: nn.Linear, x: str, output: str) -> str:
-        """A linear layer at every place of the plane; averaging commutes with it (CAM, arXiv:1512.04150)."""
-        convolution = nn.Conv2d(module.in_features, module.out_features, 1)
-        convolution.weight, convolution.bias = nn.Parameter(module.weight[:, :, None, None]), module.bias
-        return self.add("Conv", name, [x, *self._parameters(name, convolution)], output, kernel_shape=[1, 1])
-
-    def _parameters(self, name: str, module: nn.Conv2d) -> list[str]:
-        tensors = {"weight": module.weight, **({} if module.bias is None else {"bias": module.bias})}
-        return [self._tensor(f"{name}.{key}", tensor.detach().contiguous().numpy()) for key, tensor in tensors.items()]
-
-    def _tensor(self, name: str, array: NDArray[np.float32]) -> str:
-        if self._precision == "float32" or array.ndim < 2:
-            self.initializers.append(numpy_helper.from_array(array, name))
-            return name
-        stored = f"{name}.float16"
-        self.initializers.append(numpy_helper.from_array(array.astype(np.float16), stored))
-        return self.add("Cast", f"{name}.cast", [stored], name, to=TensorProto.FLOAT)
-
-
-def _add_network(graph: _Graph, network: ExpressionNetwork) -> None:
+def _add_network(graph: Graph, network: ExpressionNetwork) -> None:
     """The graph of :class:`.network.ExpressionNetwork` without norms, dropout and stochastic depth."""
     x = INPUT
     convolutions = [module for module in network.stem if isinstance(module, nn.Conv2d)]
@@ -226,7 +128,7 @@ def _add_network(graph: _Graph, network: ExpressionNetwork) -> None:
         graph.add("Flatten", f"{name}.flatten", [graph.add("GlobalAveragePool", f"{name}.pool", [evidence])], logits)
 
 
-def _add_block(graph: _Graph, name: str, block: ResidualBlock, x: str) -> str:
+def _add_block(graph: Graph, name: str, block: ResidualBlock, x: str) -> str:
     y = graph.relu(f"{name}.conv1", graph.conv(f"{name}.conv1", block.conv1, x))
     y = graph.conv(f"{name}.conv2", block.conv2, y)
     if isinstance(block.attention, SqueezeExcitation):
@@ -244,7 +146,7 @@ def _add_block(graph: _Graph, name: str, block: ResidualBlock, x: str) -> str:
     return graph.relu(f"{name}.sum", graph.add("Add", f"{name}.sum", [x, y]))
 
 
-def _add_attention(graph: _Graph, name: str, attention: SqueezeExcitation, x: str) -> str:
+def _add_attention(graph: Graph, name: str, attention: SqueezeExcitation, x: str) -> str:
     gate = graph.add("GlobalAveragePool", f"{name}.pool", [x])
     gate = graph.relu(f"{name}.reduce", graph.conv(f"{name}.reduce", attention.reduce, gate))
     gate = graph.add("Sigmoid", f"{name}.expand.sigmoid", [graph.conv(f"{name}.expand", attention.expand, gate)])

@@ -1,18 +1,15 @@
 """The training run, top to bottom: data, network, epochs, checkpoints, metrics.
 
-A run lives in one folder, see :mod:`.checkpoint`; ``curves.png`` is drawn again after every epoch. Starting it again
-continues after the last finished epoch, and the result equals an uninterrupted run on the same machine: each epoch
-draws its randomness from (seed, epoch) alone.
+A run lives in one folder, see :mod:`fervid.training.checkpoint`; ``curves.png`` is drawn again after every epoch.
+Starting it again continues after the last finished epoch, and the result equals an uninterrupted run on the same
+machine: each epoch draws its randomness from (seed, epoch) alone.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +17,11 @@ import torch
 from torch import Tensor
 
 from fervid.errors import ConfigError
+from fervid.training.average import WeightAverage
+from fervid.training.checkpoint import load_checkpoint, restore, save_checkpoint, save_weights
+from fervid.training.devices import choose_device, flush_denormals
 from fervid.training.expressions.augmentation import augment
-from fervid.training.expressions.checkpoint import (
-    check_folder,
-    claim_folder,
-    load_checkpoint,
-    restore,
-    save_checkpoint,
-    save_weights,
-    start_from,
-)
+from fervid.training.expressions.checkpoint import check_folder, claim_folder, start_from
 from fervid.training.expressions.config import ScheduleConfig, TrainingConfig
 from fervid.training.expressions.curves import draw_curves
 from fervid.training.expressions.data import TrainingData
@@ -40,49 +32,10 @@ from fervid.training.expressions.precision import choose_precision
 from fervid.training.expressions.sharpness import climb, keep_noise
 from fervid.training.expressions.teachers import load_soft_targets
 from fervid.training.expressions.validation import validate
+from fervid.training.progress import Progress
 
 GPU_REPORT_STEPS = 20
 """Steps between two reports on a GPU: reading the loss waits for the device, so it is not done at every step."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """Where a run stands; handed to the caller as it goes on.
-
-    Attributes:
-        epoch: the current one, from 1.
-        epochs: in all.
-        step: finished steps of the epoch.
-        steps: of an epoch.
-        size: input side of the epoch, px.
-        loss: of the last step; the epoch's mean at its end.
-        images_per_s: in this epoch.
-        remaining_s: of the whole run.
-        metrics: the line of the epoch just finished; empty within an epoch.
-    """
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    size: int
-    loss: float
-    images_per_s: float
-    remaining_s: float
-    metrics: dict[str, Any] = field(default_factory=dict)
-
-
-@contextmanager
-def flush_denormals() -> Iterator[None]:
-    """Treat the tiniest numbers as zero while training: weights that decay towards zero would slow a CPU down.
-
-    The switch belongs to the whole thread, so it is turned back for whoever called.
-    """
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
 
 
 @flush_denormals()
@@ -137,7 +90,7 @@ def train(
     average = WeightAverage(network, schedule.ema)
     optimizer = _make_optimizer(network, config)
     metrics: list[dict[str, Any]] = []
-    facts: dict[str, str | bool] = {}
+    facts: dict[str, Any] = {}
     if checkpoint is not None:
         metrics, facts = checkpoint["metrics"], checkpoint.get("facts", {})
         initial = str(facts.get("initial_weights", ""))
@@ -229,7 +182,7 @@ def train(
         )
         facts = {"data": data.digest, "device": place.type, "bfloat16": autocast, "teachers": teachers}
         facts["initial_weights"] = initial
-        save_checkpoint(folder, network, average.network, optimizer, metrics, **facts)
+        save_checkpoint(folder, network, average.network, optimizer, metrics, facts)
         draw_curves(metrics, folder / "curves.png", title=config.name)
         remaining = estimate_remaining(schedule, epoch, 1.0, time.perf_counter() - began)
         on_progress(
@@ -237,46 +190,6 @@ def train(
         )
     save_weights(folder, average.network)
     return average.network.cpu()
-
-
-class WeightAverage:
-    """The exponential moving average of a network's weights and statistics (Polyak & Juditsky 1992).
-
-    Args:
-        network: the one that learns; its tensors are watched, so it must keep them.
-        decay: share of the average that stays at each update.
-    """
-
-    def __init__(self, network: ExpressionNetwork, decay: float) -> None:
-        self.network = copy.deepcopy(network).eval()
-        self._decay = decay
-        pairs = list(zip(self.network.state_dict().values(), network.state_dict().values(), strict=True))
-        self._mine = [mine for mine, _ in pairs if mine.is_floating_point()]
-        self._theirs = [theirs for mine, theirs in pairs if mine.is_floating_point()]
-        self._counts = [pair for pair in pairs if not pair[0].is_floating_point()]
-
-    @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Move towards the network's present weights; ``step`` counts from 0 over the whole run."""
-        decay = min(self._decay, (step + 1) / (step + 10))  # the first steps would otherwise weigh for ever
-        torch._foreach_lerp_(self._mine, self._theirs, 1 - decay)
-        for mine, theirs in self._counts:
-            mine.copy_(theirs)
-
-
-def choose_device(name: str) -> torch.device:
-    """The device that ``name`` means. Raises ConfigError when it is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ("cpu", "cuda"):
-        raise ConfigError(f"unknown device {name!r}", advice="Use auto, cpu, cuda or cuda:N.")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"there is no CUDA device {name!r}", advice="Use --device cpu, or auto.")
-    return device
 
 
 def learning_rate(config: TrainingConfig, epoch: float) -> float:

@@ -1,12 +1,44 @@
-"""Nested plain tables, as TOML and JSON give them, to dataclasses: every key and type checked."""
+"""Recipes: nested plain tables, as TOML and JSON give them, to dataclasses, every key, type and range checked."""
 
 from __future__ import annotations
 
 import dataclasses
+import tomllib
 import typing
+from pathlib import Path
 from typing import Any
 
 from fervid.errors import ConfigError
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The tables of a recipe. Raises ConfigError when there is no such file or it is not TOML."""
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the recipe {path} ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML ({error})") from None
+
+
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Raise ConfigError unless low ≤ value ≤ high."""
+    if not low <= value <= high:
+        raise ConfigError(f"{name} is {value:g}", advice=f"It must lie between {low:g} and {high:g}.")
+
+
+def check_pair(name: str, pair: tuple[float, float], low: float, high: float) -> None:
+    """Raise ConfigError unless both values lie in the range and rise."""
+    for value in pair:
+        check_range(name, value, low, high)
+    if pair[0] > pair[1]:
+        raise ConfigError(f"{name} is {list(pair)}", advice="Give the lower value first.")
+
+
+def check_name(name: str) -> None:
+    """Raise ConfigError unless a recipe's name can name a folder and a file everywhere."""
+    if not name or not name.replace("-", "").replace("_", "").isalnum():
+        raise ConfigError(f"name is {name!r}", advice="Use letters, digits, '-' and '_'.")
 
 
 def build_dataclass(kind: Any, table: Any, where: str = "") -> Any:

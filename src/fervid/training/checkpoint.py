@@ -1,0 +1,113 @@
+"""What every training run leaves in its folder, and how it is read back.
+
+``config.json`` is the recipe, ``weights.pt`` the averaged weights alone, ``checkpoint.pt`` what a run needs to go on,
+``metrics.jsonl`` one line per finished epoch.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import nn
+
+from fervid.errors import ConfigError, ModelError
+from fervid.files import write_atomically
+
+CONFIG_FILE: Final = "config.json"
+CHECKPOINT_FILE: Final = "checkpoint.pt"
+WEIGHTS_FILE: Final = "weights.pt"
+METRICS_FILE: Final = "metrics.jsonl"
+
+
+def write_config(folder: Path, table: dict[str, Any]) -> None:
+    """Write ``config.json``; the folder is made if absent."""
+    with write_atomically(folder / CONFIG_FILE) as part:
+        part.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+
+
+def read_config_table(folder: Path) -> dict[str, Any]:
+    """What ``config.json`` holds. Raises ConfigError when the folder holds none, or a damaged one."""
+    path = folder / CONFIG_FILE
+    try:
+        table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read {path} ({error.strerror})", advice="Give the folder of a run of fervid train."
+        ) from None
+    except ValueError as error:
+        raise ConfigError(f"{path} is not JSON ({error})", advice="Train again into another folder.") from None
+    return table
+
+
+def save_checkpoint(
+    folder: Path,
+    network: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    metrics: list[dict[str, Any]],
+    facts: dict[str, Any],
+) -> None:
+    """Write ``checkpoint.pt`` and ``metrics.jsonl`` after an epoch; ``facts`` are what a continued run must repeat."""
+    state = {
+        "epochs": len(metrics),
+        "network": network.state_dict(),
+        "average": average.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "metrics": metrics,
+        "facts": facts,
+    }
+    with write_atomically(folder / CHECKPOINT_FILE) as part:
+        torch.save(state, part)
+    with write_atomically(folder / METRICS_FILE) as part:
+        part.write_text("".join(json.dumps(line) + "\n" for line in metrics), encoding="utf-8")
+
+
+def load_checkpoint(folder: Path, place: torch.device) -> dict[str, Any] | None:
+    """The tables that :func:`save_checkpoint` wrote, or None before the first epoch's end.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
+    if not (folder / CHECKPOINT_FILE).exists():
+        return None
+    return load_tensors(folder / CHECKPOINT_FILE, place)
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run's ``metrics.jsonl``; empty when it has none yet."""
+    path = folder / METRICS_FILE
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+
+
+def save_weights(folder: Path, network: nn.Module) -> None:
+    """Write ``weights.pt``, the state of the finished network."""
+    with write_atomically(folder / WEIGHTS_FILE) as part:
+        torch.save(network.state_dict(), part)
+
+
+def restore(network: nn.Module, weights: dict[str, torch.Tensor], folder: Path) -> None:
+    """Copy weights into a network. Raises ModelError when they are another architecture's."""
+    try:
+        network.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(
+            f"the weights in {folder} do not fit its {CONFIG_FILE} ({reason})",
+            advice="Train again into another folder.",
+        ) from None
+
+
+def load_tensors(path: Path, place: torch.device) -> dict[str, Any]:
+    """What torch saved in a file. Raises ModelError when it is damaged."""
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=place, weights_only=True)
+    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ModelError(f"{path} is damaged ({reason})", advice="Delete it and train again.") from None
+    return state

@@ -1,0 +1,38 @@
+"""Where and how torch computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from fervid.errors import ConfigError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that ``name`` means. Raises ConfigError when it is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"unknown device {name!r}", advice="Use auto, cpu, cuda or cuda:N.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(f"there is no CUDA device {name!r}", advice="Use --device cpu, or auto.")
+    return device
+
+
+@contextmanager
+def flush_denormals() -> Iterator[None]:
+    """Treat the tiniest numbers as zero while training: weights that decay towards zero would slow a CPU down.
+
+    The switch belongs to the whole thread, so it is turned back for whoever called.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
