@@ -8,15 +8,17 @@ import pytest
 
 from fervid.errors import ConfigError
 from fervid.training.expressions.config import TrainingConfig
+from fervid.training.recipes import read_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "runs").glob("*.toml")), ids=lambda path: path.stem)
 def test_the_published_recipes_are_read(path: Path) -> None:
-    config = TrainingConfig.from_toml(path)
+    config = read_recipe(path)
     assert config.name == path.stem
-    assert config.schedule.size_at(config.schedule.epochs - 1) == config.input.size
+    if isinstance(config, TrainingConfig):
+        assert config.schedule.size_at(config.schedule.epochs - 1) == config.input.size
 
 
 def test_a_recipe_survives_json(recipe: Any) -> None:

@@ -1,4 +1,4 @@
-"""``fervid train``: a recipe and faces in, a checked ONNX file out."""
+"""``fervid train``: a recipe and faces or photos in, a checked ONNX file out."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from fervid.cli.export import print_export
-from fervid.cli.terminal import INTERRUPTED, print_note, show_progress, stderr
+from fervid.cli.terminal import INTERRUPTED, print_note, show_progress, stderr, stdout
 from fervid.emotions import emotions_for
-from fervid.errors import MissingExtraError
+from fervid.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fervid.training.detection.config import DetectionConfig
+    from fervid.training.detection.export import ExportedDetector
     from fervid.training.expressions.config import TrainingConfig
-    from fervid.training.expressions.loop import Progress
+    from fervid.training.progress import Progress
+
+EXPORTING: Final = "exporting, and checking the file against torch"
 
 RUNS: Final = Path("training-runs")
 """Where a run's folder is made unless -o names one; Git ignores it in this project."""
@@ -31,8 +35,11 @@ ROOMY: Final = 100
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="Recipe in TOML, as runs/base.toml.")],
-    data: Annotated[Path, typer.Option("--data", help="Faces in Parquet, as fervid data prepare writes them.")],
+    config: Annotated[Path, typer.Argument(help="Recipe in TOML, as runs/base.toml or runs/faces.toml.")],
+    data: Annotated[
+        Path,
+        typer.Option("--data", help="Faces in Parquet, as fervid data prepare writes them; photos for a detector."),
+    ],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder of the run; training-runs/NAME when absent.", show_default=False),
@@ -43,7 +50,7 @@ def train(
         int | None, typer.Option(help="7, or 6 to learn disgust as anger; the recipe's when absent.")
     ] = None,
 ) -> None:
-    """Train an expression network and export it as ONNX.
+    """Train an expression network, or a face detector, and export it as ONNX.
 
     The run's folder holds NAME.onnx, curves.png, metrics.jsonl, config.json and weights.pt. The same command continues
     a run that was interrupted after its last finished epoch; it exports a finished one again.
@@ -51,32 +58,23 @@ def train(
     for module in ("torch", "onnx", "pyarrow"):
         if importlib.util.find_spec(module) is None:
             raise MissingExtraError.for_extra("train", module, "fervid train")
-    from fervid.training.expressions.checkpoint import check_folder, read_metrics
-    from fervid.training.expressions.config import TrainingConfig
-    from fervid.training.expressions.data import load_training_data
-    from fervid.training.expressions.export import export_onnx
-    from fervid.training.expressions.loop import choose_device
-    from fervid.training.expressions.loop import train as train_network
+    from fervid.training.checkpoint import read_metrics
+    from fervid.training.detection.config import DetectionConfig
+    from fervid.training.devices import choose_device
+    from fervid.training.recipes import read_recipe
 
-    recipe = override_labels(TrainingConfig.from_toml(config), labels)
+    recipe = read_recipe(config)
+    if not isinstance(recipe, DetectionConfig):
+        recipe = override_labels(recipe, labels)
+    elif labels is not None:
+        raise UsageError(f"{config} is the recipe of a detector, which has no labels", advice="Leave --labels out.")
     folder = output or RUNS / recipe.name
     choose_device(device)
-    check_folder(recipe, folder)
-    with show_progress("reading", "faces") as advance:
-        faces = load_training_data(data, recipe, progress=advance)
-    print_note(
-        f"{len(faces.images):,} Training faces ({faces.dropped:,} duplicates left out), "
-        f"{len(faces.validation_emotions):,} PublicTest faces; run in {folder}"
-    )
-    finished = len(read_metrics(folder))
-    if finished:
-        done = finished == recipe.schedule.epochs
-        print_note("the run is finished: exporting it again" if done else f"continuing after epoch {finished}")
     try:
-        with show_training() as on_progress:
-            network = train_network(recipe, faces, folder, device=device, threads=threads, on_progress=on_progress)
-        print_note("exporting, and checking the file against torch")
-        exported = export_onnx(network, faces, folder / f"{recipe.name}.onnx", precision=recipe.export.precision)
+        if isinstance(recipe, DetectionConfig):
+            train_detector(recipe, data, folder, device, threads)
+        else:
+            train_expressions(recipe, data, folder, device, threads)
     except KeyboardInterrupt:
         kept = len(read_metrics(folder))
         again = ["fervid", "train", str(config), "--data", str(data), "-o", str(folder)]
@@ -86,7 +84,93 @@ def train(
         print_note(f"interrupted; {kept} of {recipe.schedule.epochs} epochs are kept. Continue with:")
         print_note(f"  {shlex.join(again)}")
         raise typer.Exit(INTERRUPTED) from None
+
+
+def train_expressions(recipe: TrainingConfig, data: Path, folder: Path, device: str, threads: int | None) -> None:
+    """Train, export and describe an expression network."""
+    from fervid.training.expressions.checkpoint import check_folder
+    from fervid.training.expressions.data import load_training_data
+    from fervid.training.expressions.export import export_onnx
+    from fervid.training.expressions.loop import train as train_network
+
+    check_folder(recipe, folder)
+    with show_progress("reading", "faces") as advance:
+        faces = load_training_data(data, recipe, progress=advance)
+    print_note(
+        f"{len(faces.images):,} Training faces ({faces.dropped:,} duplicates left out), "
+        f"{len(faces.validation_emotions):,} PublicTest faces; run in {folder}"
+    )
+    note_finished(folder, recipe.schedule.epochs)
+    with show_training() as on_progress:
+        network = train_network(recipe, faces, folder, device=device, threads=threads, on_progress=on_progress)
+    print_note(EXPORTING)
+    exported = export_onnx(network, faces, folder / f"{recipe.name}.onnx", precision=recipe.export.precision)
     print_export(exported, len(faces.validation_emotions))
+
+
+def train_detector(recipe: DetectionConfig, data: Path, folder: Path, device: str, threads: int | None) -> None:
+    """Train, export and describe a face detector."""
+    from fervid.training.detection.checkpoint import check_folder
+    from fervid.training.detection.data import load_training_photos
+    from fervid.training.detection.export import export_onnx
+    from fervid.training.detection.loop import train as train_network
+
+    check_folder(recipe, folder)
+    with show_progress("reading", "photos") as advance:
+        photos = load_training_photos(data, progress=advance)
+    album = photos.album
+    print_note(
+        f"Training photos: {len(album.people):,} with people, {len(album.heads):,} heads, {len(album.background):,} "
+        f"background; {len(photos.validation):,} for validation; run in {folder}"
+    )
+    note_finished(folder, recipe.schedule.epochs)
+    with show_training() as on_progress:
+        network = train_network(recipe, photos, folder, device=device, threads=threads, on_progress=on_progress)
+    print_note(EXPORTING)
+    exported = export_onnx(network, recipe, photos, folder / f"{recipe.name}.onnx")
+    print_detector(exported)
+
+
+def note_finished(folder: Path, epochs: int) -> None:
+    """Say where a run that was begun before stands."""
+    from fervid.training.checkpoint import read_metrics
+
+    finished = len(read_metrics(folder))
+    if finished:
+        print_note(
+            "the run is finished: exporting it again" if finished == epochs else f"continuing after epoch {finished}"
+        )
+
+
+def print_detector(exported: ExportedDetector) -> None:
+    """What the file is and how it was checked, on stdout."""
+    spec, evaluation, parity = exported.spec, exported.evaluation, exported.parity
+    rows = [
+        ("model", str(exported.path)),
+        (
+            "size",
+            f"{exported.size_bytes / 1e3:.0f} kB ({exported.size_bytes:,} bytes, weights as {exported.precision})",
+        ),
+        ("threshold", f"{spec.score_threshold:g}"),
+    ]
+    for figures in (evaluation.overall, evaluation.bands[0]):
+        name = f"{figures.low:g} px and more" if figures.high is None else f"{figures.low:g}–{figures.high:g} px"
+        found = (
+            "no face" if figures.recall is None else f"{figures.recall.value:.1%} of {figures.recall.n:,} faces found"
+        )
+        right = "" if figures.precision is None else f", {figures.precision.value:.1%} of the detections are faces"
+        rows.append(("validation", f"{name}: {found}{right}"))
+    if evaluation.overall.landmarks is not None:
+        rows.append(("landmarks", f"off by {evaluation.overall.landmarks.median:.1%} of the eyes' distance (median)"))
+    if evaluation.background is not None:
+        clean = evaluation.background.clean
+        rows.append(("background", f"nothing found in {clean.value:.1%} of {clean.n:,} photos without a face"))
+    checked = (
+        f"{parity.pictures} pictures in ONNX Runtime: within {parity.max_difference:.0e} of torch; probabilities "
+        f"within {parity.trained_difference:.0e} of those before rounding"
+    )
+    for name, text in (*rows, ("checked", checked)):
+        stdout().print(f"{name:12}{text}", markup=False)
 
 
 def override_labels(recipe: TrainingConfig, labels: int | None) -> TrainingConfig:
@@ -114,12 +198,13 @@ def show_training() -> Iterator[Callable[[Progress], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.fields[state]}"))
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal, expand=True) as bar:
         task = bar.add_task("starting", total=None, state="")
-        accuracy = ""
+        reached = ""
 
         def on_progress(progress: Progress) -> None:
-            nonlocal accuracy
+            nonlocal reached
             if progress.metrics:
-                accuracy = f" · PublicTest {progress.metrics['public_accuracy'] * 100:.1f} %"
+                figures = describe_figures(progress.metrics)
+                reached = f" · {figures[0]}" if figures else reached
                 bar.console.print(describe_epoch(progress), markup=False)
             step = f", step {progress.step}/{progress.steps}"
             bar.update(
@@ -127,7 +212,7 @@ def show_training() -> Iterator[Callable[[Progress], None]]:
                 description=f"epoch {progress.epoch}/{progress.epochs}" + (step if console.width >= ROOMY else ""),
                 completed=(progress.epoch - 1) * progress.steps + progress.step,
                 total=progress.epochs * progress.steps,
-                state=f"loss {progress.loss:.3f} · {progress.images_per_s:,.0f} img/s{accuracy}"
+                state=f"loss {progress.loss:.3f} · {progress.images_per_s:,.0f} img/s{reached}"
                 f" · {format_duration(progress.remaining_s)} left",
             )
 
@@ -141,13 +226,22 @@ def describe_epoch(progress: Progress) -> str:
         f"epoch {progress.epoch:{len(str(progress.epochs))}}/{progress.epochs}",
         f"{progress.size} px",
         f"loss {line['train_loss']:.3f}",
-        f"PublicTest {line['public_accuracy'] * 100:.1f} %",
+        *describe_figures(line),
     ]
-    if "public_votes_accuracy" in line:
-        parts.append(f"FER+ {line['public_votes_accuracy'] * 100:.1f} %")
     if progress.epoch < progress.epochs:
         parts.append(f"{format_duration(progress.remaining_s)} left")
     return "  ".join(parts)
+
+
+def describe_figures(line: dict[str, Any]) -> list[str]:
+    """What an epoch reached on held-out data, the most telling first; empty when it was not measured."""
+    names = (
+        ("public_accuracy", "PublicTest"),
+        ("public_votes_accuracy", "FER+"),
+        ("recall_at_97", "found"),
+        ("landmark_error", "points"),
+    )
+    return [f"{name} {line[key] * 100:.1f} %" for key, name in names if line.get(key) is not None]
 
 
 def format_duration(seconds: float) -> str:

@@ -1,0 +1,116 @@
+"""The face detector's network: anchor-free, of YuNet's kind (Wu et al. 2023, doi:10.1007/s11633-023-1423-y).
+
+Dense 3×3 convolutions where the planes are large and the channels few, which is where processors are fast; separable
+ones with residuals below; a top-down pyramid (Lin et al. 2017, arXiv:1612.03144) with sums; one 1×1 convolution per
+stride gives sixteen numbers for each cell.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fervid.training.detection.config import NetworkConfig
+
+STRIDES: Final = (8, 16, 32)
+"""Of the three grids, px."""
+
+OUTPUTS: Final = 16
+"""Numbers for each cell: class and objectness logits, box (4), five points (10)."""
+
+LEVELS: Final = 255.0
+"""What a network divides its input by; the export makes it a part of the first convolution."""
+
+PRIOR: Final = 0.01
+"""Objectness of every cell before training (arXiv:1708.02002, 3.3)."""
+
+
+class Convolution(nn.Module):
+    """3×3 convolution, batch norm, ReLU; with ``residual`` added to its input."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1, *, residual: bool = False) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+        self.residual = residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.norm(self.conv(x)))
+        return x + y if self.residual else y
+
+
+class SeparableConvolution(nn.Module):
+    """1×1 convolution, 3×3 convolution of each channel, batch norm, ReLU; with ``residual`` added to its input."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1, *, residual: bool = False) -> None:
+        super().__init__()
+        self.pointwise = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.depthwise = nn.Conv2d(outputs, outputs, 3, stride, 1, groups=outputs, bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+        self.residual = residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.norm(self.depthwise(self.pointwise(x))))
+        return x + y if self.residual else y
+
+
+class DetectionNetwork(nn.Module):
+    """``(N, 3, H, W)`` RGB of 0–255, H and W multiples of 32, to ``(N, H/S · W/S, 16)`` for each stride S.
+
+    The sixteen numbers of a cell, cells row by row: class logit, objectness logit, the box's centre as an offset from
+    the cell's corner and the logarithm of its size, both in strides, and five points as offsets in strides.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.levels = LEVELS
+        stem, fine, middle, coarse = config.stem, config.fine, config.middle, config.coarse
+        self.stage8 = nn.Sequential(
+            Convolution(3, stem, 2),
+            Convolution(stem, fine, 2),
+            *(Convolution(fine, fine, residual=True) for _ in range(config.depths[0])),
+            Convolution(fine, middle, 2),
+            *(Convolution(middle, middle, residual=True) for _ in range(config.depths[1])),
+            *(SeparableConvolution(middle, middle, residual=True) for _ in range(config.depths[2])),
+        )
+        self.stage16 = nn.Sequential(
+            SeparableConvolution(middle, coarse, 2),
+            *(SeparableConvolution(coarse, coarse, residual=True) for _ in range(config.depths[3])),
+        )
+        self.stage32 = nn.Sequential(
+            SeparableConvolution(coarse, coarse, 2),
+            *(SeparableConvolution(coarse, coarse, residual=True) for _ in range(config.depths[4])),
+        )
+        self.lateral8 = nn.Conv2d(middle, coarse, 1)
+        self.smooth = nn.ModuleList(SeparableConvolution(coarse, coarse) for _ in STRIDES)
+        self.heads = nn.ModuleList(nn.Conv2d(coarse, OUTPUTS, 1) for _ in STRIDES)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                if module.groups > 1:
+                    nn.init.normal_(module.weight, std=math.sqrt(2 / 9))
+        for head in self.heads:
+            assert isinstance(head, nn.Conv2d)
+            assert head.bias is not None
+            nn.init.normal_(head.weight, std=0.01)
+            nn.init.constant_(head.bias, 0.5)  # boxes and points begin in the middle of their cell
+            with torch.no_grad():
+                head.bias[0] = 0.0
+                head.bias[1] = -math.log(1 / PRIOR - 1)
+                head.bias[4:6] = math.log(3.0)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        fine = self.stage8(x / self.levels)
+        middle = self.stage16(fine)
+        coarse = self.smooth[2](self.stage32(middle))
+        middle = self.smooth[1](middle + F.interpolate(coarse, scale_factor=2.0))
+        fine = self.smooth[0](self.lateral8(fine) + F.interpolate(middle, scale_factor=2.0))
+        planes = (fine, middle, coarse)
+        return tuple(head(plane).flatten(2).transpose(1, 2) for head, plane in zip(self.heads, planes, strict=True))
