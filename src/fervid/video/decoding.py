@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _JUMP_BACK_S: Final = 1.0  # timestamps that fall back by more than this start a new count
 _JUMP_AHEAD_S: Final = 3600.0  # and so do those that leave out more than this: they are damaged
-_FARTHEST_S: Final = 10  # from the time of decoding to that of showing; the rest is damaged
+_FARTHEST_S: Final = 10.0  # from the time of decoding to that of showing; the rest is damaged
 _GAP_S: Final = 0.5  # shortest stretch without frames worth a word
 _MOST_FAILURES: Final = 20  # of the demuxer in a row, before the rest of the file is given up
 _SEEK_TRIES: Final = 8
@@ -178,7 +178,7 @@ class _Decoder:
         lossy = self._container.format.name == "mpegts"  # of a broadcast, even half a picture is worth showing
         shift, last, failures, first = 0, None, 0, True
         back, ahead = _JUMP_BACK_S / self._clock.tick_s, _JUMP_AHEAD_S / self._clock.tick_s
-        farthest = max(_FARTHEST_S, 16 / self._clock.rate) / self._clock.tick_s
+        farthest = max(_FARTHEST_S, float(16 / self._clock.rate)) / self._clock.tick_s
         iterator = iter(packets)
         while failures < _MOST_FAILURES:
             try:
