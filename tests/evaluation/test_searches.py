@@ -6,6 +6,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from fervid.evaluation.speed import machine
 from fervid.evaluation.speed.records import Search
 from fervid.evaluation.speed.rounds import Effort
 from fervid.evaluation.speed.searches import compare_searches
@@ -52,3 +53,10 @@ def test_the_table_compares_with_the_first(searches: tuple[Search, ...]) -> None
     assert sheet.headings[-1].startswith("× ")
     assert [row[-1] for row in sheet.rows[::2]] == ["1.00", "1.00"]
     assert sheet.rows[0][0] == "640×480"
+
+
+def test_a_machine_without_opencv_does_not_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "find_distribution_version", lambda name: "" if "opencv" in name else "1.0")
+    assert "OpenCV" not in machine.describe_machine().versions
+    monkeypatch.setattr(machine, "find_distribution_version", lambda _name: "1.0")
+    assert machine.describe_machine().versions["OpenCV"] == "1.0"

@@ -100,7 +100,7 @@ def describe_machine() -> Machine:
         memory_bytes=_measure_memory(),
         system=f"{_name_system()}, {platform.machine()}",
         versions={"fervid": fervid.__version__, "Python": platform.python_version()}
-        | {name: _find_version(package) for name, package in PACKAGES.items()}
+        | {name: version for name, package in PACKAGES.items() if (version := find_distribution_version(package))}
         | {"BLAS": _name_blas()},
         load=os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
     )
@@ -117,10 +117,6 @@ def find_distribution_version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return ""
-
-
-def _find_version(package: str) -> str:
-    return find_distribution_version(package) or "of unknown version"
 
 
 def _read_cpuinfo() -> dict[str, str]:
