@@ -40,7 +40,7 @@ class VideoWriter:
     """Writes RGB frames to an MP4 that browsers play, each at its own time.
 
     The file appears under its name, whole, when the ``with`` block ends without an error or :meth:`close` is called;
-    otherwise nothing is left of it. Frames of odd width or height get their last column or row twice, for H.264 has
+    otherwise nothing is left of it. Memory grows by the film's index alone, some 80 bytes a frame. Frames of odd width or height get their last column or row twice, for H.264 has
     only even ones.
 
     Args:
