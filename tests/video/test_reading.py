@@ -1,11 +1,11 @@
 import gc
 import math
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import av
@@ -589,9 +589,7 @@ def test_an_error_while_decoding_reaches_the_loop(
         list(VideoReader(films("film.mp4")))
 
 
-def test_importing_the_reader_does_not_load_pyav(load_script: Callable[[str], ModuleType]) -> None:
-    import subprocess
-
+def test_importing_the_reader_does_not_load_pyav() -> None:
     code = "import sys, fervid.video.reading, fervid.video.writing; print('av' in sys.modules, 'cv2' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

@@ -14,7 +14,7 @@ import typer
 from fervid.cli.terminal import ERROR, stdout
 
 RUNTIME = ("numpy", "onnxruntime", "pillow", "matplotlib", "typer", "rich", "platformdirs")
-EXTRAS = {"haar": ("opencv-python-headless",), "data": ("pyarrow",), "train": ("torch", "onnx")}
+EXTRAS = {"haar": ("opencv-python-headless",), "data": ("pyarrow",), "video": ("av",), "train": ("torch", "onnx")}
 
 
 def doctor(

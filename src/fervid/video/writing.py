@@ -40,8 +40,8 @@ class VideoWriter:
     """Writes RGB frames to an MP4 that browsers play, each at its own time.
 
     The file appears under its name, whole, when the ``with`` block ends without an error or :meth:`close` is called;
-    otherwise nothing is left of it. Memory grows by the film's index alone, some 80 bytes a frame. Frames of odd width or height get their last column or row twice, for H.264 has
-    only even ones.
+    otherwise nothing is left of it. Frames of odd width or height get their last column or row twice, for H.264 has
+    only even ones. Memory grows by the film's index alone, some 80 bytes a frame.
 
     Args:
         path: the film to write, ``.mp4``, ``.m4v`` or ``.mov``; its folder is made if absent.
