@@ -1,0 +1,85 @@
+import itertools
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fervid.emotions import EMOTIONS, VOTE_LABELS, Emotion
+from fervid.errors import UsageError
+from fervid.results import Box, Distribution, Face, Frame
+from fervid.spans import Span, Spans, iterate_spans
+
+VOTES = Distribution(VOTE_LABELS, [1 / 8] * 8)
+EVEN = Distribution(EMOTIONS, [1 / 7] * 7)
+HAPPY = Distribution(EMOTIONS, [0, 0, 0, 1, 0, 0, 0])
+
+
+def make_frame(time_s: float, *tracks: int | None, emotion: Emotion | None = Emotion.HAPPY) -> Frame:
+    faces = tuple(Face(Box(0, 0, 1, 1), 1.0, emotion, 1.0, HAPPY, VOTES, track_id=t) for t in tracks)
+    return Frame(faces, (9, 9), "m", "haar", "a.mp4", index=0, time_s=time_s)
+
+
+def times(spans: list[Span]) -> list[tuple[float, float]]:
+    return [(round(s.start_s, 6), round(s.stop_s, 6)) for s in spans]
+
+
+def test_an_answer_holds_until_the_next_and_the_last_one_as_long_as_the_one_before() -> None:
+    spans = list(iterate_spans([make_frame(t, 1) for t in (0.0, 0.1, 0.4)]))
+    assert times(spans) == [(0.0, 0.1), (0.1, 0.4), (0.4, 0.7)]
+    assert spans[0].emotion is Emotion.HAPPY
+    assert spans[0].seconds == pytest.approx(0.1)
+
+
+def test_a_short_miss_is_bridged_and_a_long_one_is_absence() -> None:
+    frames = [make_frame(i / 10, *([1] if i not in (3, 4) and not 8 <= i < 30 else [])) for i in range(33)]
+    seen = sum(span.seconds for span in iterate_spans(frames))
+    assert seen == pytest.approx(0.8 + 0.3)
+
+
+def test_where_frames_are_rare_they_bridge_what_is_between_them() -> None:
+    assert times(list(iterate_spans([make_frame(t, 1) for t in (0.0, 5.0, 10.0)]))) == [(0, 5), (5, 10), (10, 15)]
+    gap = [make_frame(t, *([1] if t != 10 else [])) for t in (0.0, 5.0, 10.0, 15.0)]
+    assert times(list(iterate_spans(gap))) == [(0, 5), (5, 10), (15, 20)]
+
+
+def test_a_single_sighting_holds_for_one_frame_of_the_film() -> None:
+    spans = list(iterate_spans([make_frame(0.0), make_frame(0.2, 1), make_frame(0.4), make_frame(0.6)]))
+    assert times(spans) == [(0.2, 0.4)]
+    assert list(iterate_spans([make_frame(0.0, 1)])) == []  # nobody knows how long a film of one frame is
+
+
+def test_a_table_of_faces_gives_the_same_as_the_frames() -> None:
+    frames = [make_frame(i / 10, *([1] if i % 7 else []), *([2] if 20 < i < 30 else [])) for i in range(50)]
+    assert list(iterate_spans(frames)) == list(iterate_spans(f for f in frames if f.faces))
+
+
+def test_smoothed_answers_count_and_faces_without_a_track_do_not() -> None:
+    face = Face(Box(0, 0, 1, 1), 1.0, None, 0.2, HAPPY, VOTES, track_id=3, smoothed=EVEN)
+    frames = [Frame((face,), (9, 9), "m", "haar", index=i, time_s=i / 5) for i in range(3)]
+    assert {span.probabilities for span in iterate_spans(frames)} == {EVEN}
+    assert list(iterate_spans([make_frame(0.0, None), make_frame(1.0, None)])) == []
+
+
+def test_times_that_run_backwards_are_refused() -> None:
+    spans = Spans()
+    assert math.isnan(spans.stop_s)
+    spans.add(make_frame(1.0, 1))
+    with pytest.raises(UsageError, match="after 1"):
+        spans.add(make_frame(0.9, 1))
+    with pytest.raises(UsageError, match="gap_s"):
+        Spans(0)
+
+
+@given(st.lists(st.tuples(st.sampled_from([0.0, 0.04, 0.2, 3.0]), st.sets(st.integers(1, 3))), max_size=30))
+def test_spans_of_a_person_follow_each_other_without_overlap(steps: list[tuple[float, set[int]]]) -> None:
+    time_s, frames = 0.0, []
+    for step, tracks in steps:
+        time_s += step
+        frames.append(make_frame(time_s, *sorted(tracks)))
+    spans = list(iterate_spans(frames))
+    for track in (1, 2, 3):
+        own = [span for span in spans if span.track_id == track]
+        assert all(a.stop_s <= b.start_s + 1e-9 for a, b in itertools.pairwise(own))
+        assert all(span.seconds > 0 for span in own)
+        assert sum(span.seconds for span in own) <= 2 * time_s + 1e-9
