@@ -37,12 +37,11 @@ def change_light(pixels: Pixels, config: LightConfig, rng: np.random.Generator) 
 
 
 def _map_levels(pixels: Pixels, config: LightConfig, gains: NDArray[np.float64], rng: np.random.Generator) -> Pixels:
-    low = np.log(1 - config.gamma)
-    gamma = float(np.exp(rng.uniform(low, -low)))
+    gamma = (1 - config.gamma) ** float(rng.uniform(-1, 1))
     contrast = 1 + float(rng.uniform(-config.contrast, config.contrast))
     shift = float(rng.uniform(-config.brightness, config.brightness))
     levels = (np.linspace(0, 1, 256) ** gamma - 0.5) * contrast + 0.5 + shift
-    tables = np.clip(levels * gains[:, None] * 255, 0, 255).astype(np.uint8)
+    tables = np.rint(np.clip(levels * gains[:, None] * 255, 0, 255)).astype(np.uint8)
     return np.asarray(Image.fromarray(pixels).point(tables.ravel().tolist()))
 
 

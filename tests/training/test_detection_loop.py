@@ -1,0 +1,185 @@
+# ruff: noqa: E402, TID253  (torch is looked for before what needs it)
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="training needs torch: pip install 'fervid[train]'")
+pytestmark = pytest.mark.training
+
+import torch
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from fervid.cli.train import train as train_verb
+from fervid.detection.faces import FacesDetector
+from fervid.errors import ConfigError, DatasetError, UsageError
+from fervid.training.checkpoint import read_metrics
+from fervid.training.detection.checkpoint import load_network
+from fervid.training.detection.config import DetectionConfig
+from fervid.training.detection.data import load_training_photos
+from fervid.training.detection.loop import EMPHASIS, learning_rate, train
+from fervid.training.progress import Progress
+from fervid.training.recipes import read_recipe
+
+app = typer.Typer()
+app.command()(train_verb)
+
+RECIPE = """
+task = "detection"
+name = "tiny"
+[network]
+stem = 4
+fine = 8
+middle = 8
+coarse = 8
+depths = [0, 0, 0, 0, 0]
+[schedule]
+epochs = 1
+scenes = 8
+size = 64
+batch_size = 4
+"""
+
+
+class Stop(Exception):  # noqa: N818
+    """The run is interrupted."""
+
+
+def test_a_run_learns_and_leaves_its_folder(detector_recipe: Any, training_photos: Any, tmp_path: Path) -> None:
+    schedule = {"epochs": 4, "scenes": 96, "size": 96, "batch_size": 8, "learning_rate": 0.01, "ema": 0.9}
+    config = DetectionConfig.from_dict(detector_recipe(schedule={**schedule, "validate_every": 3}))
+    seen: list[Progress] = []
+    network = train(config, training_photos, tmp_path / "run", workers=0, on_progress=seen.append)
+    assert not network.training
+    lines = read_metrics(tmp_path / "run")
+    assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
+    assert lines[-1]["train_loss"] < 0.8 * lines[0]["train_loss"]
+    assert lines[-1]["average_precision"] > 0.1
+    assert ["average_precision" in line for line in lines] == [False, False, True, True]
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "checkpoint.pt", "config.json", "curves.png", "metrics.jsonl", "weights.pt"
+    }  # fmt: skip
+    with Image.open(tmp_path / "run" / "curves.png") as picture:
+        assert picture.format == "PNG"
+    assert seen[-1].remaining_s == 0
+    assert [p.metrics["epoch"] for p in seen if p.metrics] == [1, 2, 3, 4]
+    again = load_network(tmp_path / "run")
+    for one, two in zip(again.state_dict().values(), network.state_dict().values(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_a_continued_run_equals_an_uninterrupted_one(
+    detector_recipe: Any, training_photos: Any, tmp_path: Path
+) -> None:
+    schedule = {"epochs": 3, "scenes": 16, "size": 64, "batch_size": 8, "validate_every": 1}
+    config = DetectionConfig.from_dict(detector_recipe(schedule=schedule))
+
+    def stop(progress: Progress) -> None:
+        if progress.epoch == 2 and progress.step == 1 and not progress.metrics:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(config, training_photos, tmp_path / "one", workers=0, on_progress=stop)
+    assert len(read_metrics(tmp_path / "one")) == 1
+    one = train(config, training_photos, tmp_path / "one", workers=0)
+    two = train(config, training_photos, tmp_path / "two", workers=0)
+    for key, value in two.state_dict().items():
+        assert torch.equal(one.state_dict()[key], value), key
+    checkpoint = torch.load(tmp_path / "one" / "checkpoint.pt", weights_only=True)
+    hardness = checkpoint["facts"]["hardness"]
+    assert len(hardness) == len(training_photos.album.background)
+    assert ((hardness >= 1) & (hardness <= EMPHASIS)).all()
+
+
+def test_a_folder_belongs_to_its_recipe_and_photos(
+    detector_recipe: Any, training_photos: Any, photo_rows: Any, tmp_path: Path
+) -> None:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    config = DetectionConfig.from_dict(detector_recipe())
+    train(config, training_photos, tmp_path / "run", workers=0)
+    other = DetectionConfig.from_dict(detector_recipe(seed=6))
+    with pytest.raises(ConfigError, match="another recipe"):
+        train(other, training_photos, tmp_path / "run", workers=0)
+    pq.write_table(pa.Table.from_pylist(photo_rows[1:]), tmp_path / "fewer.parquet")
+    with pytest.raises(ConfigError, match="other photos"):
+        train(config, load_training_photos(tmp_path / "fewer.parquet"), tmp_path / "run", workers=0)
+
+
+def test_photos_without_faces_are_refused(photo_rows: Any, tmp_path: Path) -> None:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    for rows, what in ((photo_rows[:20], "validation"), (photo_rows[20:], "Training")):
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "photos.parquet")
+        with pytest.raises(DatasetError, match=f"no {what} photo with a face"):
+            load_training_photos(tmp_path / "photos.parquet")
+
+
+def test_the_rate_rises_and_falls(detector_recipe: Any) -> None:
+    config = DetectionConfig.from_dict(detector_recipe(schedule={"epochs": 10, "warmup_epochs": 2}))
+    rates = [learning_rate(config, epoch / 4) for epoch in range(41)]
+    top = max(range(41), key=rates.__getitem__)
+    assert top == 8
+    assert rates[:9] == sorted(rates[:9])
+    assert rates[8:] == sorted(rates[8:], reverse=True)
+    assert rates[-1] == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"network": {"stem": 0}}, "network.stem is 0"),
+        ({"schedule": {"size": 100}}, "schedule.size is 100"),
+        ({"schedule": {"epochs": 2, "batch_size": 64, "scenes": 32}}, "schedule.scenes is 32"),
+        ({"scenes": {"people": 0.8, "heads": 0.4}}, "people and heads together is 1.2"),
+        ({"scenes": {"grid": [0.5, 0.5, 0.5]}}, "sum of scenes.grid is 1.5"),
+        ({"light": {"gamma": 1.0}}, "light.gamma is 1"),
+        ({"loss": {"box": -1.0}}, "loss.box is -1"),
+        ({"name": "a/b"}, "name is 'a/b'"),
+        ({"task": "expression"}, "task is 'expression'"),
+        ({"labels": 7}, "unknown key labels"),
+    ],
+)
+def test_a_wrong_recipe_says_what_is_wrong(detector_recipe: Any, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        DetectionConfig.from_dict(detector_recipe(**change))
+
+
+def test_a_recipe_survives_json(detector_recipe: Any) -> None:
+    config = DetectionConfig.from_dict(detector_recipe())
+    assert DetectionConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_the_task_decides_what_a_recipe_is(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE, encoding="utf-8")
+    assert isinstance(read_recipe(path), DetectionConfig)
+    path.write_text('task = "expression"\nname = "tiny"', encoding="utf-8")
+    assert read_recipe(path).name == "tiny"
+    assert not isinstance(read_recipe(path), DetectionConfig)
+    path.write_text('task = "poetry"\nname = "tiny"', encoding="utf-8")
+    with pytest.raises(ConfigError, match="task is 'poetry'"):
+        read_recipe(path)
+
+
+def test_the_command_trains_a_detector(photos_file: Path, tmp_path: Path) -> None:
+    recipe, folder = tmp_path / "tiny.toml", tmp_path / "run"
+    recipe.write_text(RECIPE, encoding="utf-8")
+    arguments = [str(recipe), "--data", str(photos_file), "-o", str(folder)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "Training photos: 10 with people, 5 heads, 5 background; 10 for validation" in " ".join(
+        result.stderr.split()
+    )
+    assert "weights as float16" in result.stdout
+    assert "pictures in ONNX Runtime" in result.stdout
+    FacesDetector(folder / "tiny.onnx", threads=1)
+    again = CliRunner().invoke(app, arguments)
+    assert again.exit_code == 0
+    assert "the run is finished: exporting it again" in " ".join(again.stderr.split())
+    wrong = CliRunner().invoke(app, [*arguments, "--labels", "6"])
+    assert isinstance(wrong.exception, UsageError)
+    assert "has no labels" in str(wrong.exception)
