@@ -1,5 +1,7 @@
 """Put a finished run's model into the package: ``python runs/publish.py training-runs/base [--name base]``.
 
+The run may be one of an expression network or of a face detector.
+
 Copies the run's ONNX file to ``src/fervid/models/bundled/NAME.onnx``, writes its SHA-256 into ``manifest.json`` beside
 it, and keeps the run's metrics as ``runs/NAME.metrics.jsonl``.
 """
@@ -13,11 +15,13 @@ import sys
 from pathlib import Path
 
 from fervid.classification.classifier import Classifier
+from fervid.detection.faces import FacesDetector
 from fervid.errors import ConfigError, FervidError, ModelError
 from fervid.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
 MAX_BYTES = 6_000_000
+MAX_DETECTOR_BYTES = 700_000
 
 
 def publish(run: Path, name: str | None = None, *, root: Path = ROOT) -> Path:
@@ -36,22 +40,25 @@ def publish(run: Path, name: str | None = None, *, root: Path = ROOT) -> Path:
         ModelError: the file is too large, or not one that fervid can run.
     """
     try:
-        recipe = str(json.loads((run / "config.json").read_text(encoding="utf-8"))["name"])
+        config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+        recipe, detector = str(config["name"]), config.get("task") == "detection"
         content = (run / f"{recipe}.onnx").read_bytes()
         metrics = (run / "metrics.jsonl").read_bytes()
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{run} holds no finished run ({error})", advice="Finish it with fervid train.") from None
-    if len(content) > MAX_BYTES:
+    limit = MAX_DETECTOR_BYTES if detector else MAX_BYTES
+    if len(content) > limit:
         raise ModelError(
-            f"{recipe}.onnx has {len(content):,} bytes, more than {MAX_BYTES:,}", advice="Train a smaller network."
+            f"{recipe}.onnx has {len(content):,} bytes, more than {limit:,}", advice="Train a smaller network."
         )
-    Classifier(run.resolve() / f"{recipe}.onnx")  # a file without its contract never enters the package
+    load = FacesDetector if detector else Classifier
+    load(run.resolve() / f"{recipe}.onnx")  # a file without its contract never enters the package
 
     name = name or recipe
     bundled = root / "src" / "fervid" / "models" / "bundled"
     manifest = bundled / "manifest.json"
     table = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
-    table[name] = {"kind": "expression", "sha256": hashlib.sha256(content).hexdigest()}
+    table[name] = {"kind": "detector" if detector else "expression", "sha256": hashlib.sha256(content).hexdigest()}
     contents = {
         bundled / f"{name}.onnx": content,
         manifest: (json.dumps(table, indent=2) + "\n").encode(),

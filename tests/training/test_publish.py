@@ -56,6 +56,19 @@ def test_the_recipe_names_the_model(script: ModuleType, run: Path, tmp_path: Pat
     assert script.publish(run, root=tmp_path / "root").name == "tiny.onnx"
 
 
+def test_a_detector_is_published_as_one(
+    script: ModuleType, tiny_detector: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tiny_detector(tmp_path / "run")
+    assert script.publish(run, "faces", root=tmp_path / "root").name == "faces.onnx"
+    bundled = tmp_path / "root" / "src" / "fervid" / "models" / "bundled"
+    manifest = json.loads((bundled / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["faces"]["kind"] == "detector"
+    monkeypatch.setattr(script, "MAX_DETECTOR_BYTES", 1000)
+    with pytest.raises(ModelError, match="more than 1,000"):
+        script.publish(run, root=tmp_path / "root")
+
+
 def test_what_must_not_be_published_is_refused(
     script: ModuleType, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
