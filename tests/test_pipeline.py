@@ -35,7 +35,7 @@ def test_the_astronaut_is_happy(detector: str, astronaut: Path, request: pytest.
     assert analysis.detector == detector
     assert analysis.model.startswith("base@")
     assert analysis.source == str(astronaut)
-    assert set(analysis.timings_ms) == {"load", "detect", "classify"}
+    assert set(analysis.timings_ms) == {"load", "detect", "prepare", "classify"}
     assert (face.landmarks is not None) == (detector == "yunet")
 
 

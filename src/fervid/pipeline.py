@@ -14,16 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.classification.classifier import Classifier, Prediction
-from fervid.classification.evidence import blend_evidence
-from fervid.classification.preprocess import preprocess, stack_inputs
-from fervid.classification.quality import measure_quality
 from fervid.detection.detector import Detection, Detector
 from fervid.detection.selection import create_detector
-from fervid.emotions import Emotion, LabelCount, emotions_for, fold_disgust
+from fervid.emotions import LabelCount, emotions_for
 from fervid.errors import FervidError, UsageError
-from fervid.geometry import central_box, shrink_box
+from fervid.geometry import central_box
 from fervid.imaging import MAX_PIXELS, ImageLike, load_image
-from fervid.results import Analysis, Box, Distribution, Evidence, Face, Failure
+from fervid.reading import FaceReader, PreparedFace
+from fervid.results import Analysis, Box, Face, Failure, Frame
+from fervid.streaming.film import FilmStream
+from fervid.streaming.stream import DETECT_S, UNSURE, FrameStream, StreamSettings, TimedImage
+from fervid.tracking.smoothing import SMOOTH_S
 
 DEFAULT_MIN_FACE = 20.0
 """Faces lower than this are not looked for, px."""
@@ -33,9 +34,8 @@ DEFAULT_MIN_FACE = 20.0
 class _Looked:
     """A picture between detection and classification."""
 
-    image: NDArray[np.uint8]
-    detections: list[Detection]
-    squares: list[Box]
+    size: tuple[int, int]
+    prepared: list[PreparedFace]
     source: str | None
     timings_ms: dict[str, float] = field(default_factory=dict)
 
@@ -79,7 +79,10 @@ class Analyzer:
         self.classifier = Classifier(model, threads=threads)
         if len(self.labels) > len(self.classifier.spec.labels):
             raise UsageError(f"{self.classifier.identity} was trained on six labels", advice="Use labels=6.")
+        self._reader = FaceReader(self.classifier, self.labels)
         self.detector = create_detector(detector, threads=threads) if isinstance(detector, str) else detector
+        self._detector_name = detector if isinstance(detector, str) else None
+        self._stream_detector: Detector | None = None
 
     def analyze(self, source: ImageLike, *, boxes: Sequence[Box] | None = None, evidence: bool = False) -> Analysis:
         """Read one picture.
@@ -97,9 +100,8 @@ class Analyzer:
         """
         looked = self._look(source, boxes)
         began = time.perf_counter()
-        inputs = preprocess(looked.image, looked.squares, self.classifier.spec)
-        prediction = self.classifier.predict_inputs(inputs)
-        maps = self._map_evidence(inputs, prediction) if evidence else None
+        prediction = self._reader.predict(looked.prepared)
+        maps = self._reader.map_evidence(looked.prepared, prediction) if evidence else None
         looked.timings_ms["classify"] = (time.perf_counter() - began) * 1000
         return self._conclude(looked, prediction, maps)
 
@@ -115,13 +117,12 @@ class Analyzer:
         Raises:
             InputError: a chip cannot be read.
         """
-        images = [load_image(chip, max_pixels=self.max_pixels) for chip in chips]
-        prediction = self.classifier.predict(images)
-        faces: list[Face] = []
-        for i, image in enumerate(images):
+        prepared = []
+        for chip in chips:
+            image = load_image(chip, max_pixels=self.max_pixels)
             whole = central_box(image.shape[1], image.shape[0])
-            faces.append(self._make_face(image, Detection(whole, 1.0), whole, prediction, i))
-        return tuple(faces)
+            prepared.append(self._reader.prepare(image, Detection(whole, 1.0), whole))
+        return self._make_faces(prepared, self._reader.predict(prepared))
 
     def map(
         self, sources: Iterable[ImageLike], *, batch_size: int = 32, evidence: bool = False
@@ -140,22 +141,103 @@ class Analyzer:
         with ThreadPoolExecutor(self.threads or os.cpu_count() or 1) as pool:
             while batch := list(islice(remaining, batch_size)):
                 results = list(pool.map(self._look_or_fail, batch))
-                looked = [result for result in results if isinstance(result, _Looked)]
-                inputs = [preprocess(item.image, item.squares, self.classifier.spec) for item in looked]
+                prepared = [face for result in results if isinstance(result, _Looked) for face in result.prepared]
                 began = time.perf_counter()
-                stacked = stack_inputs(inputs, self.classifier.spec)
-                prediction = self.classifier.predict_inputs(stacked)
-                maps = self._map_evidence(stacked, prediction) if evidence else None
-                share = (time.perf_counter() - began) * 1000 / max(1, len(prediction))
+                prediction = self._reader.predict(prepared)
+                maps = self._reader.map_evidence(prepared, prediction) if evidence else None
+                share = (time.perf_counter() - began) * 1000 / max(1, len(prepared))
                 start = 0
                 for result in results:
                     if isinstance(result, Failure):
                         yield result
                         continue
-                    stop = start + len(result.squares)
-                    result.timings_ms["classify"] = share * len(result.squares)
+                    stop = start + len(result.prepared)
+                    result.timings_ms["classify"] = share * len(result.prepared)
                     yield self._conclude(result, prediction[start:stop], None if maps is None else maps[start:stop])
                     start = stop
+
+    def video(
+        self,
+        source: str | os.PathLike[str],
+        *,
+        start_s: float = 0.0,
+        end_s: float | None = None,
+        every_s: float | None = None,
+        smooth_s: float = SMOOTH_S,
+        detect_s: float = DETECT_S,
+    ) -> FilmStream:
+        """Read a film: iterate over the answer for one :class:`fervid.Frame` after another, and stop where you like.
+
+        Every face carries the number of its track, the same for the same person until a cut. Needs the extra
+        ``video``.
+
+        Args:
+            source: path of the film.
+            start_s: frames before this are left out, s.
+            end_s: frames at or after this are left out, s.
+            every_s: one frame for each interval of so many seconds; None means every frame.
+            smooth_s: memory of the smoothed answers, s; 0 leaves each frame its own.
+            detect_s: the detector looks at least this often, s; in between faces are followed. 0 is every frame.
+
+        Raises:
+            MissingExtraError: PyAV is not installed.
+            InputError: the film cannot be opened, is none, or has no video.
+            UsageError: an argument is out of range.
+        """
+        return FilmStream(
+            source,
+            self._reader,
+            *self._prepare_stream(smooth_s, detect_s),
+            start_s=start_s,
+            end_s=end_s,
+            every_s=every_s,
+            threads=self.threads,
+            max_pixels=self.max_pixels,
+        )
+
+    def stream(
+        self,
+        frames: Iterable[TimedImage],
+        *,
+        live: bool = True,
+        smooth_s: float = SMOOTH_S,
+        detect_s: float = DETECT_S,
+    ) -> Iterator[Frame]:
+        """Read frames from anywhere: a camera, a screen, a film that you decode yourself.
+
+        Args:
+            frames: objects with ``image`` ``(H, W, 3)`` uint8 RGB, ``index`` and ``time_s``, such as
+                :class:`fervid.VideoFrame`; each later than the one before.
+            live: answer each frame before the next one is asked for. Otherwise frames wait, for half a second at most,
+                for what later ones say of them: people have their numbers from their first frame on.
+            smooth_s: see :meth:`video`.
+            detect_s: see :meth:`video`.
+
+        Yields:
+            One :class:`fervid.Frame` per frame, in their order.
+        """
+        detector, settings = self._prepare_stream(smooth_s, detect_s, live=live)
+        for frame, _ in FrameStream(self._reader, detector, settings).read(frames):
+            yield frame
+
+    def _prepare_stream(
+        self, smooth_s: float, detect_s: float, *, live: bool = False
+    ) -> tuple[Detector, StreamSettings]:
+        """A detector that also says what it is unsure of, and the settings."""
+        if self._stream_detector is None:
+            self._stream_detector = self.detector
+            if self._detector_name is not None:
+                threshold = self.detector.score_threshold * UNSURE
+                self._stream_detector = create_detector(
+                    self._detector_name, threads=self.threads, score_threshold=threshold
+                )
+        return self._stream_detector, StreamSettings(
+            min_face=self.min_face,
+            smooth_s=smooth_s,
+            detect_s=detect_s,
+            sure_score=self.detector.score_threshold,
+            live=live,
+        )
 
     def _look_or_fail(self, source: ImageLike) -> _Looked | Failure:
         try:
@@ -174,57 +256,35 @@ class Analyzer:
         else:
             squares = list(boxes)
             detections = [Detection(box, 1.0) for box in squares]
-        timings = {"load": (loaded - began) * 1000, "detect": (time.perf_counter() - loaded) * 1000}
-        return _Looked(image, detections, squares, _name_source(source), timings)
-
-    def _map_evidence(self, inputs: NDArray[np.float32], prediction: Prediction) -> NDArray[np.float64]:
-        """``(N, labels, h, w)`` in the order of :attr:`labels`."""
-        maps = self.classifier.map_evidence(inputs)
-        return blend_evidence(maps, prediction, self.classifier.spec.blend, len(self.labels))
+        detected = time.perf_counter()
+        prepared = [self._reader.prepare(image, *found) for found in zip(detections, squares, strict=True)]
+        times = (began, loaded, detected, time.perf_counter())
+        timings = {name: (times[i + 1] - times[i]) * 1000 for i, name in enumerate(("load", "detect", "prepare"))}
+        return _Looked((image.shape[1], image.shape[0]), prepared, _name_source(source), timings)
 
     def _conclude(self, looked: _Looked, prediction: Prediction, maps: NDArray[np.float64] | None = None) -> Analysis:
-        faces = [
-            self._make_face(looked.image, detection, square, prediction, i, maps)
-            for i, (detection, square) in enumerate(zip(looked.detections, looked.squares, strict=True))
-        ]
-        height, width = looked.image.shape[:2]
         return Analysis(
-            faces=tuple(faces),
-            size=(width, height),
+            faces=self._make_faces(looked.prepared, prediction, maps),
+            size=looked.size,
             model=self.classifier.identity,
             detector=self.detector.name,
             source=looked.source,
             timings_ms=looked.timings_ms,
         )
 
-    def _make_face(
-        self,
-        image: NDArray[np.uint8],
-        detection: Detection,
-        square: Box,
-        prediction: Prediction,
-        index: int,
-        maps: NDArray[np.float64] | None = None,
-    ) -> Face:
-        values = prediction.probabilities[index]
-        if len(self.labels) < len(values):
-            values = fold_disgust(values)
-        probabilities = Distribution(self.labels, values)
-        confidence = probabilities[probabilities.top]
-        evidence = None
-        if maps is not None:
-            evidence = Evidence(self.labels, maps[index], shrink_box(square, self.classifier.spec.crop))
-        certain = confidence >= self.classifier.spec.threshold
-        return Face(
-            box=detection.box,
-            score=detection.score,
-            emotion=Emotion(probabilities.top) if certain else None,
-            confidence=confidence,
-            probabilities=probabilities,
-            votes=Distribution(self.classifier.spec.vote_labels, prediction.votes[index]),
-            landmarks=detection.landmarks,
-            quality=measure_quality(image, square, detection.landmarks),
-            evidence=evidence,
+    def _make_faces(
+        self, prepared: Sequence[PreparedFace], prediction: Prediction, maps: NDArray[np.float64] | None = None
+    ) -> tuple[Face, ...]:
+        return tuple(
+            self._reader.make_face(
+                face.detection,
+                face.square,
+                face.quality,
+                prediction.probabilities[i],
+                prediction.votes[i],
+                maps=None if maps is None else maps[i],
+            )
+            for i, face in enumerate(prepared)
         )
 
 

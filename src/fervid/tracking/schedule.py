@@ -23,15 +23,19 @@ class Schedule:
     Args:
         longest_s: the detector runs at least this often, where frames are not farther apart; a newcomer waits no
             longer. 0 asks it on every frame.
+        longest_frames: ``stride`` grows no further.
 
     Raises:
-        UsageError: ``longest_s`` is negative.
+        UsageError: ``longest_s`` is negative, or ``longest_frames`` less than 1.
     """
 
-    def __init__(self, longest_s: float = 0.25) -> None:
-        if not longest_s >= 0:
-            raise UsageError(f"longest_s is {longest_s}", advice="Use seconds, 0 or more.")
+    def __init__(self, longest_s: float = 0.25, longest_frames: int = 1000) -> None:
+        if not (longest_s >= 0 and longest_frames >= 1):
+            raise UsageError(
+                f"longest_s is {longest_s}, longest_frames {longest_frames}", advice="Use 0 s or more, 1 frame or more."
+            )
         self.longest_s = longest_s
+        self.longest_frames = longest_frames
         self.stride = 1
         self._detected_s = self._asked_s = -math.inf
         self._waited = 0
@@ -53,7 +57,7 @@ class Schedule:
         if tracker.births or tracker.losses or worst > _LATE or any(not t.confirmed for t in tracker.tracks):
             self.stride = 1
         elif worst <= _CALM:
-            self.stride += 1
+            self.stride = min(self.stride + 1, self.longest_frames)
 
     def reset(self) -> None:
         """Ask on the next frame: another scene begins."""

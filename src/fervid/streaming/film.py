@@ -1,0 +1,162 @@
+"""One film from the file to its frames."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fervid.detection.detector import Detector
+from fervid.errors import InputError
+from fervid.imaging import MAX_PIXELS
+from fervid.reading import FaceReader
+from fervid.results import Frame
+from fervid.streaming.journal import Batch, Journal
+from fervid.streaming.stream import FrameStream, StreamSettings
+from fervid.video.probing import VideoInfo
+from fervid.video.problems import Problem
+from fervid.video.reading import VideoReader
+
+_TOLERANCE_S = 1e-6
+
+
+class FilmStream:
+    """A film whose frames are read as it is iterated over, as often as you like; stop wherever you like.
+
+    Args:
+        path: of the film.
+        reader: reads faces.
+        detector: see :class:`.stream.FrameStream`.
+        settings: how.
+        start_s: frames before this are left out, s.
+        end_s: frames at or after this are left out, s.
+        every_s: one frame for each interval of so many seconds; None means every frame.
+        threads: of the decoder; None means one per core.
+        max_pixels: the most width × height of a frame that is accepted.
+
+    Raises:
+        MissingExtraError: PyAV is not installed (extra ``video``).
+        InputError: the film cannot be opened, is none, or has no video.
+        UsageError: an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        reader: FaceReader,
+        detector: Detector,
+        settings: StreamSettings,
+        *,
+        start_s: float = 0.0,
+        end_s: float | None = None,
+        every_s: float | None = None,
+        threads: int | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        self._path = Path(path)
+        self._reader = reader
+        self._detector = detector
+        self._settings = settings
+        self._selection: dict[str, float | None] = {"start_s": start_s, "end_s": end_s, "every_s": every_s}
+        self._options = {"threads": threads, "max_pixels": max_pixels}
+        self._frames = VideoReader(
+            path, start_s=start_s, end_s=end_s, every_s=every_s, threads=threads, max_pixels=max_pixels
+        )
+
+    @property
+    def info(self) -> VideoInfo:
+        """Facts of the film."""
+        return self._frames.info
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What was wrong with the film, as far as it was read."""
+        return self._frames.problems
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame, _ in self.read():
+            yield frame
+
+    def read(
+        self, journal: Journal | None = None, *, keep_images: bool = False
+    ) -> Generator[tuple[Frame, NDArray[np.uint8] | None]]:
+        """The frames, and their pictures if they are kept.
+
+        Args:
+            journal: begins with what it holds, and goes on writing it.
+            keep_images: see :meth:`.stream.FrameStream.read`. A resumed film is then decoded from its beginning.
+        """
+        stream = FrameStream(
+            self._reader, self._detector, self._settings, size=self.info.size, source=os.fspath(self._path)
+        )
+        last: Batch | None = None
+        if journal is not None and not keep_images:
+            for last in journal:  # noqa: B007  (the last one is wanted)
+                pass
+        if last is not None:
+            self._frames = self._reopen(last.last_frame[1])
+        recorded = () if journal is None else journal
+        record = None if journal is None else journal.add
+        with (
+            closing(self._frames),
+            closing(stream.read(self._frames, recorded=recorded, record=record, keep_images=keep_images)) as frames,
+        ):
+            yield from frames
+
+    def describe(self) -> dict[str, Any]:
+        """What a journal's header says of this film and of how it is read.
+
+        Raises:
+            InputError: the film has gone.
+        """
+        try:
+            facts = self._path.stat()
+        except OSError as error:
+            raise InputError(f"cannot open {self._path} ({error.strerror})") from None
+        spec = self._reader.classifier
+        return {
+            "journal": "fervid-journal/1",
+            "film": self._path.name,
+            "bytes": facts.st_size,
+            "model": spec.identity,
+            "detector": self._detector.name,
+            "labels": len(self._reader.labels),
+            **dataclasses.asdict(self._settings),
+            **self._selection,
+        }
+
+    def close(self) -> None:
+        """Stop whatever is being read."""
+        self._frames.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _reopen(self, last_s: float) -> VideoReader:
+        """A reader that begins with the frame of this time."""
+        start_s, every_s = self._selection["start_s"] or 0.0, self._selection["every_s"]
+        if every_s:
+            begin_s = start_s + math.floor((last_s - start_s) / every_s + _TOLERANCE_S) * every_s
+        else:
+            begin_s = last_s - _TOLERANCE_S
+        return VideoReader(
+            self._path,
+            start_s=max(start_s, begin_s),
+            end_s=self._selection["end_s"],
+            every_s=every_s,
+            threads=self._options["threads"],
+            max_pixels=self._options["max_pixels"] or MAX_PIXELS,
+        )

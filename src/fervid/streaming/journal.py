@@ -1,0 +1,214 @@
+"""What detector and network said of a film so far, in a file: enough to go on as if there had been no interruption.
+
+A journal is JSON lines. The first is its header: what was analysed and how. Each further line is a :class:`Batch`. The
+trackers and smoothers that make results of them are run again from the beginning, which takes no time; so no state of
+theirs is stored, and a resumed film cannot differ from an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fervid.detection.detector import Detection
+from fervid.errors import InputError, UsageError
+from fervid.results import Box, Quality
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """A group of frames, of which the detector looked at the last.
+
+    Attributes:
+        begins_scene: its first frame follows a cut.
+        frames: (index, time in s) of each.
+        detections: on the last one.
+    """
+
+    begins_scene: bool
+    frames: tuple[tuple[int, float], ...]
+    detections: tuple[Detection, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Groups whose faces went through the network together.
+
+    Attributes:
+        size: (width, height) of the frames, px.
+        looks: the groups.
+        qualities: of every face, frame by frame.
+        probabilities: ``(faces, labels)`` float64.
+        votes: ``(faces, 8)`` float64.
+    """
+
+    size: tuple[int, int]
+    looks: tuple[Look, ...]
+    qualities: tuple[Quality, ...]
+    probabilities: NDArray[np.float64]
+    votes: NDArray[np.float64]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists; floats keep all their digits."""
+        return {
+            "size": list(self.size),
+            "looks": [
+                {
+                    "scene": look.begins_scene,
+                    "frames": [list(frame) for frame in look.frames],
+                    "detections": [_list_detection(d) for d in look.detections],
+                }
+                for look in self.looks
+            ],
+            "qualities": [list(asdict(quality).values()) for quality in self.qualities],
+            "probabilities": self.probabilities.tolist(),
+            "votes": self.votes.tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The batch that :meth:`to_dict` described, exactly."""
+        faces = len(data["qualities"])
+        return cls(
+            size=(data["size"][0], data["size"][1]),
+            looks=tuple(
+                Look(
+                    look["scene"],
+                    tuple((index, time_s) for index, time_s in look["frames"]),
+                    tuple(_read_detection(d) for d in look["detections"]),
+                )
+                for look in data["looks"]
+            ),
+            qualities=tuple(Quality(*values) for values in data["qualities"]),
+            probabilities=np.array(data["probabilities"], dtype=np.float64).reshape(faces, -1),
+            votes=np.array(data["votes"], dtype=np.float64).reshape(faces, -1),
+        )
+
+    @property
+    def last_frame(self) -> tuple[int, float]:
+        """Index and time of the last frame."""
+        return self.looks[-1].frames[-1]
+
+
+def _list_detection(detection: Detection) -> list[Any]:
+    box, points = detection.box, detection.landmarks
+    return [box.x1, box.y1, box.x2, box.y2, float(detection.score), None if points is None else points.tolist()]
+
+
+def _read_detection(data: list[Any]) -> Detection:
+    points = None if data[5] is None else np.array(data[5], dtype=np.float64)
+    return Detection(Box(*data[:4]), data[4], points)
+
+
+class Journal:
+    """A journal on disk, open for more.
+
+    A line that was cut off when the computer went down is dropped with the next one written.
+
+    Args:
+        path: of the file.
+        header: what is analysed and how; plain values.
+        resume: go on with the file that is there; otherwise it is begun anew.
+
+    Raises:
+        UsageError: the file is of another film or of other settings, or not a journal.
+        InputError: it cannot be read or written.
+    """
+
+    def __init__(self, path: Path, header: Mapping[str, Any], *, resume: bool = False) -> None:
+        self.path = path
+        self._stream: IO[bytes] | None = None
+        kept = 0
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if resume and path.exists():
+                kept = self._check(header)
+            self._stream = path.open("r+b" if kept else "wb")
+            self._stream.truncate(kept)
+            self._stream.seek(kept)
+        except OSError as error:
+            self.close()
+            raise InputError(f"cannot write {path} ({error.strerror})", advice="Choose another place.") from None
+        self._recorded = kept
+        if not kept:
+            self._write(dict(header))
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The batches that were there when the journal was opened."""
+        with self.path.open("rb") as stream:
+            stream.readline()
+            while stream.tell() < self._recorded:
+                yield Batch.from_dict(json.loads(stream.readline()))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was there when it was opened."""
+        return next(iter(self), None) is None
+
+    def add(self, batch: Batch) -> None:
+        """Append a batch; it is on its way to the disk when this returns."""
+        self._write(batch.to_dict())
+
+    def close(self) -> None:
+        """Close the file; it stays."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def remove(self) -> None:
+        """The film is through: the journal is not needed any more."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _check(self, header: Mapping[str, Any]) -> int:
+        """How many bytes of the file are whole lines under this header; 0 for an empty file."""
+        whole = 0
+        with self.path.open("rb") as stream:
+            for number, line in enumerate(stream):
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    data = json.loads(line)
+                except ValueError:
+                    if number:
+                        break
+                    raise UsageError(f"{self.path} is no journal", advice="Remove it, or start without it.") from None
+                if number == 0:
+                    _compare(data, json.loads(json.dumps(dict(header))), self.path)
+                whole += len(line)
+        return whole
+
+    def _write(self, data: Mapping[str, Any]) -> None:
+        if self._stream is None:
+            raise UsageError(f"{self.path} is closed")
+        try:
+            self._stream.write(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+            self._stream.flush()
+        except OSError as error:
+            raise InputError(f"cannot write {self.path} ({error.strerror})", advice="Free some space.") from None
+
+
+def _compare(found: Any, wanted: Mapping[str, Any], path: Path) -> None:
+    if not isinstance(found, dict) or found.keys() != wanted.keys():
+        raise UsageError(f"{path} is no journal of this version", advice="Start again without it.")
+    for key, value in wanted.items():
+        if found[key] != value:
+            raise UsageError(
+                f"the interrupted run had {key} {found[key]!r}, this one has {value!r}",
+                advice="Use the same film and settings, or start again without resuming.",
+            )

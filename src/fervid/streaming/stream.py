@@ -1,0 +1,325 @@
+"""Frames in, frames with everybody's expression out.
+
+Three steps overlap: whoever makes the frames (a decoder that reads ahead), a thread that finds the faces, and the
+consumer's own thread, in which the network reads the faces of several frames at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fervid.detection.detector import Detector
+from fervid.errors import UsageError
+from fervid.reading import FaceReader, PreparedFace
+from fervid.results import Face, Frame, Quality
+from fervid.streaming.groups import GroupTracker, Sighting
+from fervid.streaming.journal import Batch, Look
+from fervid.tracking.cuts import CutDetector
+from fervid.tracking.schedule import Schedule
+from fervid.tracking.smoothing import SMOOTH_S, Smoother
+from fervid.tracking.tracker import Tracker
+from fervid.tracking.waiting import hold_undecided
+from fervid.video.prefetching import Prefetcher
+
+DETECT_S: Final = 0.25
+"""The detector looks at least this often, s."""
+
+UNSURE: Final = 0.6
+"""Detections of this share of the detector's threshold may extend a track (ByteTrack's second step)."""
+
+MAX_WAITING: Final = 16
+"""Frames that may wait for the detector: they are held in memory."""
+
+BATCH_FACES: Final = 16
+BATCH_FRAMES: Final = 16
+"""The network is asked when so many faces or frames wait for it, whichever comes first."""
+
+
+class TimedImage(Protocol):
+    """A frame as :class:`fervid.video.reading.VideoReader` gives it."""
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """``(H, W, 3)`` RGB."""
+
+    @property
+    def index(self) -> int:
+        """From 0."""
+
+    @property
+    def time_s(self) -> float:
+        """Later than the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSettings:
+    """How a film is read.
+
+    Attributes:
+        min_face: height of the smallest face box looked for, px.
+        smooth_s: memory of the smoothed answers, s; 0 leaves every frame's own.
+        detect_s: the detector looks at least this often, s; 0 is every frame.
+        sure_score: of the detections that may begin a track.
+        live: every frame is answered before the next one is looked at.
+    """
+
+    min_face: float
+    smooth_s: float = SMOOTH_S
+    detect_s: float = DETECT_S
+    sure_score: float = 0.0
+    live: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Group:
+    """Frames up to one that the detector has looked at."""
+
+    look: Look
+    sightings: list[list[Sighting]]
+    prepared: list[list[PreparedFace]]
+    images: list[NDArray[np.uint8] | None]
+    size: tuple[int, int]
+
+
+class _Face(NamedTuple):
+    """A face that the network has read."""
+
+    sighting: Sighting
+    quality: Quality
+    probabilities: NDArray[np.float64]
+    votes: NDArray[np.float64]
+
+
+@dataclass(slots=True, eq=False)
+class _Answered:
+    """One frame whose faces the network has read; only their numbers may still be open."""
+
+    index: int
+    time_s: float
+    size: tuple[int, int]
+    image: NDArray[np.uint8] | None
+    faces: list[_Face] = field(default_factory=list)
+
+
+class FrameStream:
+    """Reads one film or camera.
+
+    Args:
+        reader: reads faces.
+        detector: finds them; it should report detections down to :data:`UNSURE` of ``settings.sure_score``.
+        settings: how.
+        size: (width, height) of the frames, px, if known: who leaves the picture has left.
+        source: what results say of where they come from.
+    """
+
+    def __init__(
+        self,
+        reader: FaceReader,
+        detector: Detector,
+        settings: StreamSettings,
+        *,
+        size: tuple[int, int] | None = None,
+        source: str | None = None,
+    ) -> None:
+        self._reader = reader
+        self._detector = detector
+        self._settings = settings
+        self._source = source
+        tracker = Tracker(size, sure_score=settings.sure_score)
+        self._groups = GroupTracker(tracker, Schedule(settings.detect_s, MAX_WAITING))
+        self._smoother = Smoother(reader.classifier.spec.threshold, settings.smooth_s)
+        self._cuts = CutDetector()
+
+    def read(
+        self,
+        frames: Iterable[TimedImage],
+        *,
+        recorded: Iterable[Batch] = (),
+        record: Callable[[Batch], None] | None = None,
+        keep_images: bool = False,
+    ) -> Generator[tuple[Frame, NDArray[np.uint8] | None]]:
+        """The frames in their order, each as soon as it is decided who is on it. To be called once.
+
+        Args:
+            frames: the film; frames that cannot be read are simply not there.
+            recorded: batches of an interrupted run. ``frames`` must begin at the last of their frames or before it;
+                with ``keep_images`` at their first.
+            record: is given every new batch.
+            keep_images: give the pictures too; otherwise they are forgotten as early as possible.
+
+        Yields:
+            A frame, and its picture if they are kept.
+        """
+        live = self._settings.live
+        answered = self._answer(frames, recorded, record, keep_images)
+        tracked = ((item, [face.sighting.track for face in item.faces]) for item in answered)
+        for item, _ in tracked if live else hold_undecided(tracked):
+            yield self._finish(item), item.image
+
+    def _answer(
+        self,
+        frames: Iterable[TimedImage],
+        recorded: Iterable[Batch],
+        record: Callable[[Batch], None] | None,
+        keep_images: bool,
+    ) -> Iterator[_Answered]:
+        remaining, last = iter(frames), -1
+        for batch in recorded:
+            groups = [self._repeat(look, batch.size) for look in batch.looks]
+            last = batch.last_frame[0]
+            if keep_images:
+                for group in groups:
+                    group.images = [self._skip_to(remaining, index) for index, _ in group.look.frames]
+            yield from self._conclude(groups, batch.qualities, batch.probabilities, batch.votes)
+        if last >= 0 and not keep_images:
+            self._skip_to(remaining, last)
+        found = self._find(remaining, keep_images)
+        if self._settings.live:
+            for group in found:
+                yield from self._ask([group], record)
+            return
+        with Prefetcher(_gather(found), 2) as batches:
+            for groups in batches:
+                yield from self._ask(groups, record)
+
+    def _skip_to(self, frames: Iterator[TimedImage], index: int) -> NDArray[np.uint8]:
+        """The picture of a frame that was read before; the next one is compared with it to notice a cut."""
+        for frame in frames:
+            if frame.index == index:
+                self._cuts.detect(frame.image)
+                return frame.image
+            if frame.index > index:
+                break
+        raise UsageError(f"frame {index} of the interrupted run is not in the film", advice="Start from the beginning.")
+
+    def _find(self, frames: Iterator[TimedImage], keep_images: bool) -> Iterator[_Group]:
+        waiting: list[TimedImage] = []
+        begins_scene = False
+        for frame in frames:
+            if self._cuts.detect(frame.image):
+                if waiting:
+                    yield self._close(waiting, begins_scene, keep_images)
+                    waiting = []
+                begins_scene = True
+                self._groups.cut()
+            waiting.append(frame)
+            if self._groups.is_due(frame.time_s):
+                yield self._close(waiting, begins_scene, keep_images)
+            elif self._settings.live:
+                yield self._prepare(
+                    Look(False, _list_frames(waiting), ()), waiting, [self._groups.predict(frame.time_s)], True
+                )
+            else:
+                continue
+            waiting, begins_scene = [], False
+        if waiting:
+            yield self._close(waiting, begins_scene, keep_images)
+
+    def _close(self, frames: list[TimedImage], begins_scene: bool, keep_images: bool) -> _Group:
+        """Look at the last of the frames, and place everybody on all of them."""
+        detections = self._detector.detect(frames[-1].image, min_face=self._settings.min_face)
+        look = Look(begins_scene, _list_frames(frames), tuple(detections))
+        sightings = self._groups.close(detections, [frame.time_s for frame in frames])
+        return self._prepare(look, frames, sightings, keep_images)
+
+    def _prepare(
+        self, look: Look, frames: list[TimedImage], sightings: list[list[Sighting]], keep_images: bool
+    ) -> _Group:
+        """Cut the faces out, so that the pictures can be forgotten."""
+        framing = self._detector.framing
+        prepared = []
+        for frame, present in zip(frames, sightings, strict=True):
+            present.sort(key=_order)
+            prepared.append(
+                [self._reader.prepare(frame.image, s.detection, framing.apply(s.detection.box)) for s in present]
+            )
+        height, width = frames[-1].image.shape[:2]
+        images = [frame.image if keep_images else None for frame in frames]
+        return _Group(look, sightings, prepared, images, (width, height))
+
+    def _repeat(self, look: Look, size: tuple[int, int]) -> _Group:
+        """What :meth:`_find` made of a group, without its pictures."""
+        if look.begins_scene:
+            self._groups.cut()
+        for _, time_s in look.frames:
+            self._groups.is_due(time_s)
+        sightings = self._groups.close(look.detections, [time_s for _, time_s in look.frames])
+        for present in sightings:
+            present.sort(key=_order)
+        return _Group(look, sightings, [], [None] * len(look.frames), size)
+
+    def _ask(self, groups: list[_Group], record: Callable[[Batch], None] | None) -> Iterator[_Answered]:
+        """Let the network read all faces of some groups."""
+        prepared = [face for group in groups for faces in group.prepared for face in faces]
+        prediction = self._reader.predict(prepared)
+        qualities = tuple(face.quality for face in prepared)
+        if record is not None:
+            looks = tuple(group.look for group in groups)
+            record(Batch(groups[-1].size, looks, qualities, prediction.probabilities, prediction.votes))
+        return self._conclude(groups, qualities, prediction.probabilities, prediction.votes)
+
+    def _conclude(
+        self,
+        groups: Sequence[_Group],
+        qualities: Sequence[Quality],
+        probabilities: NDArray[np.float64],
+        votes: NDArray[np.float64],
+    ) -> Iterator[_Answered]:
+        """Give every frame its faces' answers, which come in the order of the faces."""
+        face = 0
+        for group in groups:
+            for i, (index, time_s) in enumerate(group.look.frames):
+                item = _Answered(index, time_s, group.size, group.images[i])
+                for sighting in group.sightings[i]:
+                    item.faces.append(_Face(sighting, qualities[face], probabilities[face], votes[face]))
+                    face += 1
+                yield item
+
+    def _finish(self, item: _Answered) -> Frame:
+        faces = [self._make_face(*face) for face in item.faces]
+        return Frame(
+            faces=self._smoother.smooth(faces, item.time_s),
+            size=item.size,
+            model=self._reader.classifier.identity,
+            detector=self._detector.name,
+            source=self._source,
+            index=item.index,
+            time_s=item.time_s,
+        )
+
+    def _make_face(
+        self, sighting: Sighting, quality: Quality, probabilities: NDArray[np.float64], votes: NDArray[np.float64]
+    ) -> Face:
+        detection, track = sighting.detection, sighting.track
+        square = self._detector.framing.apply(detection.box)
+        track_id = None if track is None else track.id
+        return self._reader.make_face(detection, square, quality, probabilities, votes, track_id=track_id)
+
+
+def _gather(groups: Iterable[_Group]) -> Iterator[list[_Group]]:
+    """Groups until they have enough faces or frames for the network."""
+    batch: list[_Group] = []
+    faces = frames = 0
+    for group in groups:
+        batch.append(group)
+        faces += sum(map(len, group.prepared))
+        frames += len(group.prepared)
+        if faces >= BATCH_FACES or frames >= BATCH_FRAMES:
+            yield batch
+            batch, faces, frames = [], 0, 0
+    if batch:
+        yield batch
+
+
+def _list_frames(frames: Sequence[TimedImage]) -> tuple[tuple[int, float], ...]:
+    return tuple((frame.index, frame.time_s) for frame in frames)
+
+
+def _order(sighting: Sighting) -> tuple[float, float]:
+    """Faces stand from left to right."""
+    return sighting.detection.box.x1, sighting.detection.box.y1
