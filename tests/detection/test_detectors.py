@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fervid.detection import faces
 from fervid.detection.detector import Detection, Detector
 from fervid.detection.haar import HaarDetector
 from fervid.detection.selection import create_detector
@@ -17,10 +18,12 @@ FACES = {"portrait": Box(165, 110, 370, 330), "astronaut": Box(175, 65, 272, 172
 """Brow to chin of the two portraits, marked by hand."""
 
 
-@pytest.fixture(params=["haar", "yunet"])
+@pytest.fixture(params=["haar", "yunet", "faces"])
 def detector(request: pytest.FixtureRequest) -> Detector:
     if request.param == "yunet":
         request.getfixturevalue("yunet_folder")
+    if request.param == "faces" and not faces.is_available():
+        pytest.skip("the package holds no detector of its own yet")
     return create_detector(request.param)
 
 

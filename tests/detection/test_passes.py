@@ -23,7 +23,13 @@ def test_faces_smaller_than_the_network_sees_need_a_larger_picture() -> None:
     first, second = plan(640, 480, 12.5)
     assert (first.width, first.height) == (1024, 768)
     assert second.pixels < 0.2 * first.pixels
-    assert plan(300, 200, 1.0)[0].width == 300 * MAX_ENLARGEMENT
+    assert plan(500, 200, 1.0)[0].width == 500 * MAX_ENLARGEMENT
+
+
+def test_a_tiny_picture_is_enlarged() -> None:
+    assert (plan(200, 100, 20.0)[0].width, plan(200, 100, 500.0)[0].width) == (320, 320)
+    assert plan(48, 48, 20.0) == (Pass(192, 192, (Tile(0, 0, 192, 192),)),)
+    assert plan(320, 100, 20.0)[0].width == 320
 
 
 def test_a_large_picture_is_read_in_tiles_and_reduced() -> None:

@@ -76,7 +76,7 @@ def test_yunet_without_its_file_says_how_to_get_it(no_yunet: None) -> None:
 
 def test_a_path_is_a_detector(dots: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = dots.write_detector(tmp_path / "my-faces.onnx")
-    analysis = fervid.Analyzer(detector=str(path), threads=1).analyze(dots.paint(200, 100, [(50, 50), (120, 40)]))
+    analysis = fervid.Analyzer(detector=str(path), threads=1).analyze(dots.paint(400, 100, [(50, 50), (120, 40)]))
     assert analysis.detector == "my-faces"
     assert len(analysis.faces) == 2
     monkeypatch.chdir(tmp_path)
@@ -106,7 +106,7 @@ def test_everything_but_haar_works_without_opencv(dots: ModuleType, tmp_path: Pa
 import sys
 sys.modules["cv2"] = None
 import numpy as np, fervid
-image = np.full((120, 160, 3), 80, dtype=np.uint8)
+image = np.full((120, 360, 3), 80, dtype=np.uint8)
 image[40:56, 60:76] = (250, 0, 0)
 analysis = fervid.Analyzer(detector={str(path)!r}, threads=1).analyze(image, evidence=True)
 assert len(analysis.faces) == 1

@@ -49,11 +49,11 @@ def photos(dots: ModuleType, tmp_path: Path) -> Path:
         if i == 0:
             boxes[1] = [10, 80, 40, 110]
         points = [np.array([[x, y]] * 5, dtype=float).ravel().tolist() for x, y in places]
-        image = encode(dots.paint(200, 120, places))
-        rows.append({"image": image, "width": 200, "height": 120, "boxes": boxes, "landmarks": points})
+        image = encode(dots.paint(320, 120, places))
+        rows.append({"image": image, "width": 320, "height": 120, "boxes": boxes, "landmarks": points})
     for _ in range(3):
-        image = encode(dots.paint(200, 120, []))
-        rows.append({"image": image, "width": 200, "height": 120, "boxes": [], "landmarks": []})
+        image = encode(dots.paint(320, 120, []))
+        rows.append({"image": image, "width": 320, "height": 120, "boxes": [], "landmarks": []})
     path = tmp_path / "photos.parquet"
     pyarrow.parquet.write_table(pa.Table.from_pylist(rows), path)
     return path

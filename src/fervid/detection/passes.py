@@ -2,7 +2,7 @@
 
 A network finds faces between two heights, px of its input. A small picture is read once. A large one is read at the
 scale that its smallest faces need, in tiles, and again reduced, for the faces that are too large for a tile; a picture
-whose faces may be smaller than what the network sees is enlarged.
+whose faces may be smaller than what the network sees is enlarged, and so is a tiny one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_ENLARGEMENT: Final = 2.0
-"""Pictures are enlarged by no more than this: what is lost in a smaller face does not come back."""
+"""Pictures are enlarged by no more than this for their smallest faces: what is lost does not come back."""
+
+LEAST_SIDE: Final = 320
+"""Pictures whose longer side is shorter than this are enlarged to it, px: that costs next to nothing, and networks are
+not at home in tiny pictures. Of FER2013's 48 px faces by themselves, YuNet finds 75 % as they are and 99 % enlarged."""
+
+MOST_FOR_LEAST: Final = 4.0
+"""But by no more than this."""
 
 OVERLAP: Final = 1 / 8
 """How much neighbouring tiles share, as a share of the largest tile's side."""
@@ -96,12 +103,13 @@ def plan_passes(
         tile: largest width and height of the network's input, px.
 
     Returns:
-        From the finest scale to the coarsest; a single pass of scale 1 where that does.
+        From the finest scale to the coarsest; a single pass of scale 1 where that does and the picture is not tiny.
     """
     whole = min(1.0, tile[0] / width, tile[1] / height)  # the scale that fits into one tile
     uncut = min(largest, min(tile) * OVERLAP / (1 + 2 * MARGIN))  # smaller faces stand whole in some tile
     biggest = min(width, height)
-    scale = max(whole, min(MAX_ENLARGEMENT, smallest / min_face))
+    needed = min(MAX_ENLARGEMENT, smallest / min_face)
+    scale = max(whole, needed, min(MOST_FOR_LEAST, LEAST_SIDE / max(width, height)))
     passes = []
     while True:
         columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
