@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
+from statistics import NormalDist
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +15,9 @@ from fervid.training.detection.config import LightConfig
 from fervid.training.detection.marks import Marks
 
 Pixels = NDArray[np.uint8]
+
+QUANTILES: Final = np.array([NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)])
+"""Of the normal distribution: a random byte is an index, far faster than drawing from it."""
 
 
 def change_light(pixels: Pixels, config: LightConfig, rng: np.random.Generator) -> Pixels:
@@ -47,10 +53,10 @@ def _map_levels(pixels: Pixels, config: LightConfig, gains: NDArray[np.float64],
 
 def _add_noise(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     std = float(rng.uniform(3, 18))
-    grey = rng.random() < 0.5
-    shape = (*pixels.shape[:2], 1 if grey else 3)
-    noise = rng.standard_normal(shape, dtype=np.float32) * std
-    return np.clip(pixels + noise, 0, 255).astype(np.uint8)
+    shape = (*pixels.shape[:2], 1 if rng.random() < 0.5 else 3)
+    bytes_ = np.frombuffer(rng.bytes(math.prod(shape)), dtype=np.uint8).reshape(shape)
+    noise = np.rint(QUANTILES * std).astype(np.int16)[bytes_]
+    return np.asarray(np.clip(pixels + noise, 0, 255), dtype=np.uint8)
 
 
 def cover_faces(pixels: Pixels, marks: Marks, config: LightConfig, rng: np.random.Generator) -> Pixels:

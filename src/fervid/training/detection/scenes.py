@@ -21,6 +21,8 @@ from fervid.training.detection.light import change_light, cover_faces
 from fervid.training.detection.marks import Marks
 
 Pixels = NDArray[np.uint8]
+Window = tuple[int, int, int, int]
+"""Left, top, right and bottom, px."""
 
 SKIN: Final = np.array([1.0, 0.78, 0.66], dtype=np.float32)
 """Red, green and blue of a face's light parts, relative to red: what a grey head is tinted with."""
@@ -93,13 +95,14 @@ def _make_tile(
         picture = Picture(_tint(picture.pixels, rng), picture.marks)
     else:
         picture, scale = _draw_background(album, rng, chances), float(np.exp(rng.uniform(np.log(0.5), np.log(2.0))))
-    under, marks = _render(picture, scale, width, height, scenes, rng)
-    if isinstance(under, Image.Image):
-        return under, marks
-    tile, window = under
-    filled = _fill(album, rng, chances, width, height)
-    filled.paste(tile, window[:2])
-    return filled, marks
+    tile, window, marks = _render(picture, scale, width, height, scenes, rng)
+    if window != (0, 0, width, height):
+        filled = _fill(album, rng, chances, width, height)
+        filled.paste(tile, window[:2])
+        tile = filled
+    if rng.random() < 0.5:
+        return tile.transpose(Image.Transpose.FLIP_LEFT_RIGHT), marks.mirror(width)
+    return tile, marks
 
 
 def _draw_people_scale(picture: Picture, scenes: SceneConfig, rng: np.random.Generator) -> float:
@@ -130,46 +133,61 @@ def _fill(album: Album, rng: np.random.Generator, chances: NDArray[np.float64], 
     w, h = width / factor, height / factor
     x, y = rng.random() * max(0.0, pixels.shape[1] - w), rng.random() * max(0.0, pixels.shape[0] - h)
     region = (x, y, min(x + w, pixels.shape[1]), min(y + h, pixels.shape[0]))
-    return Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR, box=region)
+    return _enlarge(pixels, region, factor).resize((width, height))
 
 
 def _render(
     picture: Picture, scale: float, width: int, height: int, scenes: SceneConfig, rng: np.random.Generator
-) -> tuple[Image.Image | tuple[Image.Image, tuple[int, int, int, int]], Marks]:
-    """A tile cut from a picture at a scale: whole, or the part that the picture fills and its window."""
-    image, marks = Image.fromarray(picture.pixels), picture.marks
-    if rng.random() < 0.5:
-        image, marks = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), marks.mirror(image.width)
-    focus = _draw_focus(marks, image.size, width / scale, height / scale, rng)
+) -> tuple[Image.Image, Window, Marks]:
+    """A tile cut from a picture at a scale, and perhaps turned.
+
+    Returns:
+        What of the tile the picture fills, where in the tile it lies, and its marks.
+    """
+    size = picture.pixels.shape[1::-1]
+    focus = _draw_focus(picture.marks, size, width / scale, height / scale, rng)
     angle = float(rng.uniform(-scenes.rotation, scenes.rotation)) if rng.random() < scenes.rotated else 0.0
-    if angle:
-        window = _visible(focus, image.size, math.hypot(width, height) / scale, math.hypot(width, height) / scale)
-    else:
-        window = _visible(focus, image.size, width / scale, height / scale)
-    region_size = max(1, round((window[2] - window[0]) * scale)), max(1, round((window[3] - window[1]) * scale))
-    scaled = image.resize(region_size, Image.Resampling.BILINEAR, box=window, reducing_gap=2.0)
-    offset = (width / 2 - (focus[0] - window[0]) * scale, height / 2 - (focus[1] - window[1]) * scale)
+    reach = (math.hypot(width, height),) * 2 if angle else (width, height)
+    seen = _visible(focus, size, reach[0] / scale, reach[1] / scale)
+    scaled = _enlarge(picture.pixels, seen, scale)
+    offset = (width / 2 - (focus[0] - seen[0]) * scale, height / 2 - (focus[1] - seen[1]) * scale)
     left, top = round(offset[0]), round(offset[1])
     target = (width / 2 + left - offset[0], height / 2 + top - offset[1])  # whole pixels: where the focus really is
-    marks = marks.place(scale, angle, focus, target)
-    if not angle:
-        shown = (max(left, 0), max(top, 0), min(left + region_size[0], width), min(top + region_size[1], height))
-        marks = marks.cut(shown, scenes.smallest)
-        if shown == (0, 0, width, height):
-            return scaled.crop((-left, -top, width - left, height - top)), marks
-        part = scaled.crop((shown[0] - left, shown[1] - top, shown[2] - left, shown[3] - top))
-        return (part, shown), marks
+    marks = picture.marks.place(scale, angle, focus, target)
+    if angle:
+        tile = _turn(scaled, angle, (target[0] - left, target[1] - top), target, (width, height), rng)
+        return tile, (0, 0, width, height), marks.cut((0, 0, width, height), scenes.smallest)
+    window = (max(left, 0), max(top, 0), min(left + scaled.width, width), min(top + scaled.height, height))
+    part = scaled.crop((window[0] - left, window[1] - top, window[2] - left, window[3] - top))
+    return part, window, marks.cut(window, scenes.smallest)
+
+
+def _enlarge(pixels: Pixels, region: tuple[float, float, float, float], scale: float) -> Image.Image:
+    """A region of a picture, px, at a scale."""
+    x1, y1, x2, y2 = region
+    left, top = int(x1), int(y1)
+    part = np.ascontiguousarray(pixels[top : math.ceil(y2), left : math.ceil(x2)])
+    size = max(1, round((x2 - x1) * scale)), max(1, round((y2 - y1) * scale))
+    box = (x1 - left, y1 - top, x2 - left, y2 - top)
+    return Image.fromarray(part).resize(size, Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+
+
+def _turn(
+    image: Image.Image,
+    angle: float,
+    source: tuple[float, float],
+    target: tuple[float, float],
+    size: tuple[int, int],
+    rng: np.random.Generator,
+) -> Image.Image:
+    """Turn a picture counter-clockwise about ``source``, which comes to lie on ``target``; one colour around it."""
     cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    cx, cy = target[0] - left, target[1] - top  # the focus in the scaled picture
     coefficients = (
-        *(cosine, -sine, cx - cosine * target[0] + sine * target[1]),
-        *(sine, cosine, cy - sine * target[0] - cosine * target[1]),
+        *(cosine, -sine, source[0] - cosine * target[0] + sine * target[1]),
+        *(sine, cosine, source[1] - sine * target[0] - cosine * target[1]),
     )
-    fill = int(rng.integers(256)) if rng.random() < 0.5 else 0
-    tile = scaled.transform(
-        (width, height), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR, fillcolor=(fill, fill, fill)
-    )
-    return tile, marks.cut((0, 0, width, height), scenes.smallest)
+    fill = (int(rng.integers(256)) if rng.random() < 0.5 else 0,) * 3
+    return image.transform(size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR, fillcolor=fill)
 
 
 def _draw_focus(
