@@ -110,6 +110,24 @@ def test_a_folder_belongs_to_its_recipe_and_photos(
         train(config, load_training_photos(tmp_path / "fewer.parquet"), tmp_path / "run", workers=0)
 
 
+def test_a_run_can_start_from_another(detector_recipe: Any, training_photos: Any, tmp_path: Path) -> None:
+    first = DetectionConfig.from_dict(detector_recipe())
+    train(first, training_photos, tmp_path / "first", workers=0)
+    schedule = {"epochs": 1, "scenes": 8, "size": 64, "batch_size": 8, "learning_rate": 1e-9, "warmup_epochs": 0}
+    second = DetectionConfig.from_dict(
+        detector_recipe(schedule=schedule, initial_weights=str(tmp_path / "first"), seed=9)
+    )
+    network = train(second, training_photos, tmp_path / "second", workers=0)
+    for key, value in load_network(tmp_path / "first").named_parameters():
+        torch.testing.assert_close(network.state_dict()[key], value, atol=1e-5, rtol=1e-4)
+    wider = DetectionConfig.from_dict(
+        detector_recipe(network={"stem": 6}, initial_weights=str(tmp_path / "first"), schedule=schedule)
+    )
+    with pytest.raises(ConfigError, match="do not fit the recipe's network"):
+        train(wider, training_photos, tmp_path / "third", workers=0)
+    assert not (tmp_path / "third").exists()
+
+
 def test_photos_without_faces_are_refused(photo_rows: Any, tmp_path: Path) -> None:
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     for rows, what in ((photo_rows[:20], "validation"), (photo_rows[20:], "Training")):

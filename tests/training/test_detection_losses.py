@@ -159,6 +159,22 @@ def test_a_face_counts_as_the_teacher_is_sure(grid: Grid) -> None:
     assert 0 < sides[1] <= sides[2] == sides[3]
 
 
+def test_with_focus_what_is_nearly_right_counts_less(grid: Grid) -> None:
+    batch = make_batch(FACES[:1])
+    numbers = torch.full((1, len(grid.strides), 16), -1.0)
+    plain, focused = (
+        float(compute_losses(split(numbers, grid), batch, grid, LossConfig(focus=focus))["objectness"])
+        for focus in (0.0, 2.0)
+    )
+    numbers[0, :20, 1] = 6.0  # cells far from the face are sure of one
+    wrong, wrong_focused = (
+        float(compute_losses(split(numbers, grid), batch, grid, LossConfig(focus=focus))["objectness"])
+        for focus in (0.0, 2.0)
+    )
+    assert 0 < focused < 0.2 * plain
+    assert wrong_focused - focused == pytest.approx(wrong - plain, rel=0.1)
+
+
 def test_a_scene_without_faces_is_learnt_from(grid: Grid) -> None:
     numbers = torch.zeros(1, len(grid.strides), 16, requires_grad=True)
     losses = compute_losses(split(numbers, grid), make_batch(torch.zeros(0, 4)), grid, LossConfig())

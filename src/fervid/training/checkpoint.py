@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 from pathlib import Path
@@ -89,6 +90,36 @@ def save_weights(folder: Path, network: nn.Module) -> None:
     """Write ``weights.pt``, the state of the finished network."""
     with write_atomically(folder / WEIGHTS_FILE) as part:
         torch.save(network.state_dict(), part)
+
+
+def start_from(network: nn.Module, path: str | Path) -> str:
+    """Copy the weights of another run, ``weights.pt`` or its folder, into a network that begins.
+
+    Returns:
+        The first 12 hexadecimal digits of the file's SHA-256.
+
+    Raises:
+        ConfigError: there is no such file, or it is another architecture's.
+        ModelError: it is damaged.
+    """
+    path = Path(path)
+    file = path / WEIGHTS_FILE if path.is_dir() else path
+    try:
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the initial weights {file} ({error.strerror})",
+            advice="Give the weights.pt of a finished run; a relative path begins where you are.",
+        ) from None
+    try:
+        network.load_state_dict(load_tensors(file, torch.device("cpu")))
+    except (RuntimeError, TypeError, AttributeError) as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise ConfigError(
+            f"the initial weights {file} do not fit the recipe's network ({reason})",
+            advice="Give the recipe the network of the run that they come from.",
+        ) from None
+    return digest
 
 
 def restore(network: nn.Module, weights: dict[str, torch.Tensor], folder: Path) -> None:

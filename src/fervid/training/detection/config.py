@@ -160,12 +160,22 @@ class LightConfig:
 
 @dataclass(frozen=True, slots=True)
 class LossConfig:
-    """Weights of the loss's parts, see :mod:`.losses`."""
+    """Weights of the loss's parts, see :mod:`.losses`.
+
+    Attributes:
+        objectness: of the cross-entropy of all cells.
+        quality: of that of the assigned cells' class.
+        box: of the boxes' EIoU loss.
+        landmarks: of the points' distances.
+        focus: exponent of the error that an objectness is off by, which its cross-entropy is multiplied with: above 0,
+            what is nearly right counts less (arXiv:1708.02002).
+    """
 
     objectness: float = 1.0
     quality: float = 1.0
     box: float = 5.0
     landmarks: float = 2.0
+    focus: float = 0.0
 
     def __post_init__(self) -> None:
         for f in dataclasses.fields(self):
@@ -180,12 +190,16 @@ class DetectionConfig:
         task: ``detection``.
         name: of the run's folder and of the exported model.
         seed: of the initial weights and of all randomness in training.
+        version: of the exported weights.
+        initial_weights: ``weights.pt`` of another run, or its folder, to start from instead of chance; a relative path
+            begins where ``fervid train`` is started.
     """
 
     task: str
     name: str
     seed: int = 0
     version: str = "1"
+    initial_weights: str = ""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     scenes: SceneConfig = field(default_factory=SceneConfig)

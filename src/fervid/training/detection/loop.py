@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fervid.errors import ConfigError
 from fervid.training.average import WeightAverage
-from fervid.training.checkpoint import load_checkpoint, restore, save_checkpoint, save_weights
+from fervid.training.checkpoint import load_checkpoint, restore, save_checkpoint, save_weights, start_from
 from fervid.training.detection.assignment import make_grid
 from fervid.training.detection.checkpoint import check_folder, claim_folder
 from fervid.training.detection.config import DetectionConfig
@@ -66,8 +66,8 @@ def train(
         The averaged network (EMA weights) in evaluation mode, on the CPU.
 
     Raises:
-        ConfigError: the folder holds a run of another recipe or on other photos; the device is not there; the loss is
-            no longer finite.
+        ConfigError: the folder holds a run of another recipe or on other photos; the device or the initial weights are
+            not there or do not fit; the loss is no longer finite.
         ModelError: the folder's checkpoint is damaged.
     """
     place = choose_device(device)
@@ -78,12 +78,14 @@ def train(
     torch.manual_seed(config.seed)
     network = DetectionNetwork(config.network).to(place)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    checkpoint = load_checkpoint(folder, place)
+    if config.initial_weights and checkpoint is None:
+        start_from(network, config.initial_weights)
     average = WeightAverage(network, schedule.ema)
     optimizer = _make_optimizer(network, config)
     loader = SceneLoader(data.album, config, workers=workers)
     steps = len(loader)
     metrics: list[dict[str, Any]] = []
-    checkpoint = load_checkpoint(folder, place)
     if checkpoint is not None:
         metrics = checkpoint["metrics"]
         if checkpoint["facts"]["data"] != data.digest:

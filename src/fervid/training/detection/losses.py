@@ -45,6 +45,8 @@ def compute_losses(outputs: Sequence[Tensor], batch: Batch, grid: Grid, config: 
     counted = (~find_doubtful(batch, grid, len(numbers))).float()
     targets = torch.zeros_like(counted)
     counted[scenes, cells], targets[scenes, cells] = weights, 1.0
+    if config.focus:
+        counted = counted * (targets - logits[..., 1].detach().sigmoid()).abs() ** config.focus
     objectness = F.binary_cross_entropy_with_logits(logits[..., 1], targets, counted, reduction="sum") / total
 
     boxes, truths = found[scenes, cells], batch.boxes[faces]

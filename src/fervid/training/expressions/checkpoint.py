@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from fervid.errors import ConfigError, ModelError
 from fervid.training.checkpoint import (
@@ -82,33 +80,3 @@ def load_network(folder: str | Path) -> ExpressionNetwork:
     network = ExpressionNetwork(config.network, config.labels)
     restore(network, weights, folder)
     return network.eval()
-
-
-def start_from(network: nn.Module, path: str | Path) -> str:
-    """Copy the weights of another run, ``weights.pt`` or its folder, into a network that begins.
-
-    Returns:
-        The first 12 hexadecimal digits of the file's SHA-256.
-
-    Raises:
-        ConfigError: there is no such file, or it is another architecture's.
-        ModelError: it is damaged.
-    """
-    path = Path(path)
-    file = path / WEIGHTS_FILE if path.is_dir() else path
-    try:
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-    except OSError as error:
-        raise ConfigError(
-            f"cannot read the initial weights {file} ({error.strerror})",
-            advice="Give the weights.pt of a finished run; a relative path begins where you are.",
-        ) from None
-    try:
-        network.load_state_dict(load_tensors(file, torch.device("cpu")))
-    except (RuntimeError, TypeError, AttributeError) as error:
-        reason = str(error).strip().splitlines()[-1].strip()
-        raise ConfigError(
-            f"the initial weights {file} do not fit the recipe's network ({reason})",
-            advice="Give the recipe the [network] and labels of the run that they come from.",
-        ) from None
-    return digest
