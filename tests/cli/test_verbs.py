@@ -84,8 +84,9 @@ def test_doctor_finds_a_sound_installation() -> None:
 
 
 def test_doctor_says_what_is_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    entry = next(e for e in list_bundled() if e.name == "base")
-    (tmp_path / entry.file_name).write_bytes(b"changed")
+    for entry in list_bundled():
+        data = b"changed" if entry.name == "base" else (store.BUNDLED / entry.file_name).read_bytes()
+        (tmp_path / entry.file_name).write_bytes(data)
     monkeypatch.setattr(store, "BUNDLED", tmp_path)
     done = runner.invoke(app, ["doctor", "--json"])
     assert done.exit_code == 1
