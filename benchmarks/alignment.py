@@ -11,8 +11,8 @@ Two measures, each at several angles, each with the same detections for every wa
   counts is whether the answer for the turned photo is that for the photo as it was; not found is not the same.
 
 Ways to cut: "square" is the product's, the framing's square around the detector's box; "turned" is that square, turned
-by the points' angle; "similarity" is where the least-squares similarity takes the mean points of FER2013's frame, which
-are measured on Training faces first; "similarity > 8°" leaves faces alone that are nearly upright.
+by the points' angle; "similar" is where the least-squares similarity takes the mean points of FER2013's frame, which are
+measured on Training faces first; "… > 8°" leave faces alone that are nearly upright.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from fervid.imaging import crop_resize
 from fervid.results import Box
 
 UPRIGHT = 8.0
-"""Smaller angles are left alone by the last way, degrees."""
+"""Smaller angles are left alone by the last two ways, degrees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +85,11 @@ def main() -> None:
 def report(rows: dict[float, dict[str, NDArray[np.bool_]]]) -> None:
     """A line per angle, then upright against turned with the difference from the product's way."""
     names = list(next(iter(rows.values())))
-    print(f"{'':>9}" + "".join(f"{name:>18}" for name in names))
+    print(f"{'':>9}" + "".join(f"{name:>14}" for name in names))
     for angle, row in rows.items():
-        print(f"{angle:>+8g}°" + "".join(f"{row[name].mean():>18.1%}" for name in names))
+        print(f"{angle:>+8g}°" + "".join(f"{row[name].mean():>14.1%}" for name in names))
     turned = {name: np.mean([row[name] for angle, row in rows.items() if angle], axis=0) for name in names}
-    print(f"{'turned':>9}" + "".join(f"{turned[name].mean():>18.1%}" for name in names))
+    print(f"{'turned':>9}" + "".join(f"{turned[name].mean():>14.1%}" for name in names))
     for name in names:
         if name in ("found", "square") or name.startswith("known"):
             continue
@@ -161,11 +161,13 @@ def plan_cuts(found: Detection, detector: Detector, points: NDArray[np.float64])
     square = detector.framing.apply(found.box)
     plain = Cut(*square.centre, square.width)
     similar = fit_similarity(points, found)
+    turned = Cut(plain.x, plain.y, plain.side, similar.angle)
     return {
         "square": plain,
-        "turned": Cut(plain.x, plain.y, plain.side, similar.angle),
-        "similarity": similar,
-        f"similarity > {UPRIGHT:g}°": similar if abs(similar.angle) > UPRIGHT else plain,
+        "turned": turned,
+        "similar": similar,
+        f"turned > {UPRIGHT:g}°": turned if abs(similar.angle) > UPRIGHT else plain,
+        f"similar > {UPRIGHT:g}°": similar if abs(similar.angle) > UPRIGHT else plain,
     }
 
 

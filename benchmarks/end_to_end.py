@@ -30,18 +30,18 @@ def main() -> None:
     parser.add_argument("faces")
     parser.add_argument("--model", default="base")
     parser.add_argument("--split", default="PrivateTest", choices=SPLITS)
-    parser.add_argument("--detectors", nargs="+", default=["haar"])
+    parser.add_argument("--detectors", nargs="+", default=["auto"])
     parser.add_argument("--count", type=int, default=0, help="faces to take, 0 for all")
     arguments = parser.parse_args()
 
     faces = read_faces(arguments.faces).split(arguments.split)
     if arguments.count:
         faces = faces[np.random.default_rng(1).permutation(len(faces))[: arguments.count]]
-    chips = Analyzer(arguments.model, "haar").classify(list(faces.images))
+    chips = Analyzer(arguments.model).classify(list(faces.images))
     print(f"{arguments.model} on {arguments.split}, {len(faces):,} faces")
     report("the chips themselves", judge(chips, faces))
     for name in ["own box", *arguments.detectors]:
-        analyzer = Analyzer(arguments.model, "haar" if name == "own box" else name)
+        analyzer = Analyzer(arguments.model, "auto" if name == "own box" else name)
         began = time.perf_counter()
         answers = [
             read_pasted(analyzer, face, index, own_box=name == "own box") for index, face in enumerate(faces.images)

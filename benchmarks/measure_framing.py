@@ -22,7 +22,7 @@ from fervid.geometry import boxes_to_array, intersection_over_union
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("faces")
-    parser.add_argument("--detector", default="haar")
+    parser.add_argument("--detector", default="auto")
     parser.add_argument("--count", type=int, default=1500)
     arguments = parser.parse_args()
 
