@@ -20,10 +20,10 @@ from fervid.models.detectorspec import INPUT, DetectorSpec
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.store import load_model
 from fervid.training.detection.config import DetectionConfig
-from fervid.training.detection.export import check_parity, choose_threshold, export_onnx
+from fervid.training.detection.export import check_parity, choose_threshold, export_onnx, find_alarms
 from fervid.training.detection.graph import fold_network
 from fervid.training.detection.network import DetectionNetwork
-from fervid.training.detection.validation import TorchDetector, evaluate_network, find_alarms, split_outputs
+from fervid.training.detection.validation import TorchDetector, evaluate_network, find_highest, split_outputs
 from fervid.training.onnxgraph import round_weights
 
 
@@ -96,7 +96,8 @@ def test_the_product_finds_what_training_saw(
     network: DetectionNetwork, config: DetectionConfig, training_photos: Any, tmp_path: Path
 ) -> None:
     export_onnx(network, config, training_photos, tmp_path / "tiny.onnx", precision="float32")
-    image = np.asarray(training_photos.validation[0].decode())
+    small = training_photos.validation[0].decode()
+    image = small.repeat(2, axis=0).repeat(2, axis=1)  # large enough to be read as it is
     mine = TorchDetector(network, torch.device("cpu"), score_threshold=0.3).detect(image, min_face=20)
     theirs = FacesDetector(tmp_path / "tiny.onnx", threads=1, score_threshold=0.3).detect(image, min_face=20)
     assert len(mine) > 0
@@ -126,9 +127,20 @@ def test_the_threshold_keeps_precision_and_silence(network: DetectionNetwork, tr
     assert choose_threshold(evaluation, np.full(100, 0.973, dtype=np.float32)) == pytest.approx(0.98)
 
 
-def test_alarms_are_the_highest_scores(network: DetectionNetwork, training_photos: Any) -> None:
+def test_the_threshold_is_the_files(
+    network: DetectionNetwork, config: DetectionConfig, training_photos: Any, tmp_path: Path
+) -> None:
+    exported = export_onnx(network, config, training_photos, tmp_path / "tiny.onnx")
+    detector = FacesDetector(tmp_path / "tiny.onnx", threads=1)
+    assert detector.score_threshold == exported.spec.score_threshold == exported.evaluation.threshold
+    alarms = find_alarms(detector, training_photos.validation)
+    assert len(alarms) == exported.evaluation.photos["background"] == 2
+    assert (alarms == 0).all()  # two photos: the threshold leaves 99 % of them alone, so both
+
+
+def test_the_highest_scores_are_found(network: DetectionNetwork, training_photos: Any) -> None:
     images = [photo.decode() for photo in training_photos.validation if photo.kind == "background"]
-    alarms = find_alarms(network, images, torch.device("cpu"))
+    highest = find_highest(network, images, torch.device("cpu"))
     detector = TorchDetector(network, torch.device("cpu"), score_threshold=0.0)
-    for image, alarm in zip(images, alarms, strict=True):
-        assert detector.detect(image, min_face=0)[0].score == pytest.approx(alarm, abs=1e-5)
+    for image, score in zip(images, highest, strict=True):
+        assert detector.detect(image, min_face=0)[0].score == pytest.approx(score, abs=1e-5)

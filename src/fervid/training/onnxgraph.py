@@ -19,6 +19,8 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from fervid.errors import ModelError
+from fervid.models.detectorspec import DetectorSpec
+from fervid.models.spec import ModelSpec
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -63,6 +65,12 @@ def round_weights(network: Network) -> Network:
                 if not bool(weight.isfinite().all()):
                     raise ModelError(f"{name} does not fit into float16", advice='Export with precision="float32".')
     return rounded
+
+
+def replace_spec(model: onnx.ModelProto, spec: ModelSpec | DetectorSpec) -> None:
+    """Write another spec into a model's metadata; the rest of it stays."""
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    helper.set_model_props(model, metadata | spec.to_metadata())
 
 
 class Graph:

@@ -26,7 +26,7 @@ from fervid.training.detection.curves import draw_curves
 from fervid.training.detection.data import SceneLoader, TrainingPhotos
 from fervid.training.detection.losses import compute_losses
 from fervid.training.detection.network import DetectionNetwork
-from fervid.training.detection.validation import evaluate_network, find_alarms, summarise
+from fervid.training.detection.validation import evaluate_network, find_highest, summarise
 from fervid.training.devices import choose_device, flush_denormals
 from fervid.training.progress import Progress
 
@@ -142,7 +142,7 @@ def train(
         if (epoch + 1) % schedule.validate_every == 0 or epoch + 1 == schedule.epochs:
             line |= summarise(evaluate_network(average.network, data.validation, place))
             nobody = [picture.pixels for picture in data.album.background]
-            alarms = torch.from_numpy(find_alarms(average.network, nobody, place))
+            alarms = torch.from_numpy(find_highest(average.network, nobody, place))
             loader.hardness.copy_(1 + (EMPHASIS - 1) * ((alarms - ALARM) / (0.5 - ALARM)).clamp(0, 1))
             line["hard_backgrounds"] = int((alarms > ALARM).sum())
         line["seconds"] = round(time.perf_counter() - began, 1)
@@ -156,6 +156,7 @@ def train(
                 epoch + 1, schedule.epochs, steps, steps, schedule.size, means["loss"], speed, remaining, dict(line)
             )
         )
+    draw_curves(metrics, folder / "curves.png", title=config.name)
     save_weights(folder, average.network)
     return average.network.cpu()
 

@@ -1,4 +1,4 @@
-"""How good a network is on held-out photos, by the same measures as ``fervid evaluate``; and which photos fool it."""
+"""How good a network is on held-out photos, by the same measures as ``fervid evaluate``, and which photos fool it."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def summarise(evaluation: DetectionEvaluation) -> dict[str, Any]:
     return {key: value if value is None else round(float(value), 5) for key, value in figures.items()}
 
 
-def find_alarms(
+def find_highest(
     network: DetectionNetwork, images: Sequence[NDArray[np.uint8]], place: torch.device
 ) -> NDArray[np.float32]:
     """``(pictures,)`` the highest score of any cell in each of some pictures that show nobody."""

@@ -24,11 +24,11 @@ from fervid.files import write_atomically
 from fervid.models.spec import ModelSpec
 from fervid.training.expressions.config import Precision
 from fervid.training.expressions.data import TrainingData, prepare_inputs
-from fervid.training.expressions.graph import build_model, replace_spec
+from fervid.training.expressions.graph import build_model
 from fervid.training.expressions.network import ExpressionNetwork
 from fervid.training.expressions.quantisation import Logits, quantise_model, run_model
 from fervid.training.expressions.validation import predict
-from fervid.training.onnxgraph import FloatPrecision, fold_norms, round_weights
+from fervid.training.onnxgraph import FloatPrecision, fold_norms, replace_spec, round_weights
 
 PARITY_FACES: Final = 512
 """PublicTest faces that a file is checked on."""

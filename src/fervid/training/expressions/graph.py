@@ -75,12 +75,6 @@ def build_model(
     return model
 
 
-def replace_spec(model: onnx.ModelProto, spec: ModelSpec) -> None:
-    """Write another spec into a model's metadata; the layer table stays."""
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
-    helper.set_model_props(model, metadata | spec.to_metadata())
-
-
 def tabulate_layers(model: onnx.ModelProto) -> list[Layer]:
     """One row per operation for a batch of one: shape, parameters, floating-point operations.
 
