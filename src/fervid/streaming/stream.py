@@ -154,8 +154,13 @@ class FrameStream:
 
         Yields:
             A frame, and its picture if they are kept.
+
+        Raises:
+            UsageError: a live stream is to be recorded or repeated; times run backwards.
         """
         live = self._settings.live
+        if live and (record is not None or recorded):
+            raise UsageError("a live stream has no journal", advice="Read it as a film.")
         answered = self._answer(frames, recorded, record, keep_images)
         tracked = ((item, [face.sighting.track for face in item.faces]) for item in answered)
         for item, _ in tracked if live else hold_undecided(tracked):
@@ -211,9 +216,8 @@ class FrameStream:
             if self._groups.is_due(frame.time_s):
                 yield self._close(waiting, begins_scene, keep_images)
             elif self._settings.live:
-                yield self._prepare(
-                    Look(False, _list_frames(waiting), ()), waiting, [self._groups.predict(frame.time_s)], True
-                )
+                look = Look(False, _list_frames(waiting), ())
+                yield self._prepare(look, waiting, [self._groups.predict(frame.time_s)], keep_images)
             else:
                 continue
             waiting, begins_scene = [], False

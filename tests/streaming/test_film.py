@@ -1,0 +1,255 @@
+"""Films from the file to their frames, and how an interrupted one goes on."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fervid.errors import InputError, UsageError, VideoError
+from fervid.reading import FaceReader
+from fervid.results import Frame
+from fervid.streaming.film import FilmStream
+from fervid.streaming.journal import Journal
+from fervid.streaming.stream import FrameStream, StreamSettings
+
+from .conftest import ScriptedDetector, make_frames, read_number, two_people, write_film
+
+MakeFilmStream = Callable[..., FilmStream]
+
+SELECTIONS = [
+    {},
+    {"every_s": 0.1},
+    {"every_s": 0.3, "start_s": 0.5},
+    {"start_s": 0.77, "end_s": 3.1},
+    {"start_s": 1.0, "end_s": 3.5, "every_s": 1 / 7},
+]
+
+
+@pytest.fixture
+def open_film(make_reader: Callable[[], FaceReader]) -> MakeFilmStream:
+    """A film read by the scripted detector."""
+
+    def make(path: Path, *, smooth_s: float = 0.5, **selection: Any) -> FilmStream:
+        settings = StreamSettings(min_face=10, smooth_s=smooth_s, sure_score=0.5)
+        return FilmStream(path, make_reader(), ScriptedDetector(two_people), settings, **selection)
+
+    return make
+
+
+def describe(frames: Iterator[Frame] | list[Frame]) -> list[Any]:
+    """Everything about frames, with all digits."""
+    return [
+        (
+            frame.to_dict(),
+            frame.time_s,
+            [(f.box, f.score, f.probabilities, f.votes, f.smoothed, f.quality, f.confidence) for f in frame.faces],
+        )
+        for frame in frames
+    ]
+
+
+def record(film: FilmStream, path: Path, *, keep_images: bool = False) -> list[Any]:
+    """Read a film to its end, and leave its journal."""
+    with Journal(path, film.describe()) as journal:
+        return describe([frame for frame, _ in film.read(journal, keep_images=keep_images)])
+
+
+def resume(film: FilmStream, path: Path, *, keep_images: bool = False) -> list[Any]:
+    """Go on with a journal; kept pictures must be those of their frames."""
+    with Journal(path, film.describe(), resume=True) as journal:
+        frames = []
+        for frame, image in film.read(journal, keep_images=keep_images):
+            assert (image is not None) == keep_images
+            if image is not None:
+                assert read_number(image) == frame.index
+            frames.append(frame)
+        return describe(frames)
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+@pytest.mark.parametrize("keep_images", [False, True])
+def test_a_film_goes_on_after_every_batch(
+    selection: dict[str, float], keep_images: bool, film: Path, tmp_path: Path, open_film: MakeFilmStream
+) -> None:
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    expected = record(open_film(film, **selection), whole, keep_images=keep_images)
+    lines = whole.read_bytes().splitlines(keepends=True)
+    assert len(lines) > 1
+    assert expected == describe(list(open_film(film, **selection)))
+    for count in range(len(lines) + 1):
+        part.unlink(missing_ok=True)
+        part.write_bytes(b"".join(lines[:count]))
+        assert resume(open_film(film, **selection), part, keep_images=keep_images) == expected, count
+        assert part.read_bytes() == whole.read_bytes()
+
+
+def test_a_journal_may_end_at_any_byte(tmp_path: Path, make_reader: Callable[[], FaceReader]) -> None:
+    settings = StreamSettings(min_face=10, sure_score=0.5)
+
+    def read(journal: Journal, keep_images: bool) -> list[Any]:
+        stream = FrameStream(make_reader(), ScriptedDetector(two_people), settings, size=(160, 120))
+        frames = make_frames(60, cuts=[33])
+        given = stream.read(frames, recorded=journal, record=journal.add, keep_images=keep_images)
+        return describe([frame for frame, _ in given])
+
+    whole, part, header = tmp_path / "whole", tmp_path / "part", {"journal": "test"}
+    with Journal(whole, header) as journal:
+        expected = read(journal, False)
+    data = whole.read_bytes()
+    lines = data.splitlines(keepends=True)
+    for size in {0, 1, len(lines[0]) - 1, len(lines[0]), *range(0, len(data), len(data) // 12), len(data) - 1}:
+        part.unlink(missing_ok=True)  # to write over a file makes some file systems wait for the disk
+        part.write_bytes(data[:size])
+        with Journal(part, header, resume=True) as journal:
+            assert len(list(journal)) == max(0, data[:size].count(b"\n") - 1)
+            assert read(journal, size % 2 == 0) == expected
+        assert part.read_bytes() == data
+    for size in range(0, len(data), 97):
+        part.unlink()
+        part.write_bytes(data[:size])
+        with Journal(part, header, resume=True):
+            kept = part.read_bytes()
+        assert data.startswith(kept)
+        assert kept.count(b"\n") == max(1, data[:size].count(b"\n"))
+        assert kept.endswith(b"\n")
+
+
+def test_it_may_be_interrupted_again_and_again(film: Path, tmp_path: Path, open_film: MakeFilmStream) -> None:
+    expected = describe(list(open_film(film)))
+    path, runs = tmp_path / "journal", 0
+    while True:
+        stream, seen = open_film(film), []
+        with Journal(path, stream.describe(), resume=True) as journal:
+            before = len(list(journal))
+            frames = stream.read(journal, keep_images=runs % 2 == 1)
+            for frame, _ in frames:
+                seen.append(frame)
+                if len(journal.path.read_bytes().splitlines()) > before + 2:
+                    break
+            frames.close()
+        runs += 1
+        if len(seen) == len(expected):
+            break
+    assert runs > 2
+    assert describe(seen) == expected
+
+
+def test_a_journal_with_pictures_goes_on_without_and_back(
+    film: Path, tmp_path: Path, open_film: MakeFilmStream
+) -> None:
+    path = tmp_path / "journal"
+    expected = record(open_film(film), path, keep_images=True)
+    half = b"".join(path.read_bytes().splitlines(keepends=True)[:3])
+    for keep_images in (False, True):
+        path.write_bytes(half)
+        assert resume(open_film(film), path, keep_images=keep_images) == expected
+
+
+def test_what_is_recorded_is_not_looked_at_again(
+    film: Path, tmp_path: Path, make_reader: Callable[[], FaceReader]
+) -> None:
+    settings = StreamSettings(min_face=10, sure_score=0.5)
+    path = tmp_path / "journal"
+
+    def read() -> ScriptedDetector:
+        detector = ScriptedDetector(two_people)
+        stream = FilmStream(film, make_reader(), detector, settings)
+        with Journal(path, stream.describe(), resume=True) as journal:
+            assert len(list(stream.read(journal))) == 100
+        return detector
+
+    first = read().looked
+    assert read().looked == []
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-2]))
+    again = read().looked
+    assert again == first[-len(again) :]
+    assert 0 < len(again) < len(first)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"smooth_s": 0.2}, {"start_s": 1.0}, {"every_s": 0.5}, {"end_s": 3.0}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_journal_of_other_settings_is_refused(
+    change: dict[str, float], film: Path, tmp_path: Path, open_film: MakeFilmStream
+) -> None:
+    path = tmp_path / "journal"
+    record(open_film(film), path)
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match=f"{next(iter(change))} .*Use the same film and settings"):
+        Journal(path, open_film(film, **change).describe(), resume=True)
+    assert path.read_bytes() == before
+
+
+def test_a_journal_of_another_film_is_refused(film: Path, tmp_path: Path, open_film: MakeFilmStream) -> None:
+    path = tmp_path / "journal"
+    record(open_film(film), path)
+    other = write_film(tmp_path / "other.mp4", 20)
+    with pytest.raises(UsageError, match=r"film\.mp4.*other\.mp4"):
+        Journal(path, open_film(other).describe(), resume=True)
+
+
+@pytest.mark.parametrize("text", ["hello\n", "[1, 2]\n", '{"journal": 2}\n', '"x"\n'])
+def test_a_file_that_is_no_journal_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.write_text(text)
+    with pytest.raises(UsageError, match="no journal"):
+        Journal(path, {"journal": 1, "film": "x"}, resume=True)
+    assert path.read_text() == text
+
+
+def test_a_journal_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot write"):
+        Journal(tmp_path, {"journal": 1})
+    with Journal(tmp_path / "a", {"journal": 1}) as journal:
+        pass
+    with pytest.raises(UsageError, match="is closed"):
+        journal._write({})
+    journal.remove()
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_journal_holds_no_pictures(film: Path, tmp_path: Path, open_film: MakeFilmStream) -> None:
+    path = tmp_path / "journal"
+    record(open_film(film), path)
+    header, *batches = (json.loads(line) for line in path.read_text().splitlines())
+    assert header["film"] == "film.mp4"
+    assert str(film.parent) not in path.read_text()
+    assert {key for batch in batches for key in batch} == {"size", "looks", "qualities", "probabilities", "votes"}
+
+
+def test_a_film_can_be_read_again_and_left_anywhere(film: Path, open_film: MakeFilmStream) -> None:
+    before = set(threading.enumerate())
+    with open_film(film) as stream:
+        for frame in stream:
+            if frame.index == 3:
+                break
+        del frame
+        assert [frame.index for frame in stream] == list(range(100))
+        assert stream.problems == ()
+        assert stream.info.size == (160, 120)
+    assert set(threading.enumerate()) == before
+
+
+def test_a_truncated_film_gives_its_frames_and_says_so(film: Path, tmp_path: Path, open_film: MakeFilmStream) -> None:
+    short = tmp_path / "short.mp4"
+    short.write_bytes(film.read_bytes()[: film.stat().st_size * 2 // 3])
+    stream = open_film(short)
+    frames = list(stream)
+    assert 20 < len(frames) < 100
+    assert any(problem.kind == "incomplete" for problem in stream.problems)
+
+
+def test_a_film_that_is_none_is_refused_at_once(tmp_path: Path, open_film: MakeFilmStream) -> None:
+    (tmp_path / "a.mp4").write_text("hello")
+    with pytest.raises(VideoError, match="not a film"):
+        open_film(tmp_path / "a.mp4")
+    with pytest.raises(InputError, match="cannot open"):
+        open_film(tmp_path / "b.mp4")
+    with pytest.raises(UsageError):
+        open_film(tmp_path / "a.mp4", every_s=-1)

@@ -1,0 +1,254 @@
+"""Who is on which frame, when, and what is let go of."""
+
+import gc
+import threading
+import weakref
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fervid.detection.detector import Detection
+from fervid.errors import UsageError, VideoError
+from fervid.reading import FaceReader
+from fervid.results import Frame
+from fervid.streaming.stream import MAX_WAITING, FrameStream, StreamSettings, TimedImage
+
+from .conftest import ScriptedDetector, TimedArray, draw, face_at, make_frames, two_people
+
+MakeReader = Callable[[], FaceReader]
+
+
+def read_all(
+    reader: FaceReader,
+    detector: Any,
+    frames: Any,
+    *,
+    live: bool = False,
+    detect_s: float = 0.25,
+    smooth_s: float = 0.5,
+) -> list[Frame]:
+    settings = StreamSettings(
+        min_face=10, smooth_s=smooth_s, detect_s=detect_s, sure_score=detector.score_threshold, live=live
+    )
+    return [frame for frame, _ in FrameStream(reader, detector, settings, size=(160, 120)).read(frames)]
+
+
+def follow(frames: list[Frame]) -> dict[int | None, dict[int, Any]]:
+    """Track to frame number to face."""
+    tracks: dict[int | None, dict[int, Any]] = defaultdict(dict)
+    for frame in frames:
+        for face in frame.faces:
+            assert frame.index not in tracks[face.track_id], "a track twice on one frame"
+            tracks[face.track_id][frame.index] = face
+    return dict(tracks)
+
+
+def test_every_frame_comes_once_in_its_order(make_reader: MakeReader) -> None:
+    frames = read_all(make_reader(), ScriptedDetector(two_people), make_frames(100))
+    assert [frame.index for frame in frames] == list(range(100))
+    assert [frame.time_s for frame in frames] == [n / 25 for n in range(100)]
+    assert {frame.size for frame in frames} == {(160, 120)}
+
+
+def test_numbers_last_through_occlusions_and_misses(make_reader: MakeReader) -> None:
+    tracks = follow(read_all(make_reader(), ScriptedDetector(two_people), make_frames(100)))
+    assert set(tracks) == {1, 2}
+    assert min(tracks[1]) == 0
+    assert max(tracks[1]) == 99
+    assert 20 <= min(tracks[2]) <= 26
+    assert not any(n in tracks[1] for n in range(36, 41))
+
+
+def test_faces_lie_on_their_way_between_sightings(make_reader: MakeReader) -> None:
+    detector = ScriptedDetector(lambda n: [face_at(10 + n, 30 + 0.5 * n)])
+    tracks = follow(read_all(make_reader(), detector, make_frames(100)))
+    assert set(tracks) == {1}
+    assert len(tracks[1]) == 100
+    assert len(detector.looked) < 50
+    for number, face in tracks[1].items():
+        expected = face_at(10 + number, 30 + 0.5 * number)
+        assert face.box.x1 == pytest.approx(expected.box.x1, abs=1e-9)
+        assert face.box.y2 == pytest.approx(expected.box.y2, abs=1e-9)
+        assert np.abs(face.landmarks - expected.landmarks).max() < 1e-9
+
+
+def test_the_detector_looks_often_enough(make_reader: MakeReader) -> None:
+    detector = ScriptedDetector(lambda n: [face_at(40, 40)])
+    read_all(make_reader(), detector, make_frames(100), detect_s=0.2)
+    assert max(np.diff(detector.looked)) == 5
+    every = ScriptedDetector(lambda n: [face_at(40, 40)])
+    read_all(make_reader(), every, make_frames(30), detect_s=0)
+    assert every.looked == list(range(30))
+
+
+def test_a_cut_ends_everybody(make_reader: MakeReader) -> None:
+    detector = ScriptedDetector(lambda n: [face_at(40, 40)])  # at the same place in all scenes
+    tracks = follow(read_all(make_reader(), detector, make_frames(90, cuts=[33, 64])))
+    assert {t: (min(faces), max(faces)) for t, faces in tracks.items()} == {1: (0, 32), 2: (33, 63), 3: (64, 89)}
+
+
+def test_a_person_has_the_number_from_the_first_sighting_on(make_reader: MakeReader) -> None:
+    detector = ScriptedDetector(lambda n: [face_at(40, 40)] if n >= 10 else [])
+    tracks = follow(read_all(make_reader(), detector, make_frames(60)))
+    assert set(tracks) == {1}
+    live = follow(read_all(make_reader(), ScriptedDetector(detector.people), make_frames(60), live=True))
+    assert None in live, "a live frame cannot wait until a newcomer has a number"
+    assert set(live) == {None, 1}
+
+
+def test_a_flicker_gets_no_number(make_reader: MakeReader) -> None:
+    detector = ScriptedDetector(lambda n: [face_at(40, 40)] if n == 8 else [])
+    tracks = follow(read_all(make_reader(), detector, make_frames(40), detect_s=0))
+    assert {track: list(faces) for track, faces in tracks.items()} == {None: [8]}
+
+
+def test_unsure_detections_extend_but_do_not_begin(make_reader: MakeReader) -> None:
+    def people(number: int) -> list[Detection]:
+        return [face_at(40, 40, score=0.9 if number < 25 else 0.35), face_at(100, 60, score=0.35)]
+
+    tracks = follow(read_all(make_reader(), ScriptedDetector(people), make_frames(50), detect_s=0))
+    assert set(tracks) == {1}
+    assert len(tracks[1]) == 50
+
+
+def test_live_frames_are_answered_at_once(make_reader: MakeReader) -> None:
+    given: list[int] = []
+
+    def feed() -> Iterator[TimedImage]:
+        for frame in make_frames(60):
+            given.append(frame.index)
+            yield frame
+
+    settings = StreamSettings(min_face=10, live=True)
+    for frame, image in FrameStream(make_reader(), ScriptedDetector(two_people), settings).read(
+        feed(), keep_images=True
+    ):
+        assert given[-1] == frame.index
+        assert image is not None
+
+
+def test_live_streams_have_no_journal(make_reader: MakeReader) -> None:
+    stream = FrameStream(make_reader(), ScriptedDetector(two_people), StreamSettings(min_face=10, live=True))
+    with pytest.raises(UsageError, match="no journal"):
+        next(stream.read(make_frames(5), record=lambda batch: None))
+
+
+def test_live_faces_move_on_between_looks(make_reader: MakeReader) -> None:
+    detector = ScriptedDetector(lambda n: [face_at(10 + n, 40)])
+    tracks = follow(read_all(make_reader(), detector, make_frames(100), live=True))
+    assert len(detector.looked) < 60
+    assert len(tracks[1]) > 90
+    late = {n: face for n, face in tracks[1].items() if n > 20 and n not in detector.looked}
+    assert max(abs(face.box.x1 - 10 - n) for n, face in late.items()) < 3
+
+
+def test_answers_belong_to_their_faces(make_reader: MakeReader) -> None:
+    """Batches of several frames are taken apart again: each face has the answer of its own crop."""
+    reader, detector = make_reader(), ScriptedDetector(two_people)
+    frames = read_all(reader, detector, make_frames(80), smooth_s=0)
+    assert max(reader.classifier.asked) > 8  # type: ignore[attr-defined]
+    images = {frame.index: frame.image for frame in make_frames(80)}
+    for frame in frames:
+        for face in frame.faces:
+            prepared = reader.prepare(images[frame.index], Detection(face.box, 1.0, face.landmarks), face.box)
+            alone = reader.predict([prepared]).probabilities[0]
+            assert np.abs(face.probabilities.array - alone).max() < 1e-6
+            assert face.quality is not None
+            assert face.quality.sharpness == pytest.approx(prepared.quality.sharpness)
+
+
+def test_faces_stand_from_left_to_right(make_reader: MakeReader) -> None:
+    detector = ScriptedDetector(lambda n: [face_at(120 - n, 30), face_at(10 + n, 80), face_at(60, 20, 18)])
+    for frame in read_all(make_reader(), detector, make_frames(100)):
+        lefts = [face.box.x1 for face in frame.faces]
+        assert lefts == sorted(lefts)
+
+
+def test_smoothing_leaves_the_raw_answers(make_reader: MakeReader) -> None:
+    smooth = read_all(make_reader(), ScriptedDetector(two_people), make_frames(60))
+    raw = read_all(make_reader(), ScriptedDetector(two_people), make_frames(60), smooth_s=0)
+    for a, b in zip(smooth, raw, strict=True):
+        assert [f.probabilities for f in a.faces] == [f.probabilities for f in b.faces]
+        assert all(f.smoothed is not None for f in a.faces)
+        assert all(f.smoothed is None for f in b.faces)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_images_are_kept_only_when_asked_for(keep: bool, make_reader: MakeReader) -> None:
+    alive: set[int] = set()
+    most = 0
+
+    class Watched(np.ndarray):
+        """An array that a finalizer can watch."""
+
+    def feed() -> Iterator[TimedImage]:
+        nonlocal most
+        for number in range(400):
+            image = draw(number).view(Watched)
+            alive.add(number)
+            weakref.finalize(image, alive.discard, number)
+            most = max(most, len(alive))
+            yield TimedArray(image, number, number / 25)
+
+    stream = FrameStream(make_reader(), ScriptedDetector(lambda n: [face_at(30, 40)]), StreamSettings(min_face=10))
+    for frame, image in stream.read(feed(), keep_images=keep):
+        if keep:
+            assert image is not None
+            assert (image == draw(frame.index)).all()
+        else:
+            assert image is None
+    assert most <= (8 if keep else 1) * (MAX_WAITING + 2)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_stopping_early_leaves_no_thread(live: bool, make_reader: MakeReader) -> None:
+    before = set(threading.enumerate())
+    settings = StreamSettings(min_face=10, live=live)
+    frames = FrameStream(make_reader(), ScriptedDetector(two_people), settings).read(make_frames(1000))
+    for _ in range(5):
+        next(frames)
+    frames.close()
+    assert set(threading.enumerate()) == before
+    forgotten = FrameStream(make_reader(), ScriptedDetector(two_people), settings).read(make_frames(1000))
+    next(forgotten)
+    del forgotten
+    gc.collect()
+    assert set(threading.enumerate()) == before
+
+
+def test_errors_of_the_film_come_after_its_good_frames(make_reader: MakeReader) -> None:
+    def feed() -> Iterator[TimedImage]:
+        yield from make_frames(50)
+        raise VideoError("the disk is gone")
+
+    seen: list[int] = []
+    settings = StreamSettings(min_face=10)
+    with pytest.raises(VideoError, match="the disk is gone"):  # noqa: PT012
+        for frame, _ in FrameStream(make_reader(), ScriptedDetector(two_people), settings).read(feed()):
+            seen.append(frame.index)
+    assert seen == list(range(len(seen)))
+    assert len(seen) >= 50 - MAX_WAITING
+
+
+def test_errors_of_the_detector_travel(make_reader: MakeReader) -> None:
+    def people(number: int) -> list[Detection]:
+        if number > 20:
+            raise RuntimeError("the network broke")
+        return []
+
+    with pytest.raises(RuntimeError, match="the network broke"):
+        read_all(make_reader(), ScriptedDetector(people), make_frames(60))
+    assert threading.active_count() == 1
+
+
+def test_frames_must_come_in_their_order(make_reader: MakeReader) -> None:
+    frames = [TimedArray(draw(n), n, time_s) for n, time_s in enumerate([0.0, 1.0, 0.5])]
+    with pytest.raises(UsageError, match=r"0\.5 s after 1\.0 s"):
+        read_all(make_reader(), ScriptedDetector(two_people), frames, detect_s=0)
+
+
+def test_no_frames_give_no_frames(make_reader: MakeReader) -> None:
+    assert read_all(make_reader(), ScriptedDetector(two_people), iter(())) == []
