@@ -11,8 +11,8 @@ Two measures, each at several angles, each with the same detections for every wa
   counts is whether the answer for the turned photo is that for the photo as it was; not found is not the same.
 
 Ways to cut: "square" is the product's, the framing's square around the detector's box; "turned" is that square, turned
-by the points' angle; "similar" is where the least-squares similarity takes the mean points of FER2013's frame, which are
-measured on Training faces first; "… > 8°" leave faces alone that are nearly upright.
+by the points' angle; "similar" is where the least-squares similarity takes the mean points of FER2013's frame, which
+are measured on Training faces first; "… > 8°" leave faces alone that are nearly upright.
 """
 
 from __future__ import annotations
