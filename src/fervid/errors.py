@@ -14,6 +14,7 @@
     ├── DatasetError            dataset         a row, a label or a split is wrong
     ├── ConfigError             config          a training recipe is wrong
     ├── UsageError              usage           an argument is out of its range
+    ├── DisplayError            display         there is no screen to show a window on
     └── MissingExtraError       extra           an optional dependency is not installed
 
 Each says what was wrong and what was got (``message``) and what to do (``advice``); ``code`` is stable.
@@ -119,6 +120,12 @@ class UsageError(FervidError, ValueError):
     """An argument is out of its range."""
 
     code = "usage"
+
+
+class DisplayError(FervidError):
+    """There is no screen to show a window on, or it refuses."""
+
+    code = "display"
 
 
 class MissingExtraError(FervidError, ImportError):

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from fervid.cli.benchmark import benchmark
+from fervid.cli.camera import camera
 from fervid.cli.data import data_app
 from fervid.cli.demo import demo
 from fervid.cli.doctor import doctor
@@ -16,6 +17,7 @@ from fervid.cli.image import image
 from fervid.cli.models import models_app
 from fervid.cli.terminal import INTERRUPTED, exit_status, print_error
 from fervid.cli.train import train
+from fervid.cli.video import video
 from fervid.errors import FervidError
 
 app = typer.Typer(
@@ -28,6 +30,8 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(image)
+app.command()(video)
+app.command()(camera)
 app.add_typer(data_app, name="data")
 app.command()(train)
 app.command()(evaluate)

@@ -14,7 +14,13 @@ import typer
 from fervid.cli.terminal import ERROR, stdout
 
 RUNTIME = ("numpy", "onnxruntime", "pillow", "matplotlib", "typer", "rich", "platformdirs")
-EXTRAS = {"haar": ("opencv-python-headless",), "data": ("pyarrow",), "video": ("av",), "train": ("torch", "onnx")}
+EXTRAS = {
+    "haar": ("opencv-python-headless",),
+    "data": ("pyarrow",),
+    "video": ("av",),
+    "camera": ("av", "pysdl2", "pysdl2-dll"),
+    "train": ("torch", "onnx"),
+}
 
 
 def doctor(

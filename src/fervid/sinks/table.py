@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from fervid.emotions import EMOTIONS
-from fervid.results import Analysis, Failure
+from fervid.results import Analysis, Failure, Frame
 
 COLUMNS: Final = (
     "source", "frame", "time_s", "face", "track", "x1", "y1", "x2", "y2", "score", "emotion", "confidence",
@@ -15,7 +15,26 @@ COLUMNS: Final = (
     "model",
 )  # fmt: skip
 """The columns of every CSV that fervid writes. What does not apply is empty: ``frame``, ``time_s`` and ``track`` of a
-photo, ``emotion`` of an uncertain face, ``p_disgust`` with six labels."""
+photo, ``emotion`` of an uncertain face, ``p_disgust`` with six labels. Of a smoothed film ``emotion`` and
+``confidence`` are smoothed, the probabilities are those of the frame alone."""
+
+
+def list_rows(result: Analysis | Failure) -> list[tuple[Any, ...]]:
+    """One row per face with the values of :data:`COLUMNS`; None where there is none. A failure has no rows."""
+    if isinstance(result, Failure):
+        return []
+    frame, time_s = (result.index, round(result.time_s, 6)) if isinstance(result, Frame) else (None, None)
+    rows = []
+    for index, face in enumerate(result.faces):
+        data = face.to_dict()
+        probabilities = (data["probabilities"].get(str(emotion)) for emotion in EMOTIONS)
+        rows.append(
+            (
+                result.source, frame, time_s, index, face.track_id, *data["box"], data["score"], data["emotion"],
+                data["confidence"], *probabilities, result.model,
+            )
+        )  # fmt: skip
+    return rows
 
 
 class CsvWriter:
@@ -31,25 +50,7 @@ class CsvWriter:
 
     def write(self, result: Analysis | Failure) -> None:
         """Add the rows of one result; a failure gives none."""
-        if isinstance(result, Failure):
-            return
-        for index, face in enumerate(result.faces):
-            data = face.to_dict()
-            self._writer.writerow(
-                [
-                    result.source or "",
-                    "",
-                    "",
-                    index,
-                    "" if face.track_id is None else face.track_id,
-                    *data["box"],
-                    data["score"],
-                    data["emotion"] or "",
-                    data["confidence"],
-                    *(data["probabilities"].get(str(emotion), "") for emotion in EMOTIONS),
-                    result.model,
-                ]
-            )
+        self._writer.writerows(list_rows(result))
 
 
 class JsonLinesWriter:

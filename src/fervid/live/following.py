@@ -1,0 +1,61 @@
+"""Where faces are by now: answers come late and seldom, pictures come all the time."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+import numpy as np
+
+from fervid.results import Box, Face, Frame
+from fervid.tracking.motion import Motion
+
+_AHEAD_S: Final = 0.4
+"""Nobody knows where a face goes for longer than this."""
+_STALE_S: Final = 1.5
+"""Answers older than this are shown no longer."""
+
+
+class FaceFollower:
+    """Carries the faces of the latest answer along to the picture that is shown."""
+
+    def __init__(self) -> None:
+        self._frame: Frame | None = None
+        self._motions: dict[int, Motion] = {}
+
+    def update(self, frame: Frame) -> None:
+        """Take an answer into account; each is later than the one before."""
+        step_s = 0.0 if self._frame is None else frame.time_s - self._frame.time_s
+        motions = {}
+        for face in frame.faces:
+            if face.track_id is None or face.box.area <= 0:
+                continue
+            known = self._motions.get(face.track_id)
+            if known is None:
+                motions[face.track_id] = Motion(face.box)
+            else:
+                motions[face.track_id] = known.predict(step_s)
+                motions[face.track_id].correct(face.box)
+        self._frame, self._motions = frame, motions
+
+    def place(self, time_s: float) -> tuple[Face, ...]:
+        """The latest answer's faces, moved to where they are at ``time_s``; none when it is too old."""
+        if self._frame is None or time_s - self._frame.time_s > _STALE_S:
+            return ()
+        ahead_s = min(max(0.0, time_s - self._frame.time_s), _AHEAD_S)
+        return tuple(self._move(face, ahead_s) for face in self._frame.faces)
+
+    def _move(self, face: Face, ahead_s: float) -> Face:
+        motion = None if face.track_id is None else self._motions.get(face.track_id)
+        if motion is None or ahead_s == 0:
+            return face
+        return move_face(face, motion.predict(ahead_s).box)
+
+
+def move_face(face: Face, box: Box) -> Face:
+    """The same face in another place."""
+    points = face.landmarks
+    if points is not None and face.box.area > 0:
+        scale = np.array([box.width / face.box.width, box.height / face.box.height])
+        points = (points - (face.box.x1, face.box.y1)) * scale + (box.x1, box.y1)
+    return dataclasses.replace(face, box=box, landmarks=points)
