@@ -90,7 +90,7 @@ def camera(
     from fervid.live.reading import LiveReading
     from fervid.live.recording import FilmRecorder
     from fervid.live.session import Session
-    from fervid.live.view import ViewMode, measure_strip
+    from fervid.live.view import ViewMode, choose_window_size
     from fervid.live.window import Window, load_sdl
     from fervid.pipeline import Analyzer
     from fervid.video.camera import Camera
@@ -102,12 +102,15 @@ def camera(
         stop = stack.enter_context(stop_on_signals())
         writers = stack.enter_context(open_writers(json_file, csv_file))
         source = stack.enter_context(Camera(device, size=read_size(size), loop=loop))
-        recorder = None if output is None else stack.enter_context(FilmRecorder(output))
         reading = stack.enter_context(
             LiveReading(source, analyzer, smooth_s=smooth, takers=[writer.write for writer in writers])
         )
-        room = (source.size[0], source.size[1] + measure_strip(source.size[1]))
-        screen = stack.enter_context(Window(f"fervid: {source.name}", room)) if window else None
+        recorder = None
+        if output is not None:
+            recorder = stack.enter_context(FilmRecorder(output, source, reading, emoji=emoji))
+        screen = None
+        if window:
+            screen = stack.enter_context(Window(f"fervid: {source.name}", choose_window_size(source.size)))
         mode = ViewMode(mirror=source.kind == "device" if mirror is None else mirror, emoji=emoji)
         session = Session(source, reading, window=screen, recorder=recorder, mode=mode, notify=print_note)
         summary = session.run(stop, end_s=seconds)

@@ -24,7 +24,9 @@ class FaceFollower:
         self._motions: dict[int, Motion] = {}
 
     def update(self, frame: Frame) -> None:
-        """Take an answer into account; each is later than the one before."""
+        """Take the latest answer into account; one that is known already changes nothing."""
+        if self._frame is frame:
+            return
         step_s = 0.0 if self._frame is None else frame.time_s - self._frame.time_s
         motions = {}
         for face in frame.faces:

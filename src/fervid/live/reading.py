@@ -50,6 +50,7 @@ class LiveReading:
         self.rate = Rate()
         self._error: BaseException | None = None
         self._arrived_s = 0.0
+        self._closed = False
         self._camera = camera
         self._takers = tuple(takers)
         self._thread = threading.Thread(
@@ -69,6 +70,7 @@ class LiveReading:
 
     def close(self) -> None:
         """Wait for the answer that is being made; none comes after it."""
+        self._closed = True
         self._camera.close()
         self._thread.join()
 
@@ -83,6 +85,8 @@ class LiveReading:
     def _watch(self) -> Generator[CameraFrame]:
         with closing(self._camera.watch()) as frames:
             for frame in frames:
+                if self._closed:
+                    return
                 self._arrived_s = frame.arrived_s
                 yield frame
 

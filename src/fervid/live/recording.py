@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import queue
 import threading
-from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fervid.errors import VideoError
+from fervid.live.following import FaceFollower
+from fervid.live.reading import LiveReading
 from fervid.live.view import draw_faces
-from fervid.results import Face
-from fervid.video.camera import CameraFrame
+from fervid.video.camera import Camera, CameraFrame
 from fervid.video.writing import VideoWriter
 
-_WAITING: Final = 12
-"""Pictures that may wait for the encoder; more are left out."""
+_BACKLOG: Final = 16
+"""Pictures that may wait for the encoder; they are held in memory, and more are left out."""
 
 
 class FilmRecorder:
-    """Records pictures with the faces on them, not mirrored.
+    """Records a camera with the faces on its pictures, not mirrored.
 
     The film appears, whole, when the ``with`` block ends without an error. When the encoder falls behind, pictures are
     left out; the others keep their times.
 
     Args:
         path: the film to write.
-        frame_rate: pictures per second to expect.
+        camera: what to record; whoever closes it ends the film.
+        reading: the answers for it.
 
     Attributes:
+        emoji: whether faces are covered by emoji from now on.
         written: pictures in the film.
         left_out: pictures that the encoder had no time for.
 
@@ -42,44 +40,46 @@ class FilmRecorder:
         InputError: it cannot be written.
     """
 
-    def __init__(self, path: Path, *, frame_rate: float | None = None) -> None:
+    def __init__(self, path: Path, camera: Camera, reading: LiveReading, *, emoji: bool = False) -> None:
         self.path = path
+        self.emoji = emoji
         self.written = 0
         self.left_out = 0
-        self._writer = VideoWriter(path, frame_rate=frame_rate)
-        self._waiting: queue.Queue[tuple[CameraFrame, Sequence[Face], bool] | None] = queue.Queue(_WAITING)
+        self._camera = camera
+        self._reading = reading
+        self._writer = VideoWriter(path)
+        self._follower = FaceFollower()
         self._error: BaseException | None = None
+        self._abandoned = False
         self._thread = threading.Thread(target=self._run, name="fervid-recorder", daemon=True)
         self._thread.start()
 
-    def add(self, frame: CameraFrame, faces: Sequence[Face], *, emoji: bool = False) -> None:
-        """Record a picture with ``faces`` on it.
-
-        Raises:
-            FervidError: an earlier one could not be written.
-        """
+    def check(self) -> None:
+        """Raise what went wrong, if something did."""
         if self._error is not None:
             raise self._error
-        try:
-            self._waiting.put_nowait((frame, faces, emoji))
-        except queue.Full:
-            self.left_out += 1
 
     def close(self) -> None:
-        """Finish the film. One without pictures is not made.
+        """Write what still waits and finish the film.
 
         Raises:
             FervidError: it could not be written.
         """
-        self._finish()
-        if self._error is not None:
-            self._writer.discard()
-            raise self._error
-        if self.written:
+        try:
+            self._camera.close()
+            self._thread.join()
+            self.check()
             self._writer.close()
-        else:
-            self._writer.discard()
-            raise VideoError(f"{self.path} was not made: there was no picture to record")
+        except BaseException:
+            self.discard()
+            raise
+
+    def discard(self) -> None:
+        """Stop; nothing is left of the film."""
+        self._abandoned = True
+        self._camera.close()
+        self._thread.join()
+        self._writer.discard()
 
     def __enter__(self) -> Self:
         return self
@@ -90,22 +90,27 @@ class FilmRecorder:
         if kind is None:
             self.close()
         else:
-            self._finish()
-            self._writer.discard()
-
-    def _finish(self) -> None:
-        self._waiting.put(None)
-        self._thread.join()
+            self.discard()
 
     def _run(self) -> None:
-        while (item := self._waiting.get()) is not None:
-            if self._error is None:
-                try:
-                    self._write(*item)
-                except BaseException as error:  # the thread that gives the pictures must learn of it
-                    self._error = error
+        next_index: int | None = None
+        try:
+            with closing(self._camera.watch(backlog=_BACKLOG)) as frames:
+                for frame in frames:
+                    if self._abandoned:
+                        return
+                    if next_index is not None:
+                        self.left_out += frame.index - next_index
+                    next_index = frame.index + 1
+                    self._write(frame)
+        except BaseException as error:  # the thread that shows the pictures must learn of it
+            self._error = error
 
-    def _write(self, frame: CameraFrame, faces: Sequence[Face], emoji: bool) -> None:
-        image: NDArray[np.uint8] = draw_faces(frame.image, faces, emoji=emoji) if faces else frame.image
+    def _write(self, frame: CameraFrame) -> None:
+        latest = self._reading.latest
+        if latest is not None:
+            self._follower.update(latest)
+        faces = self._follower.place(frame.time_s)
+        image = draw_faces(frame.image, faces, emoji=self.emoji) if faces else frame.image
         self._writer.write(image, frame.time_s)
         self.written += 1

@@ -31,7 +31,7 @@ class Summary:
     Attributes:
         seconds: how long the session was.
         received: pictures that came from the camera.
-        shown: pictures that were shown or recorded.
+        shown: pictures that were shown.
         answered: pictures in which expressions were read.
         people: how many were given a number.
         delay_s: from a picture's arrival to its answer, at the end.
@@ -54,7 +54,7 @@ class Session:
         camera: what to show.
         reading: the answers for it.
         window: where; None shows nothing.
-        recorder: takes every picture that is shown; None records nothing.
+        recorder: records beside it; None records nothing.
         mode: how the window begins.
         notify: is told when the camera is lost and comes back, in a sentence.
     """
@@ -77,7 +77,6 @@ class Session:
         self.mode = mode or ViewMode()
         self._view = View(HELP)
         self._follower = FaceFollower()
-        self._answered = 0
         self._rate = Rate()
         self._frame: CameraFrame | None = None
         self._shown = 0
@@ -95,6 +94,8 @@ class Session:
         camera, began_s = self._camera, self._camera.now_s
         while not stop.is_set() and not self._hear():
             self._reading.check()
+            if self._recorder is not None:
+                self._recorder.check()
             frame = camera.wait(-1 if self._frame is None else self._frame.index, timeout_s=_WAIT_S)
             status = camera.status
             if frame is None and status.state == "ended":
@@ -124,6 +125,8 @@ class Session:
                 return True
             if key == "e":
                 self.mode = dataclasses.replace(self.mode, emoji=not self.mode.emoji)
+                if self._recorder is not None:
+                    self._recorder.emoji = self.mode.emoji
             elif key == "m":
                 self.mode = dataclasses.replace(self.mode, mirror=not self.mode.mirror)
             elif key == "f" and self._window is not None:
@@ -134,12 +137,9 @@ class Session:
         self._frame = frame
         self._shown += 1
         self._rate.add(self._camera.now_s)
-        answered, latest = self._reading.answered, self._reading.latest
-        if latest is not None and answered != self._answered:
-            self._answered = answered
+        latest = self._reading.latest
+        if latest is not None:
             self._follower.update(latest)
-        if self._recorder is not None:
-            self._recorder.add(frame, self._follower.place(frame.time_s), emoji=self.mode.emoji)
 
     def _show(self, status: CameraStatus) -> None:
         if self._window is None or self._frame is None:

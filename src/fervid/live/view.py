@@ -21,6 +21,8 @@ from fervid.results import Analysis, Box, Face
 
 _LARGEST: Final = 1920
 """Wider pictures are drawn at this width; the window enlarges them."""
+_SMALLEST: Final = 960
+"""Windows begin at least this wide, so that type can be read."""
 _STRIP: Final = 0.045
 """Height of the status line as a share of the picture's."""
 _SWAPPED: Final = [1, 0, 2, 4, 3]
@@ -51,6 +53,13 @@ def fit_size(size: tuple[int, int], room: tuple[int, int]) -> tuple[int, int]:
     """The largest size of that shape in ``room``, status line included, px."""
     scale = min(room[0] / size[0], room[1] / (size[1] * (1 + _STRIP)), _LARGEST / size[0])
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def choose_window_size(size: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) of a window for pictures of that size, status line included, px."""
+    scale = max(1.0, _SMALLEST / size[0])
+    width, height = round(size[0] * scale), round(size[1] * scale)
+    return width, height + measure_strip(height)
 
 
 def measure_strip(height: int) -> int:

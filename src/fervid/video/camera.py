@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -71,6 +72,7 @@ class _Mailbox:
         self.stop = threading.Event()
         self.frame: CameraFrame | None = None
         self.status = CameraStatus("opening")
+        self.watchers: list[deque[CameraFrame]] = []
         self.error: BaseException | None = None
         self.epoch = time.monotonic()
 
@@ -81,7 +83,9 @@ class _Mailbox:
     def put(self, image: NDArray[np.uint8], time_s: float) -> None:
         with self.changed:
             before = self.frame
-            self.frame = CameraFrame(image, 0 if before is None else before.index + 1, time_s, self.now_s)
+            self.frame = frame = CameraFrame(image, 0 if before is None else before.index + 1, time_s, self.now_s)
+            for waiting in self.watchers:
+                waiting.append(frame)
             if self.status.state != "live":
                 self.status = replace(self.status, state="live", since_s=self.now_s, detail="")
             self.changed.notify_all()
@@ -183,18 +187,33 @@ class Camera:
             frame = mailbox.frame
         return None if frame is None or frame.index <= after else frame
 
-    def watch(self) -> Generator[CameraFrame]:
-        """The latest picture, again and again, each once; those that came in between are gone.
+    def watch(self, *, backlog: int = 1) -> Generator[CameraFrame]:
+        """The latest pictures, each once, from the one of now on; those that had to wait for too long are gone.
+
+        Args:
+            backlog: how many may wait.
 
         Raises:
             FervidError: what ended the camera, if it is not that it was closed or is a film that is over.
         """
-        last = -1
-        while (frame := self.wait(last)) is not None:
-            last = frame.index
-            yield frame
-        if self._mailbox.error is not None:
-            raise self._mailbox.error
+        mailbox, waiting = self._mailbox, deque[CameraFrame](maxlen=backlog)
+        with mailbox.changed:
+            if mailbox.frame is not None:
+                waiting.append(mailbox.frame)
+            mailbox.watchers.append(waiting)
+        try:
+            while True:
+                with mailbox.changed:
+                    mailbox.changed.wait_for(lambda: waiting or mailbox.status.state == "ended")
+                    if not waiting:
+                        break
+                    frame = waiting.popleft()
+                yield frame
+        finally:
+            with mailbox.changed:
+                mailbox.watchers = [other for other in mailbox.watchers if other is not waiting]
+        if mailbox.error is not None:
+            raise mailbox.error
 
     def __enter__(self) -> Self:
         return self
