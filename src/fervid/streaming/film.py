@@ -24,6 +24,7 @@ from fervid.streaming.stream import FrameStream, StreamSettings
 from fervid.video.probing import VideoInfo
 from fervid.video.problems import Problem
 from fervid.video.reading import VideoReader
+from fervid.video.selection import Selection
 
 _TOLERANCE_S = 1e-6
 
@@ -77,9 +78,26 @@ class FilmStream:
         return self._frames.info
 
     @property
+    def selection(self) -> Selection:
+        """Which of its frames are read."""
+        return Selection(self._selection["start_s"] or 0.0, self._selection["end_s"], self._selection["every_s"])
+
+    @property
     def problems(self) -> tuple[Problem, ...]:
         """What was wrong with the film, as far as it was read."""
         return self._frames.problems
+
+    def count_frames(self) -> int | None:
+        """About how many frames there are to read, by what the film's headers say; None when they do not."""
+        selection, info = self.selection, self.info
+        if info.duration_s is None:
+            return info.frame_count if selection.is_everything else None
+        end_s = info.duration_s if selection.end_s is None else min(selection.end_s, info.duration_s)
+        seconds = max(0.0, end_s - selection.start_s)
+        rate = info.frame_rate or math.inf
+        if selection.every_s:
+            rate = min(rate, 1 / selection.every_s)
+        return math.ceil(seconds * rate - 1e-6) if math.isfinite(rate) else None
 
     def __iter__(self) -> Iterator[Frame]:
         for frame, _ in self.read():

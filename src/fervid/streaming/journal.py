@@ -117,6 +117,10 @@ class Journal:
         header: what is analysed and how; plain values.
         resume: go on with the file that is there; otherwise it is begun anew.
 
+    Attributes:
+        path: of the file.
+        is_empty: whether it holds no batch yet.
+
     Raises:
         UsageError: the file is of another film or of other settings, or not a journal.
         InputError: it cannot be read or written.
@@ -124,6 +128,7 @@ class Journal:
 
     def __init__(self, path: Path, header: Mapping[str, Any], *, resume: bool = False) -> None:
         self.path = path
+        self.is_empty = True
         self._stream: IO[bytes] | None = None
         kept = 0
         try:
@@ -139,6 +144,7 @@ class Journal:
         self._recorded = kept
         if not kept:
             self._write(dict(header))
+        self.is_empty = next(iter(self), None) is None
 
     def __iter__(self) -> Iterator[Batch]:
         """The batches that were there when the journal was opened."""
@@ -147,14 +153,10 @@ class Journal:
             while stream.tell() < self._recorded:
                 yield Batch.from_dict(json.loads(stream.readline()))
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was there when it was opened."""
-        return next(iter(self), None) is None
-
     def add(self, batch: Batch) -> None:
         """Append a batch; it is on its way to the disk when this returns."""
         self._write(batch.to_dict())
+        self.is_empty = False
 
     def close(self) -> None:
         """Close the file; it stays."""

@@ -1,0 +1,89 @@
+"""A film's people as a terminal table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fervid.cli.tables import draw_bar
+from fervid.tracking.summary import PersonSummary, Summary
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+MOST_PEOPLE: Final = 12
+"""Of more, those seen longest are printed."""
+_LEAST: Final = 0.005
+"""Expressions of a smaller share of the time are not listed."""
+_BAR: Final = 12
+
+
+def print_summary(console: Console, summary: Summary, detector: str) -> None:
+    """Who was seen for how long, with which expressions for which share of that time."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    count = len(summary.people)
+    people = "nobody" if count == 0 else "1 person" if count == 1 else f"{count} people"
+    seconds = f"{summary.seconds:.1f} s" if summary.seconds < 60 else format_time(summary.seconds)
+    console.print(
+        Text.assemble(
+            (summary.source or "film", "bold"),
+            f"  {seconds}, {summary.frames:,} frames, {people}  ",
+            (f"{summary.model}, {detector}", "dim"),
+        )
+    )
+    if not count:
+        return
+    shown = sorted(sorted(summary.people, key=lambda p: -p.seen_s)[:MOST_PEOPLE], key=lambda p: p.track_id)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("person", justify="right")
+    table.add_column("seen", no_wrap=True)
+    table.add_column("share of that time", no_wrap=True)
+    table.add_column("longest", no_wrap=True)
+    table.add_column("changes", no_wrap=True)
+    for person in shown:
+        table.add_row(f"#{person.track_id}", _describe_time(person), _draw_shares(person), *_describe_changes(person))
+    console.print(table)
+    if count > len(shown):
+        console.print(f"[dim]and {count - len(shown)} more, seen more shortly; --summary-json has them all[/]")
+
+
+def format_time(seconds: float) -> str:
+    """``4.2 s`` below a minute, then ``1:04``, ``1:02:03``."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+
+
+def _describe_time(person: PersonSummary) -> str:
+    where = f"{format_time(person.first_s)} – {format_time(person.last_s)}"
+    return f"{format_time(person.seen_s)}, {person.coverage:.0%} of the film\n[dim]{where}[/]"
+
+
+def _draw_shares(person: PersonSummary) -> RenderableType:
+    from rich.table import Table
+
+    bars = Table.grid(padding=(0, 1))
+    bars.add_column(no_wrap=True)
+    bars.add_column(width=_BAR)
+    bars.add_column(justify="right", no_wrap=True)
+    for emotion, share in sorted(person.shares.items(), key=lambda item: -item[1]):
+        if share >= _LEAST:
+            style = "bold" if emotion is person.dominant else "dim"
+            bars.add_row(f"{emotion.character} {emotion}", draw_bar(share, _BAR), f"{share:.0%}", style=style)
+    if person.uncertain >= _LEAST:
+        bars.add_row("[yellow]? uncertain[/]", draw_bar(person.uncertain, _BAR), f"{person.uncertain:.0%}", style="dim")
+    return bars
+
+
+def _describe_changes(person: PersonSummary) -> tuple[str, str]:
+    longest = person.longest
+    stretch = "–"
+    if longest is not None:
+        stretch = f"{longest.emotion}, {format_time(longest.seconds)}\n[dim]from {format_time(longest.start_s)}[/]"
+    often = sorted(person.transitions.items(), key=lambda item: (-item[1], item[0]))[:3]
+    lines = [f"[dim]{before} → {after}{f' ×{count}' if count > 1 else ''}[/]" for (before, after), count in often]
+    return stretch, "\n".join([str(person.changes), *lines])
