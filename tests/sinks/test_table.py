@@ -6,7 +6,7 @@ import numpy as np
 
 from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS, Emotion
 from fervid.errors import ImageError
-from fervid.results import Analysis, Box, Distribution, Face, Failure
+from fervid.results import Analysis, Box, Distribution, Face, Failure, Frame
 from fervid.sinks.table import COLUMNS, CsvWriter, JsonLinesWriter
 
 VOTES = Distribution(VOTE_LABELS, np.full(8, 1 / 8))
@@ -58,3 +58,16 @@ def test_json_lines_are_one_object_each() -> None:
     first, second = (json.loads(line) for line in stream.getvalue().splitlines())
     assert Analysis.from_dict(first) == make_analysis()
     assert second["error"]["code"] == "input.image"
+
+
+def test_frames_fill_their_columns_and_smoothed_answers_stand_beside_raw_probabilities() -> None:
+    raw, smoothed = np.full(7, 1 / 7), np.array([0.0, 0, 0, 0.8, 0.2, 0, 0])
+    face = Face(
+        Box(1, 2, 3, 4), 0.9, Emotion.HAPPY, 0.8, Distribution(EMOTIONS, raw), VOTES,
+        track_id=3, smoothed=Distribution(EMOTIONS, smoothed),
+    )  # fmt: skip
+    stream = io.StringIO()
+    CsvWriter(stream).write(Frame((face,), (8, 8), "m", "haar", "a.mp4", index=7, time_s=1 / 3))
+    (row,) = csv.DictReader(io.StringIO(stream.getvalue()))
+    assert (row["frame"], row["time_s"], row["track"]) == ("7", "0.333333", "3")
+    assert (row["emotion"], row["confidence"], row["p_happy"]) == ("happy", "0.8", "0.142857")
