@@ -2,7 +2,7 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fervid.emotions import EMOTIONS, VOTE_LABELS, Emotion
@@ -72,6 +72,7 @@ def test_times_that_run_backwards_are_refused() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from([0.0, 0.04, 0.2, 3.0]), st.sets(st.integers(1, 3))), max_size=30))
+@settings(deadline=None)
 def test_spans_of_a_person_follow_each_other_without_overlap(steps: list[tuple[float, set[int]]]) -> None:
     time_s, frames = 0.0, []
     for step, tracks in steps:

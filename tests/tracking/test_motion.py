@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fervid.geometry import square_box
@@ -19,6 +19,7 @@ def moving(velocity: float = 200.0, fps: float = 10.0, count: int = 10, side: fl
 
 
 @given(STEPS, STEPS)
+@settings(deadline=None)
 def test_two_steps_are_one_step(first: float, second: float) -> None:
     once, twice = moving().predict(first + second), moving().predict(first).predict(second)
     assert twice.box.x1 == pytest.approx(once.box.x1, abs=1e-6)

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -168,6 +168,7 @@ def test_memory_does_not_grow_with_the_number_of_people() -> None:
         st.tuples(st.sampled_from([0.0, 0.01, 0.2, 5.0]), st.integers(0, 6), st.floats(0, 1)), min_size=1, max_size=30
     )
 )
+@settings(deadline=None)
 def test_whatever_comes_the_answer_is_a_distribution(frames: list[tuple[float, int, float]]) -> None:
     smoother, time_s = Smoother(THRESHOLD), 0.0
     for step, label, share in frames:
