@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fervid.detection.passes import MARGIN, MAX_ENLARGEMENT, Pass, Tile, find_cut, plan_passes, split_tiles
@@ -59,6 +59,7 @@ def test_a_network_that_sees_few_sizes_needs_more_passes_but_an_end(largest: flo
     assert len(passes) < 25
 
 
+@settings(deadline=None)
 @given(
     width=st.integers(1, 9000),
     height=st.integers(1, 9000),
@@ -93,6 +94,7 @@ def inside(box: np.ndarray, tile: Tile) -> bool:
     return x1 >= tile.x1 - slack and y1 >= tile.y1 - slack and x2 <= tile.x2 + slack and y2 <= tile.y2 + slack
 
 
+@settings(deadline=None)
 @given(width=st.integers(1, 20_000), height=st.integers(1, 5000))
 def test_tiles_cover_every_pixel_within_their_limit(width: int, height: int) -> None:
     tiles = list(split_tiles(width, height, TILE))
