@@ -90,7 +90,8 @@ class SceneConfig:
         zoom: share of the tiles with people whose scale is chosen for the height of a face; the others are shown
             about as large as they are.
         face_height: of the face that a zoomed tile is scaled for, px.
-        largest_zoom: the most by which a picture is enlarged.
+        largest_zoom: the most by which a picture with people is enlarged.
+        background_zoom: scale of the pictures without a face.
         pasted: probability of pasting heads into a scene.
         pasted_most: the most that are pasted.
         pasted_height: of a pasted face, px.
@@ -105,6 +106,7 @@ class SceneConfig:
     zoom: float = 0.55
     face_height: tuple[float, float] = (8.0, 110.0)
     largest_zoom: float = 3.0
+    background_zoom: tuple[float, float] = (0.5, 2.0)
     pasted: float = 0.45
     pasted_most: int = 4
     pasted_height: tuple[float, float] = (12.0, 180.0)
@@ -122,6 +124,7 @@ class SceneConfig:
         check_pair("scenes.face_height", self.face_height, 4, 2000)
         check_pair("scenes.pasted_height", self.pasted_height, 4, 2000)
         check_range("scenes.largest_zoom", self.largest_zoom, 0.5, 20)
+        check_pair("scenes.background_zoom", self.background_zoom, 0.05, 20)
         check_range("scenes.pasted_most", self.pasted_most, 1, 100)
         check_range("scenes.rotation", self.rotation, 0, 180)
         check_range("scenes.smallest", self.smallest, 1, 100)

@@ -91,10 +91,10 @@ def _make_tile(
     elif kind < scenes.people + scenes.heads and album.heads:
         picture = album.heads[int(rng.integers(len(album.heads)))]
         side = max(picture.pixels.shape[:2])
-        scale = float(np.exp(rng.uniform(np.log(0.35), np.log(1.15)))) * max(width, height) / side
+        scale = _draw_between((0.35, 1.15), rng) * max(width, height) / side
         picture = Picture(_tint(picture.pixels, rng), picture.marks)
     else:
-        picture, scale = _draw_background(album, rng, chances), float(np.exp(rng.uniform(np.log(0.5), np.log(2.0))))
+        picture, scale = _draw_background(album, rng, chances), _draw_between(scenes.background_zoom, rng)
     tile, window, marks = _render(picture, scale, width, height, scenes, rng)
     if window != (0, 0, width, height):
         filled = _fill(album, rng, chances, width, height)
@@ -105,14 +105,18 @@ def _make_tile(
     return tile, marks
 
 
+def _draw_between(ends: tuple[float, float], rng: np.random.Generator) -> float:
+    """A number between two, all ratios alike."""
+    return math.exp(float(rng.uniform(math.log(ends[0]), math.log(ends[1]))))
+
+
 def _draw_people_scale(picture: Picture, scenes: SceneConfig, rng: np.random.Generator) -> float:
     boxes = picture.marks.boxes
     if len(boxes) and rng.random() < scenes.zoom:
         box = boxes[rng.integers(len(boxes))]
-        low, high = np.log(scenes.face_height)
-        scale = float(np.exp(rng.uniform(low, high)) / (box[3] - box[1]))
+        scale = _draw_between(scenes.face_height, rng) / float(box[3] - box[1])
     else:
-        scale = float(np.exp(rng.uniform(np.log(0.75), np.log(1.35))))
+        scale = _draw_between((0.75, 1.35), rng)
     return min(max(scale, 0.3), scenes.largest_zoom)
 
 
@@ -241,8 +245,7 @@ def _paste_head(
     if len(picture.marks.boxes) != 1:
         return marks
     box = picture.marks.boxes[0]
-    low, high = np.log(scenes.pasted_height)
-    scale = float(np.exp(rng.uniform(low, high)) / (box[3] - box[1]))
+    scale = _draw_between(scenes.pasted_height, rng) / float(box[3] - box[1])
     width, height = (max(8, round(side * scale)) for side in picture.pixels.shape[1::-1])
     size = canvas.width
     if width >= size or height >= size:

@@ -14,6 +14,8 @@ from fervid.datasets.photos import LabelledPhoto
 from fervid.detection.decoding import decode
 from fervid.detection.detector import Detection
 from fervid.detection.framing import Framing
+from fervid.detection.passes import LEAST_SIDE, MOST_FOR_LEAST
+from fervid.detection.resizing import resize_region
 from fervid.evaluation.detection import CURVE_FROM, DetectionEvaluation, evaluate_detector
 from fervid.geometry import suppress_overlaps
 from fervid.models.detectorspec import output_names
@@ -107,10 +109,17 @@ def summarise(evaluation: DetectionEvaluation) -> dict[str, Any]:
 def find_highest(
     network: DetectionNetwork, images: Sequence[NDArray[np.uint8]], place: torch.device
 ) -> NDArray[np.float32]:
-    """``(pictures,)`` the highest score of any cell in each of some pictures that show nobody."""
+    """``(pictures,)`` the highest score of any cell in each of some pictures that show nobody.
+
+    Tiny ones are enlarged, as the product does (:mod:`fervid.detection.passes`).
+    """
     highest = np.zeros(len(images), dtype=np.float32)
     with torch.inference_mode():
         for i, image in enumerate(images):
+            height, width = image.shape[:2]
+            factor = min(MOST_FOR_LEAST, LEAST_SIDE / max(height, width))
+            if factor > 1:
+                image = resize_region(image, (0, 0, width, height), round(width * factor), round(height * factor))
             outputs = network(torch.from_numpy(pad_picture(image)).to(place))
             highest[i] = max(float(part[0, :, :2].sigmoid().prod(dim=1).max()) for part in outputs) ** 0.5
     return highest
