@@ -26,7 +26,7 @@ def test_importing_fervid_loads_nothing_heavy() -> None:
     assert not {name.partition(".")[0] for name in loaded} & set(HEAVY)
 
 
-@pytest.mark.parametrize("verb", ["image", "data", "train", "evaluate", "models", "doctor"])
+@pytest.mark.parametrize("verb", ["image", "camera", "data", "train", "evaluate", "models", "doctor"])
 def test_help_stays_light(verb: str) -> None:
     code = f"""
 import sys

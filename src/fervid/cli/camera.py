@@ -97,11 +97,11 @@ def camera(
 
     if window:
         load_sdl()
-    analyzer = Analyzer(model, detector, labels=cast("LabelCount", labels), threads=threads, min_face=min_face)
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
         writers = stack.enter_context(open_writers(json_file, csv_file))
         source = stack.enter_context(Camera(device, size=read_size(size), loop=loop))
+        analyzer = Analyzer(model, detector, labels=cast("LabelCount", labels), threads=threads, min_face=min_face)
         reading = stack.enter_context(
             LiveReading(source, analyzer, smooth_s=smooth, takers=[writer.write for writer in writers])
         )
