@@ -33,10 +33,10 @@ from fervid.training.progress import Progress
 GRADIENT_LIMIT: Final = 10.0
 """Norm to which a step's gradient is cut down: a first step can be wild."""
 
-ALARM: Final = 0.2
-"""A face-free photo in which some cell scores more than this is shown more often."""
+ALARMS: Final = (0.3, 0.7)
+"""Scores of the surest cell from which a photo without a face is shown more often, and most often."""
 
-EMPHASIS: Final = 4.0
+EMPHASIS: Final = 6.0
 """How many times as often, at most."""
 
 
@@ -94,6 +94,8 @@ def train(
         restore(average.network, checkpoint["average"], folder)
         optimizer.load_state_dict(checkpoint["optimizer"])
         loader.hardness.copy_(checkpoint["facts"]["hardness"])
+    elif config.initial_weights:
+        _emphasise(loader, average.network, data, place)
     claim_folder(config, folder)
     grid = make_grid(schedule.size, schedule.size, place)
 
@@ -141,10 +143,7 @@ def train(
         }
         if (epoch + 1) % schedule.validate_every == 0 or epoch + 1 == schedule.epochs:
             line |= summarise(evaluate_network(average.network, data.validation, place))
-            nobody = [picture.pixels for picture in data.album.background]
-            alarms = torch.from_numpy(find_highest(average.network, nobody, place))
-            loader.hardness.copy_(1 + (EMPHASIS - 1) * ((alarms - ALARM) / (0.5 - ALARM)).clamp(0, 1))
-            line["hard_backgrounds"] = int((alarms > ALARM).sum())
+            line["hard_backgrounds"] = _emphasise(loader, average.network, data, place)
         line["seconds"] = round(time.perf_counter() - began, 1)
         metrics.append(line)
         facts = {"data": data.digest, "hardness": loader.hardness.clone()}
@@ -168,6 +167,15 @@ def learning_rate(config: DetectionConfig, epoch: float) -> float:
         return schedule.learning_rate * max(epoch, 0.01) / schedule.warmup_epochs
     share = (epoch - schedule.warmup_epochs) / max(1e-9, schedule.epochs - schedule.warmup_epochs)
     return schedule.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+
+
+def _emphasise(loader: SceneLoader, network: DetectionNetwork, data: TrainingPhotos, place: torch.device) -> int:
+    """Let photos without a face be shown more often the more they look like one to the network; how many do."""
+    nobody = [picture.pixels for picture in data.album.background]
+    alarms = torch.from_numpy(find_highest(network, nobody, place))
+    low, high = ALARMS
+    loader.hardness.copy_(1 + (EMPHASIS - 1) * ((alarms - low) / (high - low)).clamp(0, 1))
+    return int((alarms > low).sum())
 
 
 def _make_optimizer(network: DetectionNetwork, config: DetectionConfig) -> torch.optim.AdamW:
