@@ -76,16 +76,16 @@ def test_faces_lie_on_their_way_between_sightings(make_reader: MakeReader) -> No
 
 
 def test_the_detector_looks_often_enough(make_reader: MakeReader) -> None:
-    detector = ScriptedDetector(lambda n: [face_at(40, 40)])
+    detector = ScriptedDetector(lambda _: [face_at(40, 40)])
     read_all(make_reader(), detector, make_frames(100), detect_s=0.2)
     assert max(np.diff(detector.looked)) == 5
-    every = ScriptedDetector(lambda n: [face_at(40, 40)])
+    every = ScriptedDetector(lambda _: [face_at(40, 40)])
     read_all(make_reader(), every, make_frames(30), detect_s=0)
     assert every.looked == list(range(30))
 
 
 def test_a_cut_ends_everybody(make_reader: MakeReader) -> None:
-    detector = ScriptedDetector(lambda n: [face_at(40, 40)])  # at the same place in all scenes
+    detector = ScriptedDetector(lambda _: [face_at(40, 40)])  # at the same place in all scenes
     tracks = follow(read_all(make_reader(), detector, make_frames(90, cuts=[33, 64])))
     assert {t: (min(faces), max(faces)) for t, faces in tracks.items()} == {1: (0, 32), 2: (33, 63), 3: (64, 89)}
 
@@ -133,7 +133,7 @@ def test_live_frames_are_answered_at_once(make_reader: MakeReader) -> None:
 def test_live_streams_have_no_journal(make_reader: MakeReader) -> None:
     stream = FrameStream(make_reader(), ScriptedDetector(two_people), StreamSettings(min_face=10, live=True))
     with pytest.raises(UsageError, match="no journal"):
-        next(stream.read(make_frames(5), record=lambda batch: None))
+        next(stream.read(make_frames(5), record=lambda _: None))
 
 
 def test_live_faces_move_on_between_looks(make_reader: MakeReader) -> None:
@@ -193,7 +193,7 @@ def test_images_are_kept_only_when_asked_for(keep: bool, make_reader: MakeReader
             most = max(most, len(alive))
             yield TimedArray(image, number, number / 25)
 
-    stream = FrameStream(make_reader(), ScriptedDetector(lambda n: [face_at(30, 40)]), StreamSettings(min_face=10))
+    stream = FrameStream(make_reader(), ScriptedDetector(lambda _: [face_at(30, 40)]), StreamSettings(min_face=10))
     for frame, image in stream.read(feed(), keep_images=keep):
         if keep:
             assert image is not None
