@@ -14,7 +14,7 @@ from fervid.detection.detector import Detection
 from fervid.errors import UsageError, VideoError
 from fervid.reading import FaceReader
 from fervid.results import Frame
-from fervid.streaming.stream import MAX_WAITING, FrameStream, StreamSettings, TimedImage
+from fervid.streaming.stream import MAX_WAITING, FrameStream, StreamSettings, TimedImage, count_waiting
 
 from .conftest import ScriptedDetector, TimedArray, draw, face_at, make_frames, two_people
 
@@ -248,6 +248,12 @@ def test_frames_must_come_in_their_order(make_reader: MakeReader) -> None:
     frames = [TimedArray(draw(n), n, time_s) for n, time_s in enumerate([0.0, 1.0, 0.5])]
     with pytest.raises(UsageError, match=r"0\.5 s after 1\.0 s"):
         read_all(make_reader(), ScriptedDetector(two_people), frames, detect_s=0)
+
+
+def test_fewer_large_frames_wait() -> None:
+    assert count_waiting(None) == count_waiting((1280, 720)) == MAX_WAITING
+    assert 4 < count_waiting((1920, 1080)) < MAX_WAITING
+    assert count_waiting((7680, 4320)) == 4
 
 
 def test_no_frames_give_no_frames(make_reader: MakeReader) -> None:

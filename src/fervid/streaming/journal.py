@@ -110,7 +110,8 @@ def _read_detection(data: list[Any]) -> Detection:
 class Journal:
     """A journal on disk, open for more.
 
-    A line that was cut off when the computer went down is dropped with the next one written.
+    Nothing is left of it when its ``with`` block ends and there is no batch in it. A line that was cut off when the
+    computer went down is dropped with the next one written.
 
     Args:
         path: of the file.
@@ -175,6 +176,8 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.is_empty:
+            self.remove()
         self.close()
 
     def _check(self, header: Mapping[str, Any]) -> int:

@@ -33,11 +33,12 @@ UNSURE: Final = 0.6
 """Detections of this share of the detector's threshold may extend a track (ByteTrack's second step)."""
 
 MAX_WAITING: Final = 16
-"""Frames that may wait for the detector: they are held in memory."""
+MIN_WAITING: Final = 4
+WAITING_BYTES: Final = 64_000_000
+"""Frames that may wait for the detector, and for the network after it: as many as this memory holds within limits."""
 
 BATCH_FACES: Final = 16
-BATCH_FRAMES: Final = 16
-"""The network is asked when so many faces or frames wait for it, whichever comes first."""
+"""The network is asked when so many faces wait for it, or as many frames as may wait."""
 
 
 class TimedImage(Protocol):
@@ -131,7 +132,8 @@ class FrameStream:
         self._settings = settings
         self._source = source
         tracker = Tracker(size, sure_score=settings.sure_score)
-        self._groups = GroupTracker(tracker, Schedule(settings.detect_s, MAX_WAITING))
+        self._waiting = count_waiting(size)
+        self._groups = GroupTracker(tracker, Schedule(settings.detect_s, self._waiting))
         self._smoother = Smoother(reader.classifier.spec.threshold, settings.smooth_s)
         self._cuts = CutDetector()
 
@@ -188,7 +190,7 @@ class FrameStream:
             for group in found:
                 yield from self._ask([group], record)
             return
-        with Prefetcher(_gather(found), 2) as batches:
+        with Prefetcher(_gather(found, self._waiting), 2) as batches:
             for groups in batches:
                 yield from self._ask(groups, record)
 
@@ -305,7 +307,14 @@ class FrameStream:
         return self._reader.make_face(detection, square, quality, probabilities, votes, track_id=track_id)
 
 
-def _gather(groups: Iterable[_Group]) -> Iterator[list[_Group]]:
+def count_waiting(size: tuple[int, int] | None) -> int:
+    """How many frames of that (width, height), px, may wait; resumed films need the same number as before."""
+    if size is None:
+        return MAX_WAITING
+    return min(MAX_WAITING, max(MIN_WAITING, WAITING_BYTES // (3 * size[0] * size[1])))
+
+
+def _gather(groups: Iterable[_Group], most_frames: int) -> Iterator[list[_Group]]:
     """Groups until they have enough faces or frames for the network."""
     batch: list[_Group] = []
     faces = frames = 0
@@ -313,7 +322,7 @@ def _gather(groups: Iterable[_Group]) -> Iterator[list[_Group]]:
         batch.append(group)
         faces += sum(map(len, group.prepared))
         frames += len(group.prepared)
-        if faces >= BATCH_FACES or frames >= BATCH_FRAMES:
+        if faces >= BATCH_FACES or frames >= most_frames:
             yield batch
             batch, faces, frames = [], 0, 0
     if batch:
