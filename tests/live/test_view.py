@@ -88,6 +88,7 @@ def test_a_notice_darkens_the_picture_and_stands_in_its_middle() -> None:
 
 def test_sizes_keep_their_shape() -> None:
     assert fit_size((1280, 720), (1280, 10_000)) == (1280, 720)
+    assert fit_size((1280, 720), choose_window_size((1280, 720))) == (1280, 720)
     assert fit_size((640, 480), (5000, 5000)) == (1920, 1440)
     width, height = fit_size((640, 480), (400, 900))
     assert (width, height) == (400, 300)

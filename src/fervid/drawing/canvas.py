@@ -62,7 +62,7 @@ class Canvas:
         """Fill a rectangle, its edges rounded to whole pixels, its corners to ``radius``."""
         left, top, right, bottom = _snap(box)
         if right > left and bottom > top:
-            self._lay(_rounded_mask(right - left, bottom - top, round(radius)), (left, top), colour, opacity)
+            self._lay(_faded_mask(right - left, bottom - top, round(radius), opacity), (left, top), colour)
 
     def outline(
         self, box: Box, colour: Colour, width: int, *, radius: float = 0.0, opacity: float = 1.0, dash: int = 0
@@ -79,15 +79,13 @@ class Canvas:
             mask.paste(ImageChops.subtract(mask.crop(inner), hole), inner)
         if dash > 0:
             _cut_gaps(mask, width, dash)
-        self._lay(mask, (left, top), colour, opacity)
+        self._lay(_fade(mask, opacity), (left, top), colour)
 
     def write(self, text: str, x: float, y: float, font: Font, colour: Colour, *, anchor: str = "lm") -> None:
         """Set a line of text; ``anchor`` as Pillow's, by default the left end of its middle line."""
         ImageDraw.Draw(self.picture).text((x, y), text, font=font, fill=colour, anchor=anchor)
 
-    def _lay(self, mask: Image.Image, corner: tuple[int, int], colour: Colour, opacity: float) -> None:
-        if opacity < 1:
-            mask = mask.point([round(value * opacity) for value in range(256)])
+    def _lay(self, mask: Image.Image, corner: tuple[int, int], colour: Colour) -> None:
         self.picture.paste(colour, (*corner, corner[0] + mask.width, corner[1] + mask.height), mask)
 
 
@@ -105,6 +103,21 @@ def _rounded_mask(width: int, height: int, radius: int) -> Image.Image:
         for y, from_y in ((0, 0), (height - radius, radius)):
             mask.paste(disc.crop((from_x, from_y, from_x + radius, from_y + radius)), (x, y))
     return mask
+
+
+@functools.lru_cache(maxsize=64)
+def _faded_mask(width: int, height: int, radius: int, opacity: float) -> Image.Image:
+    """Kept, for pictures that follow one another repeat their shapes; not to be drawn on."""
+    return _fade(_rounded_mask(width, height, radius), opacity)
+
+
+def _fade(mask: Image.Image, opacity: float) -> Image.Image:
+    return mask if opacity >= 1 else mask.point(_fading(opacity))
+
+
+@functools.lru_cache(maxsize=16)
+def _fading(opacity: float) -> list[int]:
+    return [round(value * opacity) for value in range(256)]
 
 
 @functools.lru_cache(maxsize=64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Final, Literal, get_args
@@ -16,7 +17,7 @@ from fervid.drawing.placement import Obstacle, flank, place
 from fervid.errors import UsageError
 from fervid.geometry import clip_box, square_box
 from fervid.imaging import ImageLike
-from fervid.results import Analysis, Box, Face
+from fervid.results import Analysis, Box, Distribution, Face
 
 Placement = Literal["over", "beside"]
 
@@ -91,7 +92,7 @@ def _stamp(canvas: Canvas, face: Face, box: Box, tilt_deg: float) -> None:
     window = (max(left, 0), max(top, 0), min(left + side, canvas.width), min(top + side, canvas.height))
     if window[2] <= window[0] or window[3] <= window[1]:
         return
-    emoji = Image.fromarray(render_emoji(face.basis, min(side, _LARGEST_RENDER), rotation_deg=tilt_deg))
+    emoji = _render(face.basis, min(side, _LARGEST_RENDER), tilt_deg)
     scale = emoji.width / side
     x1, y1, x2, y2 = (
         min(max(value * scale, 0.0), float(emoji.width))
@@ -99,3 +100,9 @@ def _stamp(canvas: Canvas, face: Face, box: Box, tilt_deg: float) -> None:
     )
     piece = emoji.resize((window[2] - window[0], window[3] - window[1]), Image.Resampling.BICUBIC, box=(x1, y1, x2, y2))
     canvas.picture.paste(piece.convert("RGB"), window, piece.getchannel("A"))
+
+
+@functools.lru_cache(maxsize=16)
+def _render(distribution: Distribution, size: int, tilt_deg: float) -> Image.Image:
+    """Kept, for a live picture shows the same answer several times; not to be drawn on."""
+    return Image.fromarray(render_emoji(distribution, size, rotation_deg=tilt_deg))

@@ -52,10 +52,9 @@ class FaceFollower:
         if motion is None or ahead_s == 0:
             return face
         later = motion.predict(ahead_s)
-        growth = later.size / motion.size
         step = np.subtract(later.box.centre, motion.box.centre)  # the filter's own place lags a little: only its step
         x, y = (face.box.centre + step).tolist()
-        half_width, half_height = face.box.width * growth / 2, face.box.height * growth / 2
+        half_width, half_height = face.box.width / 2, face.box.height / 2
         return move_face(face, Box(x - half_width, y - half_height, x + half_width, y + half_height))
 
 

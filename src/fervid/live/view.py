@@ -50,7 +50,9 @@ def draw_faces(image: NDArray[np.uint8], faces: Sequence[Face], *, emoji: bool) 
 
 
 def fit_size(size: tuple[int, int], room: tuple[int, int]) -> tuple[int, int]:
-    """The largest size of that shape in ``room``, status line included, px."""
+    """The largest size of that shape in ``room``, status line included, px; as it is, rather than all but as it is."""
+    if size[0] <= room[0] < 1.02 * size[0] and size[1] + measure_strip(size[1]) <= room[1] and size[0] <= _LARGEST:
+        return size
     scale = min(room[0] / size[0], room[1] / (size[1] * (1 + _STRIP)), _LARGEST / size[0])
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
