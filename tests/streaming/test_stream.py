@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from fervid.detection.detector import Detection
 from fervid.errors import UsageError, VideoError
 from fervid.reading import FaceReader
-from fervid.results import Frame
-from fervid.streaming.stream import MAX_WAITING, FrameStream, StreamSettings, TimedImage, count_waiting
+from fervid.results import Box, Frame
+from fervid.streaming.stream import MAX_WAITING, FrameStream, StreamSettings, TimedImage, count_waiting, detect_reduced
 
 from .conftest import ScriptedDetector, TimedArray, draw, face_at, make_frames, two_people
 
@@ -248,6 +249,34 @@ def test_frames_must_come_in_their_order(make_reader: MakeReader) -> None:
     frames = [TimedArray(draw(n), n, time_s) for n, time_s in enumerate([0.0, 1.0, 0.5])]
     with pytest.raises(UsageError, match=r"0\.5 s after 1\.0 s"):
         read_all(make_reader(), ScriptedDetector(two_people), frames, detect_s=0)
+
+
+def test_pictures_are_searched_at_the_scale_that_their_smallest_faces_need() -> None:
+    sizes: list[tuple[int, ...]] = []
+
+    class Squares(ScriptedDetector):
+        """Finds the white square, and notes how large the picture was."""
+
+        def detect(self, image: NDArray[np.uint8], *, min_face: float) -> list[Detection]:
+            sizes.append((*image.shape[:2], round(min_face)))
+            rows, columns = np.nonzero(image[..., 0] > 128)
+            box = Box(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+            return [Detection(box, 0.9, np.array([box.centre] * 5))]
+
+    image = np.zeros((720, 1280, 3), dtype=np.uint8)
+    image[300:400, 640:740] = 255
+    for min_face, expected in [
+        (20, (720, 1280, 20)),
+        (24, (720, 1280, 24)),
+        (40, (360, 640, 20)),
+        (64, (225, 400, 20)),
+    ]:
+        (found,) = detect_reduced(Squares(two_people), image, min_face)
+        assert sizes[-1] == expected
+        edges = (found.box.x1, found.box.y1, found.box.x2, found.box.y2)
+        assert edges == pytest.approx((640, 300, 740, 400), abs=min_face / 20)
+        assert found.landmarks is not None
+        assert np.abs(found.landmarks - (690, 350)).max() <= min_face / 20
 
 
 def test_fewer_large_frames_wait() -> None:

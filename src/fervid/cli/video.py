@@ -65,7 +65,7 @@ def video(
     detector: DetectorOption = "auto",
     min_face: Annotated[
         float, typer.Option(metavar="PX", help="Height of the smallest face looked for; smaller takes longer.")
-    ] = 20.0,
+    ] = 32.0,
     model: ModelOption = "base",
     threads: ThreadsOption = None,
 ) -> None:

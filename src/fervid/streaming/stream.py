@@ -13,10 +13,11 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.detection.detector import Detector
+from fervid.detection.detector import Detection, Detector
+from fervid.detection.resizing import resize
 from fervid.errors import UsageError
 from fervid.reading import FaceReader, PreparedFace
-from fervid.results import Face, Frame, Quality
+from fervid.results import Box, Face, Frame, Quality
 from fervid.streaming.groups import GroupTracker, Sighting
 from fervid.streaming.journal import Batch, Look
 from fervid.tracking.cuts import CutDetector
@@ -36,6 +37,11 @@ MAX_WAITING: Final = 16
 MIN_WAITING: Final = 4
 WAITING_BYTES: Final = 64_000_000
 """Frames that may wait for the detector, and for the network after it: as many as this memory holds within limits."""
+
+EASY_FACE: Final = 20.0
+"""Height of a face that every detector finds, px."""
+WORTHWHILE: Final = 0.8
+"""Pictures are reduced for the detector to this share of their width at most, or not at all."""
 
 BATCH_FACES: Final = 16
 """The network is asked when so many faces wait for it, or as many frames as may wait."""
@@ -62,7 +68,7 @@ class StreamSettings:
     """How a film is read.
 
     Attributes:
-        min_face: height of the smallest face box looked for, px.
+        min_face: height of the smallest face box looked for, px; the larger, the smaller the picture that is searched.
         smooth_s: memory of the smoothed answers, s; 0 leaves every frame's own.
         detect_s: the detector looks at least this often, s; 0 is every frame.
         sure_score: of the detections that may begin a track.
@@ -228,7 +234,7 @@ class FrameStream:
 
     def _close(self, frames: list[TimedImage], begins_scene: bool, keep_images: bool) -> _Group:
         """Look at the last of the frames, and place everybody on all of them."""
-        detections = self._detector.detect(frames[-1].image, min_face=self._settings.min_face)
+        detections = detect_reduced(self._detector, frames[-1].image, self._settings.min_face)
         look = Look(begins_scene, _list_frames(frames), tuple(detections))
         sightings = self._groups.close(detections, [frame.time_s for frame in frames])
         return self._prepare(look, frames, sightings, keep_images)
@@ -305,6 +311,25 @@ class FrameStream:
         square = self._detector.framing.apply(detection.box)
         track_id = None if track is None else track.id
         return self._reader.make_face(detection, square, quality, probabilities, votes, track_id=track_id)
+
+
+def detect_reduced(detector: Detector, image: NDArray[np.uint8], min_face: float) -> list[Detection]:
+    """Look for faces at the scale that the smallest ones wanted need; in px of the ``(H, W, 3)`` picture as it is.
+
+    On photos a detector reads what is there at full size, for the last small face. A film shows everybody often.
+    """
+    height, width = image.shape[:2]
+    factor = EASY_FACE / min_face
+    if factor > WORTHWHILE:
+        return detector.detect(image, min_face=min_face)
+    small = resize(image, max(1, round(width * factor)), max(1, round(height * factor)))
+    across, down = width / small.shape[1], height / small.shape[0]
+    found = []
+    for detection in detector.detect(small, min_face=min_face / down):
+        box, points = detection.box, detection.landmarks
+        scaled = Box(box.x1 * across, box.y1 * down, box.x2 * across, box.y2 * down)
+        found.append(Detection(scaled, detection.score, None if points is None else points * (across, down)))
+    return found
 
 
 def count_waiting(size: tuple[int, int] | None) -> int:
