@@ -5,7 +5,7 @@ import pytest
 
 import fervid
 
-HEAVY = ("numpy", "cv2", "onnxruntime", "matplotlib", "PIL", "torch", "pyarrow", "rich", "typer")
+HEAVY = ("numpy", "cv2", "onnxruntime", "matplotlib", "PIL", "torch", "pyarrow", "rich", "typer", "av")
 
 
 def run_python(code: str) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fervid.drawing.emoji import draw_emoji as emoji
     from fervid.drawing.emojification import emojify
     from fervid.drawing.evidence import explain
+    from fervid.drawing.timeline import plot_timeline
     from fervid.emotions import EMOTIONS, VOTE_LABELS, Emotion
     from fervid.errors import (
         ConfigError,
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from fervid.imaging import load_image, save_image
     from fervid.pipeline import Analyzer, analyze
     from fervid.results import Analysis, Box, Distribution, Evidence, Face, Failure, Frame, Quality
+    from fervid.tracking.summary import Summary, summarise
+    from fervid.video.reading import VideoFrame, VideoReader
+    from fervid.video.writing import VideoWriter
 
 _HOMES = {
     "Analysis": "fervid.results",
@@ -59,17 +63,23 @@ _HOMES = {
     "ModelError": "fervid.errors",
     "Quality": "fervid.results",
     "SizeError": "fervid.errors",
+    "Summary": "fervid.tracking.summary",
     "UnknownModelError": "fervid.errors",
     "UsageError": "fervid.errors",
     "VOTE_LABELS": "fervid.emotions",
     "VideoError": "fervid.errors",
+    "VideoFrame": "fervid.video.reading",
+    "VideoReader": "fervid.video.reading",
+    "VideoWriter": "fervid.video.writing",
     "analyze": "fervid.pipeline",
     "annotate": "fervid.drawing.annotation",
     "emoji": "fervid.drawing.emoji:draw_emoji",
     "emojify": "fervid.drawing.emojification",
     "explain": "fervid.drawing.evidence",
     "load_image": "fervid.imaging",
+    "plot_timeline": "fervid.drawing.timeline",
     "save_image": "fervid.imaging",
+    "summarise": "fervid.tracking.summary",
 }
 
 __all__ = [
@@ -96,9 +106,13 @@ __all__ = [
     "ModelError",
     "Quality",
     "SizeError",
+    "Summary",
     "UnknownModelError",
     "UsageError",
     "VideoError",
+    "VideoFrame",
+    "VideoReader",
+    "VideoWriter",
     "__version__",
     "analyze",
     "annotate",
@@ -106,7 +120,9 @@ __all__ = [
     "emojify",
     "explain",
     "load_image",
+    "plot_timeline",
     "save_image",
+    "summarise",
 ]
 
 
