@@ -30,6 +30,14 @@ def test_a_face_that_walks_is_shown_where_it_has_got_to() -> None:
     assert face.emotion == Emotion.HAPPY
 
 
+def test_a_film_that_waited_for_the_answer_goes_back_from_it() -> None:
+    follower = FaceFollower()
+    for i in range(10):
+        follower.update(make_frame(i * 0.1, 100 + 8.0 * i))
+    (face,) = follower.place(0.85)
+    assert 100 + 80 * 0.85 - 2 < face.box.x1 < 100 + 80 * 0.9 - 1
+
+
 def test_a_face_without_a_number_stays_and_the_answer_at_its_own_time_is_as_it_was() -> None:
     follower = FaceFollower()
     follower.update(make_frame(0.0, 100, track_id=None))

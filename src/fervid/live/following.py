@@ -41,10 +41,10 @@ class FaceFollower:
         self._frame, self._motions = frame, motions
 
     def place(self, time_s: float) -> tuple[Face, ...]:
-        """The latest answer's faces, moved to where they are at ``time_s``; none when it is too old."""
+        """The latest answer's faces, moved to where they are (or were) at ``time_s``; none when it is too old."""
         if self._frame is None or time_s - self._frame.time_s > _STALE_S:
             return ()
-        ahead_s = min(max(0.0, time_s - self._frame.time_s), _AHEAD_S)
+        ahead_s = min(max(-_AHEAD_S, time_s - self._frame.time_s), _AHEAD_S)
         return tuple(self._move(face, ahead_s) for face in self._frame.faces)
 
     def _move(self, face: Face, ahead_s: float) -> Face:

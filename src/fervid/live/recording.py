@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,8 @@ from fervid.video.writing import VideoWriter
 
 _BACKLOG: Final = 16
 """Pictures that may wait for the encoder; they are held in memory, and more are left out."""
+_HELD: Final = 12
+"""Pictures that may wait for their answer: a film has time, so its frames sit where the faces are."""
 
 
 class FilmRecorder:
@@ -94,6 +97,7 @@ class FilmRecorder:
 
     def _run(self) -> None:
         next_index: int | None = None
+        held: deque[CameraFrame] = deque()
         try:
             with closing(self._camera.watch(backlog=_BACKLOG)) as frames:
                 for frame in frames:
@@ -102,9 +106,17 @@ class FilmRecorder:
                     if next_index is not None:
                         self.left_out += frame.index - next_index
                     next_index = frame.index + 1
-                    self._write(frame)
+                    held.append(frame)
+                    while held and (len(held) > _HELD or self._is_answered(held[0])):
+                        self._write(held.popleft())
+            for frame in held:
+                self._write(frame)
         except BaseException as error:  # the thread that shows the pictures must learn of it
             self._error = error
+
+    def _is_answered(self, frame: CameraFrame) -> bool:
+        latest = self._reading.latest
+        return latest is not None and latest.index >= frame.index
 
     def _write(self, frame: CameraFrame) -> None:
         latest = self._reading.latest

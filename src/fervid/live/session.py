@@ -147,21 +147,20 @@ class Session:
         now_s = self._camera.now_s
         if now_s - self._status_s >= _STATUS_S:
             self._status, self._status_s = self._describe(now_s), now_s
+        notice = self._warn(status, now_s)
+        faces = () if notice else self._follower.place(self._frame.time_s)
         picture = self._view.compose(
-            self._frame.image,
-            self._follower.place(self._frame.time_s),
-            self._window.size,
-            self.mode,
-            status=self._status,
-            notice=self._warn(status, now_s),
+            self._frame.image, faces, self._window.size, self.mode, status=self._status, notice=notice
         )
         self._window.show(picture)
 
     def _describe(self, now_s: float) -> str:
         shown, read = self._rate.measure(now_s), self._reading.rate.measure(now_s)
         parts = [f"{shown:.0f} pictures/s"]
-        if self._reading.answered:
+        latest = self._reading.latest
+        if latest is not None:
             parts.append(f"{read:.0f} readings/s, {1000 * self._reading.delay_s:.0f} ms behind")
+            parts.append(f"{latest.model.partition('@')[0]}, {latest.detector}")
         else:
             parts.append("the first reading is being made")
         if self._recorder is not None:
