@@ -1,5 +1,6 @@
 """Films from the file to their frames, and how an interrupted one goes on."""
 
+import dataclasses
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -234,6 +235,20 @@ def test_a_film_can_be_read_again_and_left_anywhere(film: Path, open_film: MakeF
         assert stream.problems == ()
         assert stream.info.size == (160, 120)
     assert set(threading.enumerate()) == before
+
+
+def test_the_frames_to_read_are_counted_ahead(film: Path, open_film: MakeFilmStream) -> None:
+    for selection in SELECTIONS:
+        stream = open_film(film, **selection)
+        assert stream.count_frames() == pytest.approx(len(list(stream)), abs=1)
+
+
+def test_headers_that_cannot_be_true_are_not_believed(film: Path, open_film: MakeFilmStream) -> None:
+    stream = open_film(film)
+    assert stream.frame_rate == pytest.approx(25)
+    stream._frames.info = dataclasses.replace(stream.info, frame_rate=30000.0)
+    assert stream.frame_rate is None
+    assert stream.count_frames() is None
 
 
 def test_a_truncated_film_gives_its_frames_and_says_so(film: Path, tmp_path: Path, open_film: MakeFilmStream) -> None:

@@ -27,6 +27,7 @@ from fervid.video.reading import VideoReader
 from fervid.video.selection import Selection
 
 _TOLERANCE_S = 1e-6
+_FASTEST = 1000.0  # frames/s; odd timestamps make headers say more
 
 
 class FilmStream:
@@ -87,6 +88,12 @@ class FilmStream:
         """What was wrong with the film, as far as it was read."""
         return self._frames.problems
 
+    @property
+    def frame_rate(self) -> float | None:
+        """Frames per second by the film's headers; None when they say nothing, or what cannot be."""
+        rate = self.info.frame_rate
+        return rate if rate is not None and 0 < rate <= _FASTEST else None
+
     def count_frames(self) -> int | None:
         """About how many frames there are to read, by what the film's headers say; None when they do not."""
         selection, info = self.selection, self.info
@@ -94,7 +101,7 @@ class FilmStream:
             return info.frame_count if selection.is_everything else None
         end_s = info.duration_s if selection.end_s is None else min(selection.end_s, info.duration_s)
         seconds = max(0.0, end_s - selection.start_s)
-        rate = info.frame_rate or math.inf
+        rate = self.frame_rate or math.inf
         if selection.every_s:
             rate = min(rate, 1 / selection.every_s)
         return math.ceil(seconds * rate - 1e-6) if math.isfinite(rate) else None

@@ -211,7 +211,7 @@ class FilmOutputs:
             self._film = stack.enter_context(
                 VideoWriter(
                     plan.film,
-                    frame_rate=stream.info.frame_rate,
+                    frame_rate=stream.frame_rate,
                     audio_from=stream.info.source,
                     start_s=start_s,
                     end_s=end_s,
