@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +163,34 @@ def test_csv_on_stdout_is_alone_there(film: Path, tmp_path: Path) -> None:
         best = max(float(row[c]) for c in COLUMNS if c.startswith("p_") and row[c])
         assert float(row["confidence"]) == best
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_marked_film_keeps_the_sound_of_its_stretch(film: Path, tmp_path: Path) -> None:
+    import av
+
+    loud = tmp_path / "loud.mkv"
+    with av.open(film) as source, av.open(loud, "w") as target:
+        pictures = target.add_stream_from_template(source.streams.video[0])
+        sound = target.add_stream("aac", rate=44100, layout="mono")
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = pictures
+                target.mux(packet)
+        for number in range(30):
+            tone = np.sin(np.arange(4410) * 0.1).astype(np.float32)[None] * 0.3
+            frame = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = 44100, 4410 * number, Fraction(1, 44100)
+            target.mux(sound.encode(frame))
+        target.mux(sound.encode(None))
+    process = run_fervid(loud, "-o", tmp_path / "o.mp4", "--start", "1", "--end", "2", "--every", "0.2", *FAST)
+    assert process.returncode == 0, process.stderr
+    with av.open(tmp_path / "o.mp4") as container:
+        assert container.streams.audio[0].codec_context.name == "aac"
+        heard = sum(frame.samples for frame in container.decode(audio=0)) / 44100
+    assert heard == pytest.approx(1.0, abs=0.1)
+    assert [frame.time_s for frame in VideoReader(tmp_path / "o.mp4")] == pytest.approx(
+        [0, 0.2, 0.4, 0.6, 0.8], abs=2e-3
+    )
 
 
 def test_a_killed_run_goes_on_and_ends_like_one_that_was_not(astronaut: Path, tmp_path: Path) -> None:
