@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fervid.emotions import EMOTIONS, VOTE_LABELS, Emotion
-from fervid.live.following import FaceFollower, move_face
+from fervid.live.following import FaceFollower, move_face, place_between
 from fervid.live.rate import Rate
 from fervid.results import Box, Distribution, Face, Frame
 
@@ -36,6 +36,20 @@ def test_a_film_that_waited_for_the_answer_goes_back_from_it() -> None:
         follower.update(make_frame(i * 0.1, 100 + 8.0 * i))
     (face,) = follower.place(0.85)
     assert 100 + 80 * 0.85 - 2 < face.box.x1 < 100 + 80 * 0.9 - 1
+
+
+def test_between_two_answers_faces_are_on_the_line_from_one_to_the_other() -> None:
+    before, after = make_frame(1.0, 100), make_frame(2.0, 300)
+    (face,) = place_between(before, after, 1.25)
+    assert face.box == Box(150, 10, 190, 60)
+    assert face.landmarks is not None
+    assert face.landmarks[0].tolist() == [160, 20]
+    assert place_between(before, after, 1.0) == before.faces
+    assert place_between(before, after, 1.75)[0].box.x1 == 250
+    stranger = make_frame(2.0, 300, track_id=2)
+    assert place_between(before, stranger, 1.4) == before.faces
+    assert place_between(before, stranger, 1.6) == stranger.faces
+    assert place_between(before, make_frame(2.6, 300), 1.1) == ()
 
 
 def test_a_face_without_a_number_stays_and_the_answer_at_its_own_time_is_as_it_was() -> None:

@@ -58,6 +58,28 @@ class FaceFollower:
         return move_face(face, Box(x - half_width, y - half_height, x + half_width, y + half_height))
 
 
+def place_between(before: Frame, after: Frame, time_s: float) -> tuple[Face, ...]:
+    """The faces of a picture between two answers, each on the straight line from one to the other.
+
+    Who is in one of them alone is there as long as that one is the nearer; answers that are far apart say nothing of
+    the time in between.
+    """
+    if after.time_s - before.time_s > _STALE_S:
+        return ()
+    share = (time_s - before.time_s) / (after.time_s - before.time_s)
+    nearer, other = (before, after) if share < 0.5 else (after, before)
+    others = {face.track_id: face for face in other.faces if face.track_id is not None}
+    faces = []
+    for face in nearer.faces:
+        match = None if face.track_id is None else others.get(face.track_id)
+        if match is not None:
+            first, last = (face, match) if nearer is before else (match, face)
+            corners = [np.array([box.x1, box.y1, box.x2, box.y2]) for box in (first.box, last.box)]
+            face = move_face(face, Box(*((1 - share) * corners[0] + share * corners[1]).tolist()))
+        faces.append(face)
+    return tuple(faces)
+
+
 def move_face(face: Face, box: Box) -> Face:
     """The same face in another place."""
     points = face.landmarks

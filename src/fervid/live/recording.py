@@ -9,9 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from fervid.live.following import FaceFollower
+from fervid.live.following import FaceFollower, place_between
 from fervid.live.reading import LiveReading
 from fervid.live.view import draw_faces
+from fervid.results import Face, Frame
 from fervid.video.camera import Camera, CameraFrame
 from fervid.video.writing import VideoWriter
 
@@ -52,6 +53,7 @@ class FilmRecorder:
         self._reading = reading
         self._writer = VideoWriter(path)
         self._follower = FaceFollower()
+        self._answers: deque[Frame] = deque(maxlen=_BACKLOG + _HELD)
         self._error: BaseException | None = None
         self._abandoned = False
         self._thread = threading.Thread(target=self._run, name="fervid-recorder", daemon=True)
@@ -107,22 +109,32 @@ class FilmRecorder:
                         self.left_out += frame.index - next_index
                     next_index = frame.index + 1
                     held.append(frame)
-                    while held and (len(held) > _HELD or self._is_answered(held[0])):
+                    while held and (self._is_answered(held[0]) or len(held) > _HELD):
                         self._write(held.popleft())
             for frame in held:
+                self._is_answered(frame)
                 self._write(frame)
         except BaseException as error:  # the thread that shows the pictures must learn of it
             self._error = error
 
     def _is_answered(self, frame: CameraFrame) -> bool:
+        """Whether the answers have come as far as this picture; takes the latest into account."""
         latest = self._reading.latest
+        if latest is not None and (not self._answers or self._answers[-1] is not latest):
+            self._answers.append(latest)
+            self._follower.update(latest)
         return latest is not None and latest.index >= frame.index
 
+    def _place(self, frame: CameraFrame) -> tuple[Face, ...]:
+        """The faces on a picture: between the answers around it, or moved on from the last one."""
+        while len(self._answers) > 1 and self._answers[1].index <= frame.index:
+            self._answers.popleft()
+        if len(self._answers) > 1 and self._answers[0].index <= frame.index:
+            return place_between(self._answers[0], self._answers[1], frame.time_s)
+        return self._follower.place(frame.time_s)
+
     def _write(self, frame: CameraFrame) -> None:
-        latest = self._reading.latest
-        if latest is not None:
-            self._follower.update(latest)
-        faces = self._follower.place(frame.time_s)
+        faces = self._place(frame)
         image = draw_faces(frame.image, faces, emoji=self.emoji) if faces else frame.image
         self._writer.write(image, frame.time_s)
         self.written += 1
