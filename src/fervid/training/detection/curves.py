@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from fervid.files import write_atomically
 from fervid.training.curves import (
@@ -18,7 +19,13 @@ from fervid.training.curves import (
     plot_curve,
 )
 
-PARTS = (("objectness", BLUE), ("quality", GREY), ("box", ORANGE), ("landmarks", GREEN))
+FOUND: Final = (
+    ("recall_at_97", "recall at 97 % precision", BLUE),
+    ("people_average_precision", "AP, people", ORANGE),
+    ("small_average_precision", "AP, 12–20 px", PURPLE),
+    ("background_clean", "clean background", GREEN),
+)
+PARTS: Final = (("objectness", BLUE), ("quality", GREY), ("box", ORANGE), ("landmarks", GREEN))
 
 
 def draw_curves(metrics: Metrics, path: str | Path, *, title: str = "") -> None:
@@ -37,12 +44,10 @@ def draw_curves(metrics: Metrics, path: str | Path, *, title: str = "") -> None:
     (found, loss), (points, rate) = figure.subplots(2, 2, sharex=True, height_ratios=[4, 1.3])
     figure.suptitle(_summarise(metrics, title), x=0.01, ha="left", fontsize=12, fontweight="bold")
 
-    plot_curve(found, metrics, "recall_at_97", "recall at 97 % precision", BLUE, 100, "{:.1f}")
-    plot_curve(found, metrics, "people_average_precision", "AP, people", ORANGE, 100, "{:.1f}")
-    plot_curve(found, metrics, "small_average_precision", "AP, 12–20 px", PURPLE, 100, "{:.1f}")
-    plot_curve(found, metrics, "background_clean", "clean background", GREEN, 100, "{:.1f}")
-    for key, colour in PARTS:
-        plot_curve(loss, metrics, f"train_{key}", key, colour, 1, "{:.2f}")
+    for key, name, colour in FOUND:  # values stand in the legend: beside the curves' ends they would meet
+        plot_curve(found, metrics, key, _name_curve(metrics, key, name, 100, 1), colour, 100)
+    for name, colour in PARTS:
+        plot_curve(loss, metrics, f"train_{name}", _name_curve(metrics, f"train_{name}", name, 1, 2), colour, 1)
     plot_curve(points, metrics, "landmark_error", "", BLUE, 100, "{:.1f} %")
     plot_curve(rate, metrics, "learning_rate", "", GREY, 1)
     rate.set_ylim(0, 1.25 * max(line["learning_rate"] for line in metrics) or 1)
@@ -61,6 +66,12 @@ def draw_curves(metrics: Metrics, path: str | Path, *, title: str = "") -> None:
         axes.set_xlabel("epoch")
     with write_atomically(path) as part:
         figure.savefig(part, format="png")
+
+
+def _name_curve(metrics: Metrics, key: str, name: str, scale: float, digits: int) -> str:
+    """A curve's name and the last value."""
+    values = [line[key] for line in metrics if line.get(key) is not None]
+    return f"{name} {values[-1] * scale:.{digits}f}" if values else name
 
 
 def _summarise(metrics: Metrics, title: str) -> str:
