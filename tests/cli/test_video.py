@@ -91,7 +91,7 @@ def test_the_table_of_people_is_printed(done: tuple[subprocess.CompletedProcess[
     assert "#1" in process.stdout
     assert "#2" in process.stdout
     assert "happy" in process.stdout
-    assert "of the film" in process.stdout
+    assert "share of that time" in process.stdout
 
 
 def test_rows_objects_and_parquet_agree(film: Path, done: tuple[subprocess.CompletedProcess[str], Path]) -> None:

@@ -15,6 +15,9 @@ MOST_PEOPLE: Final = 12
 _LEAST: Final = 0.005
 """Expressions of a smaller share of the time are not listed."""
 _BAR: Final = 12
+_SHORT_BAR: Final = 6
+_WIDE: Final = 90
+"""Terminals of so many columns have room for the longer bar."""
 
 
 def print_summary(console: Console, summary: Summary, detector: str) -> None:
@@ -37,13 +40,15 @@ def print_summary(console: Console, summary: Summary, detector: str) -> None:
         return
     shown = sorted(sorted(summary.people, key=lambda p: -p.seen_s)[:MOST_PEOPLE], key=lambda p: p.track_id)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("person", justify="right")
+    bar = _BAR if console.width >= _WIDE else _SHORT_BAR
+    table.add_column("", justify="right", no_wrap=True)
     table.add_column("seen", no_wrap=True)
     table.add_column("share of that time", no_wrap=True)
     table.add_column("longest", no_wrap=True)
     table.add_column("changes", no_wrap=True)
     for person in shown:
-        table.add_row(f"#{person.track_id}", _describe_time(person), _draw_shares(person), *_describe_changes(person))
+        shares = _draw_shares(person, bar)
+        table.add_row(f"#{person.track_id}", _describe_time(person), shares, *_describe_changes(person))
     console.print(table)
     if count > len(shown):
         console.print(f"[dim]and {count - len(shown)} more, seen more shortly; --summary-json has them all[/]")
@@ -60,22 +65,22 @@ def format_time(seconds: float) -> str:
 
 def _describe_time(person: PersonSummary) -> str:
     where = f"{format_time(person.first_s)} – {format_time(person.last_s)}"
-    return f"{format_time(person.seen_s)}, {person.coverage:.0%} of the film\n[dim]{where}[/]"
+    return f"{format_time(person.seen_s)} ({person.coverage:.0%})\n[dim]{where}[/]"
 
 
-def _draw_shares(person: PersonSummary) -> RenderableType:
+def _draw_shares(person: PersonSummary, bar: int) -> RenderableType:
     from rich.table import Table
 
     bars = Table.grid(padding=(0, 1))
     bars.add_column(no_wrap=True)
-    bars.add_column(width=_BAR)
+    bars.add_column(width=bar)
     bars.add_column(justify="right", no_wrap=True)
     for emotion, share in sorted(person.shares.items(), key=lambda item: -item[1]):
         if share >= _LEAST:
             style = "bold" if emotion is person.dominant else "dim"
-            bars.add_row(f"{emotion.character} {emotion}", draw_bar(share, _BAR), f"{share:.0%}", style=style)
+            bars.add_row(f"{emotion.character} {emotion}", draw_bar(share, bar), f"{share:.0%}", style=style)
     if person.uncertain >= _LEAST:
-        bars.add_row("[yellow]? uncertain[/]", draw_bar(person.uncertain, _BAR), f"{person.uncertain:.0%}", style="dim")
+        bars.add_row("[yellow]? uncertain[/]", draw_bar(person.uncertain, bar), f"{person.uncertain:.0%}", style="dim")
     return bars
 
 
@@ -83,7 +88,7 @@ def _describe_changes(person: PersonSummary) -> tuple[str, str]:
     longest = person.longest
     stretch = "–"
     if longest is not None:
-        stretch = f"{longest.emotion}, {format_time(longest.seconds)}\n[dim]from {format_time(longest.start_s)}[/]"
+        stretch = f"{longest.emotion} {format_time(longest.seconds)}\n[dim]from {format_time(longest.start_s)}[/]"
     often = sorted(person.transitions.items(), key=lambda item: (-item[1], item[0]))[:3]
     lines = [f"[dim]{before} → {after}{f' ×{count}' if count > 1 else ''}[/]" for (before, after), count in often]
     return stretch, "\n".join([str(person.changes), *lines])
