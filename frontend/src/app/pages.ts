@@ -1,0 +1,38 @@
+/** The pages there are; each is loaded when somebody goes there. */
+
+import type { ComponentType } from "preact";
+import { matchPath, type Params } from "./router";
+
+export interface PageProps {
+  params: Params;
+}
+
+export interface Page {
+  /** Paths that lead here; see `matchPath`. */
+  patterns: readonly [string, ...string[]];
+  /** What the window is called. */
+  title: string;
+  /** The word in the navigation; pages without one are reached from others. */
+  nav?: string;
+  load: () => Promise<{ default: ComponentType<PageProps> }>;
+}
+
+export const PAGES: readonly Page[] = [
+  { patterns: ["/"], title: "fervid", load: () => import("../pages/home/HomePage") },
+];
+
+export interface Destination {
+  page: Page;
+  params: Params;
+}
+
+/** The page a path leads to, or null when there is none. */
+export function findPage(path: string, pages: readonly Page[] = PAGES): Destination | null {
+  for (const page of pages) {
+    for (const pattern of page.patterns) {
+      const params = matchPath(pattern, path);
+      if (params !== null) return { page, params };
+    }
+  }
+  return null;
+}

@@ -1,0 +1,31 @@
+import { defineConfig } from "vitest/config";
+
+/** Where `npm run dev` finds the server; `fervid serve` listens here. */
+const SERVER = process.env.FERVID_SERVER ?? "http://127.0.0.1:8642";
+
+export default defineConfig({
+  build: {
+    outDir: "../src/fervid/web/static",
+    emptyOutDir: true,
+    target: "es2022",
+    assetsInlineLimit: 0, // every asset is a file of its own: hashed, cached, and inside the policy
+    modulePreload: { polyfill: false },
+  },
+  worker: { format: "es" },
+  server: {
+    proxy: {
+      "/api": { target: SERVER, changeOrigin: true },
+      "/ws": { target: SERVER, changeOrigin: true, ws: true },
+    },
+    headers: {
+      "Cross-Origin-Opener-Policy": "same-origin",
+      "Cross-Origin-Embedder-Policy": "require-corp",
+    },
+  },
+  test: {
+    environment: "happy-dom",
+    include: ["src/**/*.test.{ts,tsx}"],
+    restoreMocks: true,
+    unstubGlobals: true,
+  },
+});
