@@ -25,6 +25,7 @@ from fervid.drawing.palette import (
 from fervid.drawing.timelinefigure import STACKING
 from fervid.emotions import CONTEMPT, EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS, Emotion
 from fervid.results import SCHEMA
+from fervid.sinks.table import COLUMNS
 
 FOLDER: Final = Path(__file__).parent
 HEADER: Final = "Made by frontend/generate.py from the Python package; do not edit."
@@ -78,6 +79,9 @@ export const EMOTIONS_WITHOUT_DISGUST = {dump(EMOTIONS_WITHOUT_DISGUST)} as cons
 export const VOTE_LABELS = {dump(VOTE_LABELS)} as const;
 export type VoteLabel = (typeof VOTE_LABELS)[number];
 export const CONTEMPT = "{CONTEMPT}";
+
+/** The columns of every CSV. */
+export const COLUMNS = {dump(COLUMNS)} as const;
 
 /** Bottom to top in stacked charts. */
 export const STACKING: readonly Emotion[] = {dump(STACKING)};

@@ -22,6 +22,9 @@ export const VOTE_LABELS = ["angry", "disgust", "fear", "happy", "sad", "surpris
 export type VoteLabel = (typeof VOTE_LABELS)[number];
 export const CONTEMPT = "contempt";
 
+/** The columns of every CSV. */
+export const COLUMNS = ["source", "frame", "time_s", "face", "track", "x1", "y1", "x2", "y2", "score", "emotion", "confidence", "p_angry", "p_disgust", "p_fear", "p_happy", "p_sad", "p_surprise", "p_neutral", "model"] as const;
+
 /** Bottom to top in stacked charts. */
 export const STACKING: readonly Emotion[] = ["neutral", "sad", "fear", "disgust", "angry", "surprise", "happy"];
 

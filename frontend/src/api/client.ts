@@ -1,0 +1,145 @@
+/** Requests to the server that this page came from. */
+
+import { ApiError, networkError, readError } from "./errors";
+import type { Annotation, Health, ImageAnswer, Job, ModelEntry } from "./types";
+
+const ROOT = "/api/v1";
+
+export function fetchHealth(signal?: AbortSignal): Promise<Health> {
+  return request("/health", { signal: signal ?? null });
+}
+
+export async function fetchModels(signal?: AbortSignal): Promise<ModelEntry[]> {
+  return (await request<{ models: ModelEntry[] }>("/models", { signal: signal ?? null })).models;
+}
+
+export interface ImageOptions {
+  labels?: 6 | 7;
+  evidence?: boolean;
+  annotated?: Annotation;
+  signal?: AbortSignal;
+}
+
+/** Find the faces of a picture and read them. */
+export function analyseImage(picture: Blob, options: ImageOptions = {}): Promise<ImageAnswer> {
+  const form = new FormData();
+  form.append("image", picture, picture instanceof File ? picture.name : "picture");
+  const query = writeQuery({
+    labels: options.labels,
+    evidence: options.evidence,
+    annotated: options.annotated,
+  });
+  return request(`/images${query}`, { method: "POST", body: form, signal: options.signal ?? null });
+}
+
+export interface FilmOptions {
+  labels?: 6 | 7;
+  every_s?: number;
+  smooth_s?: number;
+  annotated?: boolean;
+  signal?: AbortSignal;
+  /** Called with the share of the film that has arrived, 0–1. */
+  onProgress?: (share: number) => void;
+}
+
+/** Hand a film over; the answer is the job that reads it. */
+export function uploadFilm(film: File, options: FilmOptions = {}): Promise<Job> {
+  const { signal, onProgress, ...query } = options;
+  return new Promise((resolve, reject) => {
+    const form = new FormData();
+    form.append("video", film, film.name);
+    const transfer = new XMLHttpRequest(); // fetch cannot say how much has been sent
+    const abort = (): void => transfer.abort();
+    signal?.addEventListener("abort", abort);
+    transfer.upload.onprogress = (event) => {
+      if (event.lengthComputable && event.total > 0) onProgress?.(event.loaded / event.total);
+    };
+    transfer.onload = () => {
+      if (transfer.status >= 200 && transfer.status < 300) {
+        try {
+          resolve(JSON.parse(transfer.responseText).job);
+          return;
+        } catch {
+          // An answer that is no JSON is an error like any other.
+        }
+      }
+      reject(readError(transfer.status, transfer.responseText, transfer.getResponseHeader("Retry-After")));
+    };
+    transfer.onerror = () => reject(networkError());
+    transfer.onabort = () => reject(new DOMException("The upload was cancelled", "AbortError"));
+    transfer.onloadend = () => signal?.removeEventListener("abort", abort);
+    transfer.open("POST", `${ROOT}/videos${writeQuery(query)}`);
+    if (signal?.aborted) transfer.onabort(new ProgressEvent("abort"));
+    else transfer.send(form);
+  });
+}
+
+export async function fetchJobs(signal?: AbortSignal): Promise<Job[]> {
+  return (await request<{ jobs: Job[] }>("/videos", { signal: signal ?? null })).jobs;
+}
+
+export async function fetchJob(id: string, signal?: AbortSignal): Promise<Job> {
+  return readJob(await request(`/videos/${encodeURIComponent(id)}`, { signal: signal ?? null }));
+}
+
+export async function cancelJob(id: string): Promise<Job> {
+  return readJob(await request(`/videos/${encodeURIComponent(id)}/cancel`, { method: "POST" }));
+}
+
+export async function retryJob(id: string): Promise<Job> {
+  return readJob(await request(`/videos/${encodeURIComponent(id)}/retry`, { method: "POST" }));
+}
+
+export async function deleteJob(id: string): Promise<void> {
+  await send(`/videos/${encodeURIComponent(id)}`, { method: "DELETE" });
+}
+
+/** The job of an answer, whether it stands alone or as `job`. */
+function readJob(answer: Job | { job: Job }): Job {
+  return "job" in answer ? answer.job : answer;
+}
+
+/** A JSON file of a job. */
+export async function fetchJobFile<T>(job: Job, name: string, signal?: AbortSignal): Promise<T> {
+  const file = job.files.find((candidate) => candidate.name === name);
+  if (!file) {
+    throw new ApiError({
+      code: "web.not_found",
+      message: `This film has no ${name}`,
+      advice: "Read it again.",
+    });
+  }
+  return (await fetchAnswer(file.url, { signal: signal ?? null })).json();
+}
+
+async function request<T>(path: string, init: RequestInit): Promise<T> {
+  const answer = await send(path, init);
+  try {
+    return await answer.json();
+  } catch {
+    throw readError(answer.status, "");
+  }
+}
+
+function send(path: string, init: RequestInit): Promise<Response> {
+  return fetchAnswer(ROOT + path, init);
+}
+
+async function fetchAnswer(url: string, init: RequestInit): Promise<Response> {
+  let answer: Response;
+  try {
+    answer = await fetch(url, init);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw networkError();
+  }
+  if (!answer.ok) throw readError(answer.status, await answer.text(), answer.headers.get("Retry-After"));
+  return answer;
+}
+
+function writeQuery(values: Record<string, string | number | boolean | undefined>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) if (value !== undefined) query.set(name, String(value));
+  const text = query.toString();
+  return text && `?${text}`;
+}

@@ -1,0 +1,113 @@
+/** The JSON of `fervid/1`, with Python's own names; see `src/fervid/results.py`. */
+
+import type { Emotion, VoteLabel } from "../generated/vocabulary";
+
+/** x1, y1, x2, y2 in px of the upright picture, half-open. */
+export type Box = [x1: number, y1: number, x2: number, y2: number];
+export type Point = [x: number, y: number];
+
+/** Shares that sum to 1; six labels leave disgust out. */
+export type Probabilities = Partial<Record<Emotion, number>>;
+export type Votes = Partial<Record<VoteLabel, number>>;
+
+export interface Quality {
+  size_px: number;
+  sharpness: number;
+  roll_deg: number | null;
+  yaw: number | null;
+}
+
+export interface Evidence {
+  /** The part of the picture that the network saw; may leave the picture. */
+  square: Box;
+  /** Clockwise turn of the square about its middle; absent when it stands upright. */
+  angle_deg?: number;
+  /** Per expression rows of places: what each adds to the expression's log-odds. */
+  maps: Partial<Record<Emotion, number[][]>>;
+}
+
+export interface Face {
+  box: Box;
+  score: number;
+  /** Null: uncertain. */
+  emotion: Emotion | null;
+  confidence: number;
+  probabilities: Probabilities;
+  votes: Votes;
+  landmarks: Point[] | null;
+  quality: Quality | null;
+  track: number | null;
+  evidence?: Evidence;
+  smoothed?: Probabilities;
+}
+
+export interface Analysis {
+  schema: "fervid/1";
+  source: string | null;
+  size: [width: number, height: number];
+  model: string;
+  detector: string;
+  faces: Face[];
+}
+
+export interface Frame extends Analysis {
+  frame: number;
+  time_s: number;
+}
+
+export type Annotation = "none" | "boxes" | "emoji" | "explain";
+
+/** What `POST /images` answers. */
+export interface ImageAnswer extends Analysis {
+  annotated?: { media_type: string; data: string };
+}
+
+/** The one shape of an error. */
+export interface ErrorDetail {
+  code: string;
+  message: string;
+  advice: string;
+}
+
+export interface Health {
+  status: string;
+  version: string;
+  model: string;
+  detector: string;
+  uptime_s: number;
+}
+
+export interface ModelEntry {
+  name: string;
+  sha256: string;
+  bytes: number;
+  task: "expressions" | "detection";
+  default: boolean;
+  identity: string;
+  card_url?: string;
+}
+
+export type JobStatus = "queued" | "running" | "done" | "failed" | "cancelled";
+
+export interface JobFile {
+  name: string;
+  media_type: string;
+  bytes: number;
+  url: string;
+}
+
+/** A film on the server and what becomes of it. */
+export interface Job {
+  id: string;
+  status: JobStatus;
+  /** 0–1. */
+  progress: number;
+  seconds_left: number | null;
+  /** ISO 8601. */
+  created: string;
+  name: string;
+  duration_s: number | null;
+  error?: ErrorDetail | null;
+  warnings?: string[];
+  files: JobFile[];
+}
