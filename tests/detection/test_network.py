@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fervid.detection import network
-from fervid.detection.decoding import decode
+from fervid.detection.decoding import average_cells, decode
 from fervid.detection.detector import Detection
 from fervid.detection.faces import FacesDetector
 from fervid.errors import ContractError
@@ -41,6 +41,20 @@ def test_decoding_one_cell_by_hand() -> None:
         some = decode(outputs, 96, 64, strides, score_threshold=threshold)
         assert [len(part) for part in some] == [n] * 3
     assert decode(outputs, 96, 64, strides, score_threshold=0.7)[0][0] == pytest.approx(boxes[cell])
+
+
+def test_cells_that_agree_say_together_where_a_face_is() -> None:
+    boxes = np.array([[0, 0, 40, 40], [2, 2, 42, 42], [4, 0, 44, 40], [30, 0, 70, 40], [5, 5, 5, 5]], dtype=np.float64)
+    landmarks = boxes[:, None, :2] + np.arange(10).reshape(1, 5, 2)
+    scores = np.array([0.9, 0.6, 0.1, 0.8, 0.5])
+    found, points = average_cells(boxes, scores, landmarks, [0, 3, 4])
+    shift = 2 * 0.36 / (0.81 + 0.36)  # the third is not heard: 0.1 is below the floor
+    assert found == pytest.approx(np.array([[shift, shift, 40 + shift, 40 + shift], boxes[3], boxes[4]]))
+    assert points[0] == pytest.approx(landmarks[0] + shift)
+    weak, _ = average_cells(boxes, scores * 0.1, landmarks, [0, 3, 4])
+    assert weak[0] == pytest.approx(boxes[0]), "cells below a kept one that is itself below the floor are not heard"
+    nobody, nothing = average_cells(boxes, scores, landmarks, [])
+    assert (nobody.shape, nothing.shape) == ((0, 4), (0, 5, 2))
 
 
 @pytest.mark.parametrize("order", ["RGB", "BGR"])

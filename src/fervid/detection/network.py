@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.detection.decoding import decode
+from fervid.detection.decoding import HEARD, average_cells, decode
 from fervid.detection.detector import Detection
 from fervid.detection.framing import Framing
 from fervid.detection.passes import Pass, Tile, find_cut, plan_passes
@@ -87,12 +87,13 @@ class NetworkDetector:
         factor = np.array([image.shape[1] / reading.width, image.shape[0] / reading.height])
         region = (tile.x1 * factor[0], tile.y1 * factor[1], tile.x2 * factor[0], tile.y2 * factor[1])
         boxes, scores, points = self._look(resize_region(image, region, tile.width, tile.height))
+        kept = suppress_overlaps(boxes, scores, self.spec.overlap_threshold)
+        kept = [i for i in kept if scores[i] >= self.score_threshold]
+        (boxes, points), scores = average_cells(boxes, scores, points, kept), scores[kept]
         offset = np.array([tile.x1, tile.y1])
         boxes = boxes + np.tile(offset, 2)
         good = ((boxes[:, 3] - boxes[:, 1]) * factor[1] >= min_face) & ~find_cut(boxes, tile, reading)
-        boxes, scores, points = boxes[good] * np.tile(factor, 2), scores[good], (points[good] + offset) * factor
-        kept = suppress_overlaps(boxes, scores, self.spec.overlap_threshold)
-        return boxes[kept], scores[kept], points[kept]
+        return boxes[good] * np.tile(factor, 2), scores[good], (points[good] + offset) * factor
 
     def _look(self, image: NDArray[np.uint8]) -> Found:
         """Run the network on a picture that it can take in one piece, px of that picture."""
@@ -107,4 +108,4 @@ class NetworkDetector:
             tensor /= self.spec.std
         names = self.spec.outputs
         outputs = dict(zip(names, self._session.run(names, {self._input: tensor}), strict=True))
-        return decode(outputs, columns, rows, self.spec.strides, score_threshold=self.score_threshold)
+        return decode(outputs, columns, rows, self.spec.strides, score_threshold=min(HEARD, self.score_threshold))
