@@ -15,6 +15,7 @@ from fervid.cli.evaluate import evaluate
 from fervid.cli.export import export
 from fervid.cli.image import image
 from fervid.cli.models import models_app
+from fervid.cli.serve import serve
 from fervid.cli.terminal import INTERRUPTED, exit_status, print_error
 from fervid.cli.train import train
 from fervid.cli.video import video
@@ -32,6 +33,7 @@ app.command()(demo)
 app.command()(image)
 app.command()(video)
 app.command()(camera)
+app.command()(serve)
 app.add_typer(data_app, name="data")
 app.command()(train)
 app.command()(evaluate)

@@ -1,0 +1,110 @@
+"""Runs the app on a socket until somebody ends it."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import uvicorn
+
+from fervid.errors import UsageError
+from fervid.web.app import create_app
+from fervid.web.settings import Settings
+
+LARGEST_MESSAGE: Final = 4_000_000
+"""Of a WebSocket, bytes: more is cut off by the protocol; routes refuse less than that in words."""
+PING_S: Final = 20.0
+"""WebSockets are pinged so often, and dropped when no answer comes for as long."""
+STOP_S: Final = 5
+"""Open requests may take so long to end when the server is stopped."""
+
+
+def open_socket(settings: Settings) -> socket.socket:
+    """Listen at ``settings.host`` and ``settings.port``.
+
+    Raises:
+        UsageError: the address is no address of this machine, or its port is taken or not allowed.
+    """
+    try:
+        kind, _, _, _, address = socket.getaddrinfo(
+            settings.host.strip("[]"), settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        raise UsageError(
+            f"{settings.host!r} is no address ({error.strerror})", advice="Use 127.0.0.1, or 0.0.0.0 for every network."
+        ) from None
+    listener = socket.socket(kind, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise UsageError(
+                f"port {settings.port} of {settings.host} is in use", advice="Stop what uses it, or choose --port."
+            ) from None
+        raise UsageError(
+            f"cannot listen on {settings.host} port {settings.port} ({error.strerror})",
+            advice="Choose --host and --port.",
+        ) from None
+    return listener
+
+
+def describe_address(settings: Settings, listener: socket.socket) -> str:
+    """The URL to open."""
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        host = "localhost"
+    return f"{settings.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def serve(settings: Settings, *, notify: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM, whose usual effect follows once everything is closed.
+
+    Args:
+        settings: how.
+        notify: is told one line once the server answers.
+
+    Raises:
+        UsageError: the address cannot be listened on.
+        ModelError: a model cannot be used.
+    """
+    listener = open_socket(settings)
+    try:
+        logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")  # stderr; nothing below warnings
+        config = uvicorn.Config(
+            create_app(settings),
+            log_config=None,
+            access_log=False,  # who asked for what is nobody's business
+            server_header=False,
+            # A proxy says who asks; without one, X-Forwarded-For is anybody's claim.
+            proxy_headers=bool(settings.origins),
+            ssl_certfile=settings.ssl_certfile,
+            ssl_keyfile=settings.ssl_keyfile,
+            ws="websockets-sansio",
+            ws_max_size=LARGEST_MESSAGE,
+            ws_ping_interval=PING_S,
+            ws_ping_timeout=PING_S,
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=STOP_S,
+        )
+        _Server(config, lambda: notify(describe_address(settings, listener))).run(sockets=[listener])
+    finally:
+        listener.close()
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.should_exit:
+            self._ready()

@@ -1,0 +1,118 @@
+"""One error shape on every route, and who is answered at all."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+
+import fervid.web.errors
+from fervid.errors import FervidError
+
+pytest.importorskip("fastapi")
+
+from fastapi.testclient import TestClient
+
+from fervid.web.app import create_app
+from fervid.web.errors import TooManyError, WebError
+from fervid.web.security import HEADERS
+from fervid.web.settings import API, Settings
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    app = create_app(Settings(data_dir=tmp_path_factory.mktemp("data"), origins=("https://fervid.example.org",)))
+
+    @app.get("/fails", include_in_schema=False)
+    async def fail() -> None:
+        raise RuntimeError("secret of /home/somebody")
+
+    @app.get("/fails-known", include_in_schema=False)
+    async def fail_known() -> None:
+        raise FervidError("cannot read /home/somebody")
+
+    @app.get("/many", include_in_schema=False)
+    async def refuse() -> None:
+        raise TooManyError("much", retry_after_s=2.5)
+
+    with TestClient(app, base_url="http://127.0.0.1:8642", raise_server_exceptions=False) as client:
+        yield client
+
+
+def check_error(answer: httpx.Response, status: int, code: str) -> None:
+    assert answer.status_code == status
+    assert set(answer.json()) == {"schema", "error"}
+    assert answer.json()["schema"] == "fervid/1"
+    assert set(answer.json()["error"]) == {"code", "message", "advice"}
+    assert answer.json()["error"]["code"] == code
+    assert "somebody" not in answer.text
+    for name, value in HEADERS.items():
+        assert answer.headers[name] == value
+
+
+def test_health_says_what_answers(client: TestClient) -> None:
+    answer = client.get(f"{API}/health")
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "ok"
+    assert answer.json()["model"].startswith("base@")
+    assert answer.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+
+
+def test_every_error_has_the_one_shape(client: TestClient) -> None:
+    check_error(client.get("/nowhere"), 404, "web.not_found")
+    check_error(client.post(f"{API}/health"), 405, "web.method")
+    assert client.post(f"{API}/health").headers["Allow"] == "GET"
+    check_error(client.get("/fails"), 500, "web.internal")
+    check_error(client.get("/fails-known"), 500, "web.internal")
+    check_error(client.get("/many"), 429, "web.too_many")
+    assert client.get("/many").headers["Retry-After"] == "3"
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8642", "", "127.0.0.1.evil.example", "192.168.1.5", "a@b"]
+)
+def test_unknown_hosts_are_refused_on_loopback(client: TestClient, host: str) -> None:
+    check_error(client.get(f"{API}/health", headers={"Host": host}), 403, "web.forbidden")
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8642", "127.0.0.1", "[::1]:8642", "fervid.example.org"])
+def test_own_hosts_are_answered(client: TestClient, host: str) -> None:
+    assert client.get(f"{API}/health", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "origin", ["null", "http://evil.example", "http://127.0.0.1:8643", "http://127.0.0.1:8642.evil.example", "file://"]
+)
+def test_foreign_origins_change_nothing(client: TestClient, origin: str) -> None:
+    check_error(client.post(f"{API}/health", headers={"Origin": origin}), 403, "web.origin")
+    assert client.get(f"{API}/health", headers={"Origin": origin}).status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:8642", "https://fervid.example.org"])
+def test_own_origins_are_let_in(client: TestClient, origin: str) -> None:
+    check_error(client.post(f"{API}/health", headers={"Origin": origin}), 405, "web.method")
+
+
+def test_a_wider_bind_knows_addresses_but_no_foreign_names(tmp_path: Path) -> None:
+    app = create_app(Settings(host="0.0.0.0", data_dir=tmp_path))
+    with TestClient(app) as client:
+        assert client.get(f"{API}/health", headers={"Host": "192.168.1.5:8642"}).status_code == 200
+        check_error(client.get(f"{API}/health", headers={"Host": "evil.example"}), 403, "web.forbidden")
+
+
+def all_errors() -> list[type[WebError]]:
+    return [e for e in vars(fervid.web.errors).values() if isinstance(e, type) and issubclass(e, WebError)]
+
+
+@pytest.mark.parametrize("kind", all_errors())
+def test_the_docstring_draws_every_error(kind: type[WebError]) -> None:
+    assert fervid.web.errors.__doc__ is not None
+    line = next(line for line in fervid.web.errors.__doc__.splitlines() if f" {kind.__name__} " in line)
+    if kind is not WebError:
+        assert kind.code in line
+        assert str(kind.status) in line
+    error = pickle.loads(pickle.dumps(kind("what", advice="do")))
+    assert (type(error), error.message, error.advice) == (kind, "what", "do")
