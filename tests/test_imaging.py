@@ -237,3 +237,73 @@ def test_pixels_outside_repeat_the_border() -> None:
 def test_an_empty_box_is_refused() -> None:
     with pytest.raises(ImageError, match="empty box"):
         crop_resize(np.zeros((5, 5), np.uint8), Box(1, 1, 1, 3), 4)
+
+
+@settings(deadline=None)
+@given(
+    st.integers(1, 40), st.integers(1, 40), st.floats(-60, 60), st.floats(-60, 60), st.floats(0.1, 150),
+    st.integers(1, 50), st.floats(-400, 400), st.integers(0, 9),
+)  # fmt: skip
+def test_a_turned_crop_never_leaves_the_range_of_the_picture(
+    height: int, width: int, x: float, y: float, side: float, size: int, angle: float, seed: int
+) -> None:
+    image = np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+    crop = crop_resize(image, square_box(x, y, side), size, angle)
+    assert crop.shape == (size, size)
+    assert crop.dtype == np.float32
+    assert crop.min() >= image.min() - 1e-3
+    assert crop.max() <= image.max() + 1e-3
+
+
+@settings(deadline=None)
+@given(st.floats(-180, 180), st.floats(65, 95), st.floats(65, 95), st.floats(12, 60), st.integers(12, 48))
+def test_a_turned_crop_is_the_crop_of_the_picture_turned_back(
+    angle: float, x: float, y: float, side: float, size: int
+) -> None:
+    def paint(turn_deg: float) -> NDArray[np.uint8]:
+        """Waves of a few periods, turned clockwise around the middle of the box."""
+        columns, rows = np.meshgrid(np.arange(160) + 0.5 - x, np.arange(160) + 0.5 - y)
+        turned = (columns + 1j * rows) * np.exp(-1j * np.radians(turn_deg))
+        waves = 127.5 + 80 * np.cos(turned.real / side * 7 + 1) + 40 * np.sin(turned.imag / side * 5)
+        return np.asarray(np.round(waves), dtype=np.uint8)
+
+    box = square_box(x, y, side)
+    upright, tilted = crop_resize(paint(0), box, size), crop_resize(paint(angle), box, size, angle)
+    assert np.abs(tilted - upright).max() < 2 + 10 * (12 / min(size, side)) ** 2  # the two smooth a little differently
+
+
+@pytest.mark.parametrize("angle", [-45.0, -10.0, 0.01, 5.0, 30.0, 90.0, 180.0])
+def test_a_tilted_face_is_cut_out_upright(angle: float, astronaut: Path) -> None:
+    image = load_image(astronaut)
+    box = square_box(223.4, 119.8, 110.5)
+    turned_back = np.asarray(Image.fromarray(image).rotate(angle, Image.Resampling.BICUBIC, center=box.centre))
+    upright = crop_resize(turned_back, box, 44)
+    assert np.abs(crop_resize(image, box, 44, angle) - upright).mean() < 1.5
+    if angle not in (0.01, 180.0):
+        assert np.abs(crop_resize(image, box, 44, -angle) - upright).mean() > 2.5
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.floats(-180, 180), st.floats(-5, 45), st.floats(-5, 45), st.floats(3, 90), st.integers(0, 9))
+def test_a_turned_crop_is_what_its_definition_says(angle: float, x: float, y: float, side: float, seed: int) -> None:
+    image = np.random.default_rng(seed).integers(0, 256, (40, 44, 3), dtype=np.uint8)
+    size, margin = 6, 9
+    wide = 2 * size + 2 * margin
+    sheet = crop_resize(image, square_box(x, y, side * wide / (2 * size)), wide).astype(np.float64)
+    turn = np.exp(1j * np.radians(angle))
+    expected = np.zeros((size, size))
+    for i in range(2 * size):
+        for j in range(2 * size):
+            place = complex(j + 0.5 - size, i + 0.5 - size) * turn + (wide - 1) / 2 * (1 + 1j)
+            left, top = int(np.floor(place.real)), int(np.floor(place.imag))
+            right, down = place.real - left, place.imag - top
+            upper = sheet[top, left] * (1 - right) + sheet[top, left + 1] * right
+            lower = sheet[top + 1, left] * (1 - right) + sheet[top + 1, left + 1] * right
+            expected[i // 2, j // 2] += (upper * (1 - down) + lower * down) / 4
+    assert np.abs(crop_resize(image, square_box(x, y, side), size, angle) - expected).max() < 1e-3
+
+
+def test_no_angle_is_the_plain_crop(astronaut: Path) -> None:
+    image = load_image(astronaut)
+    box = square_box(230.3, 150.7, 95.5)
+    assert (crop_resize(image, box, 44, angle_deg=0.0) == crop_resize(image, box, 44)).all()
