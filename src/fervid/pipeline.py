@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -83,6 +84,30 @@ class Analyzer:
         self.detector = create_detector(detector, threads=threads) if isinstance(detector, str) else detector
         self._detector_name = detector if isinstance(detector, str) else None
         self._stream_detector: Detector | None = None
+
+    def derive(
+        self, *, labels: LabelCount | None = None, min_face: float | None = None, max_pixels: int | None = None
+    ) -> Analyzer:
+        """An analyzer with other options that shares this one's networks, and so costs nothing.
+
+        What is not given stays as it is; see the class for what is.
+
+        Raises:
+            UsageError: an option is out of range, or the model knows only six labels.
+        """
+        derived = copy.copy(self)
+        if min_face is not None:
+            if not min_face > 0:
+                raise UsageError(f"min_face is {min_face}", advice="Use a height in px above 0.")
+            derived.min_face = min_face
+        if max_pixels is not None:
+            derived.max_pixels = max_pixels
+        if labels is not None:
+            derived.labels = emotions_for(labels)
+            if len(derived.labels) > len(self.classifier.spec.labels):
+                raise UsageError(f"{self.classifier.identity} was trained on six labels", advice="Use labels=6.")
+            derived._reader = FaceReader(self.classifier, derived.labels)
+        return derived
 
     def analyze(self, source: ImageLike, *, boxes: Sequence[Box] | None = None, evidence: bool = False) -> Analysis:
         """Read one picture.
