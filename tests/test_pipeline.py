@@ -11,7 +11,7 @@ import fervid
 from fervid.detection.detector import Detection
 from fervid.detection.framing import Framing
 from fervid.detection.selection import choose_detector
-from fervid.errors import ContractError, ImageError, InputError, ModelError, UsageError
+from fervid.errors import ContractError, ImageError, InputError, ModelError, SizeError, UsageError
 from fervid.geometry import square_box
 from fervid.imaging import load_image, save_image
 from fervid.pipeline import Analyzer
@@ -57,6 +57,19 @@ def test_six_labels_add_disgust_to_anger(analyzer: Analyzer, astronaut: Path) ->
     assert list(six) == ["angry", "fear", "happy", "sad", "surprise", "neutral"]
     assert six["angry"] == pytest.approx(seven["angry"] + seven["disgust"])
     assert six["happy"] == pytest.approx(seven["happy"])
+
+
+def test_derived_analyzers_share_the_networks(analyzer: Analyzer, astronaut: Path) -> None:
+    derived = analyzer.derive(labels=6, min_face=30, max_pixels=512 * 512)
+    assert derived.classifier is analyzer.classifier
+    assert derived.detector is analyzer.detector
+    assert derived.analyze(astronaut) == Analyzer(labels=6, min_face=30).analyze(astronaut)
+    assert len(analyzer.analyze(astronaut).faces[0].probabilities) == 7
+    assert derived.derive().analyze(astronaut) == derived.analyze(astronaut)
+    with pytest.raises(UsageError, match="min_face is 0"):
+        analyzer.derive(min_face=0)
+    with pytest.raises(SizeError):
+        analyzer.derive(max_pixels=100).analyze(astronaut)
 
 
 def test_a_chip_given_with_its_own_box_scores_like_the_chip(analyzer: Analyzer, astronaut: Path) -> None:
