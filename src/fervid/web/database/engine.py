@@ -1,0 +1,133 @@
+"""The connection to SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Self
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from fervid.errors import MissingExtraError, UsageError
+from fervid.web.database.migration import migrate
+from fervid.web.errors import DatabaseError
+
+_BUSY_MS: Final = 10_000
+_CONNECT_S: Final = 10
+_DRIVERS: Final = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "sqlite": "sqlite"}
+
+
+class Database:
+    """An open database whose tables are those of this version.
+
+    Shared by threads; every call blocks, so the event loop calls it in a thread.
+
+    Args:
+        url: ``sqlite:///PATH`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
+
+    Attributes:
+        engine: SQLAlchemy's.
+
+    Raises:
+        UsageError: the URL is of another kind, or none.
+        MissingExtraError: PostgreSQL is wanted and psycopg is not installed.
+        DatabaseError: the database cannot be reached, or a newer version has changed it.
+    """
+
+    def __init__(self, url: str) -> None:
+        parsed = _parse(url)
+        self.engine = _create_engine(parsed)
+        place = parsed.render_as_string(hide_password=True)
+        try:
+            migrate(self.engine)
+        except DBAPIError as error:
+            self.close()
+            raise DatabaseError(
+                f"the database {place} cannot be used ({_shorten(error)})",
+                advice="Check its address, its rights, and that it runs.",
+            ) from None
+        except BaseException:
+            self.close()
+            raise
+        self.engine.dispose()  # nothing stays open until something is asked
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads."""
+        with self.engine.connect().execution_options(fervid_reads=True) as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction, committed when the block ends without an error."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections; the next call opens new ones."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise UsageError("the database's URL is none", advice="Use sqlite:///PATH or postgresql://…") from None
+    kind = parsed.drivername.partition("+")[0]
+    if kind not in _DRIVERS or (kind == "sqlite" and parsed.database in (None, "", ":memory:")):
+        raise UsageError(
+            f"no database of fervid is {parsed.render_as_string(hide_password=True)!r}",
+            advice="Use sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME.",
+        )
+    return parsed.set(drivername=_DRIVERS[kind])
+
+
+def _create_engine(url: URL) -> Engine:
+    try:
+        if url.drivername != "sqlite":
+            timeout = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_S}
+            return create_engine(url, pool_pre_ping=True, connect_args=timeout)
+        assert url.database is not None
+        _make_folder(Path(url.database).parent)
+        engine = create_engine(url, connect_args={"timeout": _BUSY_MS / 1000})
+    except (NoSuchModuleError, ArgumentError):
+        raise UsageError("the database's URL is none", advice="Use sqlite:///PATH or postgresql://…") from None
+    except ImportError:
+        raise MissingExtraError.for_extra("postgres", "psycopg", "PostgreSQL") from None
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise DatabaseError(
+            f"cannot make the folder {folder} ({error.strerror})", advice="Choose another with --data-dir."
+        ) from None
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # transactions begin where SQLAlchemy says so, see _begin_sqlite
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={_BUSY_MS}"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that writes takes the lock at once: one that had read before could not wait for it.
+    reads = connection.get_execution_options().get("fervid_reads", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _shorten(error: DBAPIError) -> str:
+    return re.sub(r"\s+", " ", str(error.orig)).strip()[:300]
