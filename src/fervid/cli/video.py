@@ -99,8 +99,6 @@ def video(
     with stream, contextlib.ExitStack() as stack:
         journal = None if plan.journal is None else stack.enter_context(open_journal(plan.journal, stream, resume))
         found = read_film(stream, plan, journal, threads)
-        if journal is not None:
-            journal.remove()
     if summary and not plan.uses_stdout:
         from fervid.cli.filmtable import print_summary
 
@@ -138,32 +136,27 @@ def open_journal(path: Path, stream: FilmStream, resume: bool) -> Journal:
 
 def read_film(stream: FilmStream, plan: OutputPlan, journal: Journal | None, threads: int | None) -> Summary:
     """Make everything that is planned; says what is wrong with the film, and how to go on after an interruption."""
-    from fervid.streaming.outputs import FilmOutputs
+    from fervid.streaming.production import Progress, produce
 
-    start_s, end_s = stream.selection.start_s, stream.selection.end_s
-    time_s = start_s
+    time_s = stream.selection.start_s
     try:
-        with (
-            stop_on_terminate(),
-            show_progress("Reading", "frames") as advance,
-            FilmOutputs(plan, stream, start_s=start_s, end_s=end_s, threads=threads) as outputs,
-            contextlib.closing(stream.read(journal, keep_images=plan.needs_images)) as frames,
-        ):
-            total = stream.count_frames()
-            for done, (frame, image) in enumerate(frames, start=1):
-                outputs.add(frame, image)
-                time_s = frame.time_s
-                advance(done, None if total is None else max(done, total))
+        with stop_on_terminate(), show_progress("Reading", "frames") as advance:
+
+            def report(progress: Progress) -> None:
+                nonlocal time_s
+                time_s = progress.time_s
+                advance(progress.frames, progress.total)
+
+            made = produce(stream, plan, journal, threads=threads, report=report)
     except (KeyboardInterrupt, FervidError):
         if journal is not None and not journal.is_empty:
             print_note(f"stopped at {time_s:.1f} s; the same command with --resume goes on from there")
         raise
-    for problem in (*stream.problems, *outputs.problems):
+    for problem in made.problems:
         print_note(f"warning: {problem.message}")
     for path in plan.files:
         print_note(f"saved {path}")
-    assert outputs.summary is not None
-    return outputs.summary
+    return made.summary
 
 
 @contextlib.contextmanager

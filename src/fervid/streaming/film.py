@@ -43,6 +43,7 @@ class FilmStream:
         every_s: one frame for each interval of so many seconds; None means every frame.
         threads: of the decoder; None means one per core.
         max_pixels: the most width × height of a frame that is accepted.
+        name: what results call the film; None is its path.
 
     Raises:
         MissingExtraError: PyAV is not installed (extra ``video``).
@@ -62,8 +63,10 @@ class FilmStream:
         every_s: float | None = None,
         threads: int | None = None,
         max_pixels: int = MAX_PIXELS,
+        name: str | None = None,
     ) -> None:
         self._path = Path(path)
+        self._name = os.fspath(path) if name is None else name
         self._reader = reader
         self._detector = detector
         self._settings = settings
@@ -119,9 +122,7 @@ class FilmStream:
             journal: begins with what it holds, and goes on writing it.
             keep_images: see :meth:`.stream.FrameStream.read`. A resumed film is then decoded from its beginning.
         """
-        stream = FrameStream(
-            self._reader, self._detector, self._settings, size=self.info.size, source=os.fspath(self._path)
-        )
+        stream = FrameStream(self._reader, self._detector, self._settings, size=self.info.size, source=self._name)
         last: Batch | None = None
         if journal is not None and not keep_images:
             for last in journal:  # noqa: B007  (the last one is wanted)
@@ -148,7 +149,7 @@ class FilmStream:
             raise InputError(f"cannot open {self._path} ({error.strerror})") from None
         spec = self._reader.classifier
         return {
-            "journal": "fervid-journal/1",
+            "journal": "fervid-journal/2",
             "film": self._path.name,
             "bytes": facts.st_size,
             "model": spec.identity,

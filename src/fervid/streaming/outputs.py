@@ -27,7 +27,7 @@ from fervid.video.problems import Problem
 from fervid.video.writing import SUFFIXES, VideoWriter
 
 if TYPE_CHECKING:
-    from fervid.drawing.timeline import Timeline
+    from fervid.drawing.timeline import Chart, Timeline
 
 JOURNAL_SUFFIX: Final = ".fervid-journal"
 STDOUT: Final = "-"
@@ -54,6 +54,7 @@ class OutputPlan:
         parquet: the table as Parquet.
         plot: a timeline, ``.png`` or ``.html``.
         thumbnails: the timeline shows a face per person.
+        timeline: the timeline as JSON, see :func:`.timelinedata.describe_timeline`.
         summary: the summary as JSON.
     """
 
@@ -64,12 +65,13 @@ class OutputPlan:
     parquet: str | None = None
     plot: str | None = None
     thumbnails: bool = False
+    timeline: str | None = None
     summary: str | None = None
 
     @property
     def destinations(self) -> dict[str, str]:
         """What was asked for, by name."""
-        names = ("film", "csv", "json", "parquet", "plot", "summary")
+        names = ("film", "csv", "json", "parquet", "plot", "timeline", "summary")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
     @property
@@ -202,7 +204,7 @@ class FilmOutputs:
             self._writers.append(CsvWriter(stack.enter_context(_open_text(plan.csv))))
         if plan.json is not None:
             self._writers.append(JsonLinesWriter(stack.enter_context(_open_text(plan.json))))
-        if plan.plot is not None:
+        if plan.plot is not None or plan.timeline is not None:
             from fervid.drawing.timeline import Timeline
 
             self._timeline = Timeline()
@@ -221,14 +223,23 @@ class FilmOutputs:
 
     def _finish(self) -> None:
         self.summary = self._summariser.finish()
-        if self._timeline is not None and self.plan.plot is not None:
-            from fervid.drawing.timeline import plot_timeline
-
-            pictures = None if self._thumbnails is None else self._thumbnails.pictures
-            plot_timeline(self._timeline, self.plan.plot, thumbnails=pictures)
+        if self._timeline is not None:
+            self._finish_timeline(self._timeline.finish(), self.summary)
         if self.plan.summary is not None:
             with _open_text(self.plan.summary) as text:
                 text.write(json.dumps(self.summary.to_dict(), ensure_ascii=False, indent=2) + "\n")
+
+    def _finish_timeline(self, chart: Chart, summary: Summary) -> None:
+        if self.plan.plot is not None:
+            from fervid.drawing.timeline import plot_timeline
+
+            pictures = None if self._thumbnails is None else self._thumbnails.pictures
+            plot_timeline(chart, self.plan.plot, thumbnails=pictures)
+        if self.plan.timeline is not None:
+            from fervid.streaming.timelinedata import describe_timeline
+
+            with _open_text(self.plan.timeline) as text:
+                text.write(json.dumps(describe_timeline(chart, summary), ensure_ascii=False, separators=(",", ":")))
 
 
 @contextlib.contextmanager
