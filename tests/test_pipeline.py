@@ -63,7 +63,7 @@ def test_derived_analyzers_share_the_networks(analyzer: Analyzer, astronaut: Pat
     derived = analyzer.derive(labels=6, min_face=30, max_pixels=512 * 512)
     assert derived.classifier is analyzer.classifier
     assert derived.detector is analyzer.detector
-    assert derived.analyze(astronaut) == Analyzer(labels=6, min_face=30).analyze(astronaut)
+    assert derived.analyze(astronaut) == Analyzer(detector="haar", labels=6, min_face=30).analyze(astronaut)
     assert len(analyzer.analyze(astronaut).faces[0].probabilities) == 7
     assert derived.derive().analyze(astronaut) == derived.analyze(astronaut)
     with pytest.raises(UsageError, match="min_face is 0"):
