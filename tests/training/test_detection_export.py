@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,10 @@ from fervid.training.detection.validation import TorchDetector, evaluate_network
 from fervid.training.onnxgraph import round_weights
 
 
-@pytest.fixture
-def config(detector_recipe: Any) -> DetectionConfig:
-    return DetectionConfig.from_dict(detector_recipe())
+@pytest.fixture(params=[0, 2], ids=["one head", "branches"])
+def config(request: Any, detector_recipe: Any) -> DetectionConfig:
+    config = DetectionConfig.from_dict(detector_recipe())
+    return dataclasses.replace(config, network=dataclasses.replace(config.network, landmark_depth=request.param))
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def network(config: DetectionConfig) -> DetectionNetwork:
             module.running_var.uniform_(0.3, 2)
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
             torch.nn.init.uniform_(module.bias, -0.2, 0.2)
-    for head in network.heads:
+    for head in (*network.heads, *(network.landmark_heads or ())):
         torch.nn.init.normal_(head.weight, std=0.2)
         torch.nn.init.zeros_(head.bias)
     return network.eval()
@@ -70,6 +72,21 @@ def test_the_file_answers_as_the_network(
             expected = split_outputs(stored(torch.from_numpy(x)))
         for name, answer in zip(spec.outputs, answers, strict=True):
             np.testing.assert_allclose(answer, expected[name], atol=2e-4, err_msg=name)
+
+
+def test_a_network_with_branches_starts_from_one_without(detector_recipe: Any) -> None:
+    plain = DetectionConfig.from_dict(detector_recipe()).network
+    torch.manual_seed(1)
+    one = DetectionNetwork(plain)
+    two = DetectionNetwork(dataclasses.replace(plain, landmark_depth=1))
+    two.load_state_dict(one.state_dict())
+    x = torch.rand(1, 3, 64, 96) * 255
+    with torch.inference_mode():
+        for before, after in zip(one.eval()(x), two.eval()(x), strict=True):
+            assert torch.allclose(before, after, atol=1e-6)
+    again = DetectionNetwork(dataclasses.replace(plain, landmark_depth=1))
+    again.load_state_dict(two.state_dict())
+    assert all(torch.equal(again.state_dict()[key], value) for key, value in two.state_dict().items())
 
 
 def test_folding_changes_nothing(network: DetectionNetwork) -> None:

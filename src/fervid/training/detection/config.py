@@ -24,6 +24,7 @@ class NetworkConfig:
         middle: channels at an eighth.
         coarse: channels below, and of the pyramid.
         depths: residual blocks: dense at a quarter, dense at an eighth, separable at an eighth, a sixteenth, a 32nd.
+        landmark_depth: separable residual blocks, for each stride, that the points alone have.
     """
 
     stem: int = 8
@@ -31,12 +32,14 @@ class NetworkConfig:
     middle: int = 48
     coarse: int = 64
     depths: tuple[int, int, int, int, int] = (1, 1, 1, 3, 2)
+    landmark_depth: int = 0
 
     def __post_init__(self) -> None:
         for name in ("stem", "fine", "middle", "coarse"):
             check_range(f"network.{name}", getattr(self, name), 1, 1024)
         for depth in self.depths:
             check_range("network.depths", depth, 0, 20)
+        check_range("network.landmark_depth", self.landmark_depth, 0, 20)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,12 @@ def _add_network(graph: Graph, network: DetectionNetwork) -> None:
             plane = graph.add("Add", f"sum{stride}", [plane, larger])
         above = _add_block(graph, f"smooth{stride}", network.smooth[level], plane)
         numbers = graph.conv(f"head{stride}", network.heads[level], above)
+        if network.branches is not None and network.landmark_heads is not None:
+            y = above
+            for number, block in enumerate(network.branches[level].children()):
+                y = _add_block(graph, f"landmarks{stride}.{number}", block, y)
+            points = graph.conv(f"landmarks{stride}", network.landmark_heads[level], y)
+            numbers = graph.add("Concat", f"numbers{stride}", [numbers, points], axis=1)
         flat = graph.add("Reshape", f"flatten{stride}", [numbers, shape])
         rows = graph.add("Transpose", f"transpose{stride}", [flat], perm=[0, 2, 1])
         names = [f"head{stride}.cls", f"head{stride}.obj", f"bbox_{stride}", f"kps_{stride}"]

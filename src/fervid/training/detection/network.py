@@ -22,6 +22,9 @@ STRIDES: Final = (8, 16, 32)
 OUTPUTS: Final = 16
 """Numbers for each cell: class and objectness logits, box (4), five points (10)."""
 
+LANDMARKS: Final = 10
+"""How many of them, the last, are the points'."""
+
 LEVELS: Final = 255.0
 """What a network divides its input by; the export makes it a part of the first convolution."""
 
@@ -87,8 +90,20 @@ class DetectionNetwork(nn.Module):
         )
         self.lateral8 = nn.Conv2d(middle, coarse, 1)
         self.smooth = nn.ModuleList(SeparableConvolution(coarse, coarse) for _ in STRIDES)
-        self.heads = nn.ModuleList(nn.Conv2d(coarse, OUTPUTS, 1) for _ in STRIDES)
+        self.branches: nn.ModuleList | None = None
+        self.landmark_heads: nn.ModuleList | None = None
+        if config.landmark_depth:
+            self.branches = nn.ModuleList(
+                nn.Sequential(
+                    *(SeparableConvolution(coarse, coarse, residual=True) for _ in range(config.landmark_depth))
+                )
+                for _ in STRIDES
+            )
+            self.landmark_heads = nn.ModuleList(nn.Conv2d(coarse, LANDMARKS, 1) for _ in STRIDES)
+        outputs = OUTPUTS if self.branches is None else OUTPUTS - LANDMARKS
+        self.heads = nn.ModuleList(nn.Conv2d(coarse, outputs, 1) for _ in STRIDES)
         self._initialise()
+        self.register_load_state_dict_pre_hook(_give_branches)  # type: ignore[no-untyped-call]
 
     def _initialise(self) -> None:
         for module in self.modules():
@@ -96,15 +111,19 @@ class DetectionNetwork(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
                 if module.groups > 1:
                     nn.init.normal_(module.weight, std=math.sqrt(2 / 9))
-        for head in self.heads:
+        for head in (*self.heads, *(self.landmark_heads or ())):
             assert isinstance(head, nn.Conv2d)
             assert head.bias is not None
             nn.init.normal_(head.weight, std=0.01)
             nn.init.constant_(head.bias, 0.5)  # boxes and points begin in the middle of their cell
-            with torch.no_grad():
-                head.bias[0] = 0.0
-                head.bias[1] = -math.log(1 / PRIOR - 1)
-                head.bias[4:6] = math.log(3.0)
+            if head in set(self.heads):
+                with torch.no_grad():
+                    head.bias[0] = 0.0
+                    head.bias[1] = -math.log(1 / PRIOR - 1)
+                    head.bias[4:6] = math.log(3.0)
+        for block in self.branches.modules() if self.branches is not None else ():
+            if isinstance(block, nn.BatchNorm2d):
+                nn.init.zeros_(block.weight)  # a branch begins as nothing, whatever was learnt before it
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         fine = self.stage8(x / self.levels)
@@ -113,4 +132,21 @@ class DetectionNetwork(nn.Module):
         middle = self.smooth[1](middle + F.interpolate(coarse, scale_factor=2.0))
         fine = self.smooth[0](self.lateral8(fine) + F.interpolate(middle, scale_factor=2.0))
         planes = (fine, middle, coarse)
-        return tuple(head(plane).flatten(2).transpose(1, 2) for head, plane in zip(self.heads, planes, strict=True))
+        numbers = [head(plane) for head, plane in zip(self.heads, planes, strict=True)]
+        if self.branches is not None and self.landmark_heads is not None:
+            others = zip(numbers, self.landmark_heads, self.branches, planes, strict=True)
+            numbers = [torch.cat([first, head(branch(plane))], dim=1) for first, head, branch, plane in others]
+        return tuple(part.flatten(2).transpose(1, 2) for part in numbers)
+
+
+def _give_branches(network: nn.Module, weights: dict[str, Tensor], *_: object) -> None:
+    """Let a network whose points have branches start from one without: its heads' rows are shared out."""
+    if (
+        not isinstance(network, DetectionNetwork)
+        or network.landmark_heads is None
+        or "landmark_heads.0.bias" in weights
+    ):
+        return
+    for key in [key for key in weights if key.startswith("heads.") and len(weights[key]) == OUTPUTS]:
+        weights[f"landmark_{key}"], weights[key] = weights[key][-LANDMARKS:], weights[key][:-LANDMARKS]
+    weights.update({key: value for key, value in network.state_dict().items() if key.startswith("branches.")})

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fervid.datasets.photos import LabelledPhoto
-from fervid.detection.decoding import decode
+from fervid.detection.decoding import HEARD, average_cells, decode
 from fervid.detection.detector import Detection
 from fervid.detection.framing import Framing
 from fervid.detection.passes import LEAST_SIDE, MOST_FOR_LEAST
@@ -51,11 +51,12 @@ class TorchDetector:
         with torch.inference_mode():
             outputs = split_outputs(self._network(torch.from_numpy(padded).to(self._place)))
         height, width = padded.shape[2:]
-        boxes, scores, points = decode(outputs, width, height, STRIDES, score_threshold=self.score_threshold)
-        good = boxes[:, 3] - boxes[:, 1] >= min_face
-        boxes, scores, points = boxes[good], scores[good], points[good]
-        kept = suppress_overlaps(boxes, scores, OVERLAP_THRESHOLD)
-        return [Detection(Box(*boxes[i]), float(scores[i]), points[i]) for i in kept]
+        found = decode(outputs, width, height, STRIDES, score_threshold=min(HEARD, self.score_threshold))
+        kept = suppress_overlaps(*found[:2], OVERLAP_THRESHOLD)
+        kept = [i for i in kept if found[1][i] >= self.score_threshold]
+        boxes, points = average_cells(*found, kept)
+        good = np.flatnonzero(boxes[:, 3] - boxes[:, 1] >= min_face)
+        return [Detection(Box(*boxes[i]), float(found[1][kept[i]]), points[i]) for i in good]
 
 
 def pad_picture(image: NDArray[np.uint8]) -> NDArray[np.float32]:
