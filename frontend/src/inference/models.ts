@@ -1,0 +1,92 @@
+/** The networks' files, from the server that this page came from. */
+
+import type { ModelEntry } from "../api/types";
+import { InferenceError } from "./errors";
+
+const ROOT = "/api/v1/models";
+/** Expression networks in the order in which a browser wants them; then the server's default. */
+const PREFERRED = ["small"];
+
+export interface ModelFile {
+  entry: ModelEntry;
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** The detector and the expression network to use. */
+export async function chooseModels(): Promise<{ detector: ModelEntry; classifier: ModelEntry }> {
+  const answer = await request(ROOT);
+  const { models } = (await answer.json()) as { models: ModelEntry[] };
+  const detector = pick(models.filter((model) => model.task === "detection"));
+  const classifier = pick(models.filter((model) => model.task === "expressions"));
+  if (!detector || !classifier) {
+    throw new InferenceError(
+      "model.unknown",
+      "the server has no networks for browsers",
+      "Update fervid there.",
+    );
+  }
+  return { detector, classifier };
+}
+
+function pick(models: readonly ModelEntry[]): ModelEntry | undefined {
+  return (
+    models.find((model) => PREFERRED.includes(model.name)) ??
+    models.find((model) => model.default) ??
+    models[0]
+  );
+}
+
+/**
+ * A network's file, whole and the published one.
+ *
+ * @param onBytes is told how many bytes have arrived.
+ */
+export async function fetchModel(entry: ModelEntry, onBytes: (count: number) => void): Promise<ModelFile> {
+  const answer = await request(`${ROOT}/${encodeURIComponent(entry.name)}/file`);
+  const parts: Uint8Array[] = [];
+  let count = 0;
+  const reader = answer.body?.getReader();
+  for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+    parts.push(part.value);
+    count += part.value.length;
+    onBytes(count);
+  }
+  const bytes = new Uint8Array(count);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  await checkIntegrity(bytes, entry);
+  return { entry, bytes };
+}
+
+/** Throws when the bytes are not those whose SHA-256 the server's list names. */
+export async function checkIntegrity(bytes: Uint8Array<ArrayBuffer>, entry: ModelEntry): Promise<void> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  const found = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (found !== entry.sha256) {
+    throw new InferenceError(
+      "model.integrity",
+      `the file of ${entry.name} is not the published one (${found.slice(0, 12)}, not ${entry.sha256.slice(0, 12)})`,
+      "Reload the page without the browser's cache.",
+    );
+  }
+}
+
+async function request(path: string): Promise<Response> {
+  let answer: Response;
+  try {
+    answer = await fetch(path);
+  } catch {
+    throw new InferenceError("network", `${path} cannot be reached`, "Check that the server is running.");
+  }
+  if (!answer.ok) {
+    throw new InferenceError(
+      "network",
+      `the server answers ${answer.status} for ${path}`,
+      "Check the server's log.",
+    );
+  }
+  return answer;
+}

@@ -1,0 +1,34 @@
+/** What a page and its worker tell each other. */
+
+import type { ErrorDetail, Frame } from "../api/types";
+import type { ReadingSettings, Timings } from "./reading";
+import type { Backend } from "./runtime";
+
+export type ToWorker =
+  /** Fetch the networks and get ready; `backend` null takes the fastest. To be sent once, first. */
+  | { type: "start"; settings: ReadingSettings; backend: Backend | null }
+  /** Read a picture, which is transferred. One at a time: the next is sent after the answer. */
+  | { type: "frame"; id: number; image: ImageBitmap | VideoFrame; time_s: number }
+  /** Forget everybody. */
+  | { type: "reset"; settings: ReadingSettings };
+
+export type FromWorker =
+  /** How much of the networks has arrived, 0–1. */
+  | { type: "progress"; share: number }
+  | { type: "ready"; info: ReaderInfo }
+  | { type: "frame"; id: number; frame: Frame; timings: WorkerTimings }
+  /** A fatal error ends the worker; another one only its picture. */
+  | { type: "error"; error: ErrorDetail; fatal: boolean };
+
+export interface ReaderInfo {
+  model: string;
+  detector: string;
+  /** What runs each network. */
+  backends: { model: Backend; detector: Backend };
+  threads: number;
+}
+
+export interface WorkerTimings extends Timings {
+  /** Until the pixels were there, ms. */
+  decode: number;
+}
