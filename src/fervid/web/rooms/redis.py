@@ -1,0 +1,340 @@
+"""Rooms in Redis, shared by several processes; every key expires with its room."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Final, Self
+
+from fervid.errors import MissingExtraError
+from fervid.web.rooms import scripts
+from fervid.web.rooms.aggregation import SILENCE, Ledger, Person, Sums, Tally, Values, close_bucket
+from fervid.web.rooms.errors import RoomEndedError, RoomFullError, RoomUnknownError, UnavailableError
+from fervid.web.rooms.room import MAX_HANDS, MAX_MARKS, Hand, Mark, Room, Row, build_row
+from fervid.web.rooms.store import HAND_PATIENCE, Contents, Event, Listener, Receipt, Store, ignore_event, is_present
+
+LOG: Final = logging.getLogger("fervid.web")
+PREFIX: Final = "fervid:room:"
+ROOMS: Final = "fervid:rooms"
+LOCK_MS: Final = 3000
+"""A process that dies while it closes a bucket stops its room for so long."""
+
+_PARTS: Final = ("lock", "meta", "people", "sums", "rows", "marks", "hands", "hands_seen")
+
+
+class RedisStore(Store):
+    """Keeps rooms in Redis.
+
+    Args:
+        url: ``redis://…``, ``rediss://…`` or ``unix://…``.
+        clock: s since 1970.
+        timeout_s: of one command.
+
+    Raises:
+        MissingExtraError: redis-py is not installed.
+    """
+
+    def __init__(self, url: str, *, clock: Callable[[], float] = time.time, timeout_s: float = 5.0) -> None:
+        try:
+            import redis.asyncio
+            import redis.exceptions
+        except ImportError:
+            raise MissingExtraError.for_extra("redis", "redis", "sharing rooms by --redis") from None
+        self.listener: Listener = ignore_event
+        self._clock = clock
+        self._rng = random.SystemRandom()
+        # BlockingConnectionPool: a burst of contributions waits for a connection and opens no thousand.
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
+            url,
+            decode_responses=True,
+            max_connections=32,
+            timeout=timeout_s,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+        )
+        self._redis: Any = redis.asyncio.Redis(connection_pool=pool)
+        self._errors = (redis.exceptions.RedisError, OSError, TimeoutError)
+        self._scripts = {
+            name: self._redis.register_script(getattr(scripts, name))
+            for name in ("CONTRIBUTE", "JOIN", "SEE", "PART", "RAISE", "MARK", "CREATE", "COMMIT", "UNLOCK")
+        }
+        self._reader: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        async with self._reach():
+            await self._redis.ping()
+        ready = asyncio.Event()
+        self._reader = asyncio.create_task(self._read_events(ready), name="fervid-rooms-events")
+        await ready.wait()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._reader
+        await self._redis.aclose(close_connection_pool=True)
+
+    async def create(self, room: Room) -> bool:
+        record = json.dumps(room.to_record())
+        keys = [f"fervid:code:{room.code}", _key(room.id, "meta"), ROOMS]
+        arguments: list[str | int] = [room.id, record, math.ceil(room.expires_at), math.floor(self._clock())]
+        async with self._reach():
+            return bool(await self._scripts["CREATE"](keys=keys, args=arguments))
+
+    async def count(self) -> int:
+        async with self._reach():
+            return int(await self._redis.zcount(ROOMS, f"({self._clock()}", "+inf"))
+
+    async def find(self, room_id: str) -> Room | None:
+        async with self._reach():
+            record, ended = await self._redis.hmget(_key(room_id, "meta"), "record", "ended")
+        if record is None:
+            return None
+        room = Room.from_record(json.loads(record))
+        return None if self._clock() >= room.expires_at else replace(room, ended=ended == "1")
+
+    async def find_code(self, code: str) -> Room | None:
+        async with self._reach():
+            room_id = await self._redis.get(f"fervid:code:{code}")
+        return None if room_id is None else await self.find(room_id)
+
+    async def end(self, room: Room) -> None:
+        found = await self.find(room.id)
+        if found is None or found.ended:
+            return
+        async with self._reach(), self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(_key(room.id, "meta"), "ended", 1)
+            pipe.delete(*(_key(room.id, part) for part in ("people", "sums", "hands", "hands_seen")))
+            pipe.delete(f"fervid:code:{room.code}")
+            await pipe.execute()
+        await self._emit(room, {"type": "ended"})
+
+    async def delete(self, room: Room) -> None:
+        found = await self.find(room.id)
+        async with self._reach(), self._redis.pipeline(transaction=True) as pipe:
+            pipe.delete(*(_key(room.id, part) for part in _PARTS))
+            if found is not None and not found.ended:
+                pipe.delete(f"fervid:code:{room.code}")
+            pipe.zrem(ROOMS, room.id)
+            await pipe.execute()
+        if found is not None:
+            await self._emit(room, {"type": "deleted"})
+
+    async def open_bucket(self, room: Room) -> int:
+        async with self._reach():
+            bucket, ended = await self._redis.hmget(_key(room.id, "meta"), "bucket", "ended")
+        if bucket is None:
+            raise RoomUnknownError
+        if ended == "1":
+            raise RoomEndedError
+        return int(bucket)
+
+    async def join(self, room: Room, member: str) -> None:
+        answer, _ = await self._run("JOIN", room, ("people",), member, room.max_participants)
+        if answer == "full":
+            raise RoomFullError(f"{room.max_participants} participants are there, which is all the room holds")
+        await self._emit(room, {"type": "present"})
+
+    async def contribute(self, room: Room, member: str, values: Values) -> Receipt:
+        counted, bucket = await self._run("CONTRIBUTE", room, ("people", "sums"), member, *values)
+        if counted == "stranger":
+            raise RoomUnknownError("this participant is not in the room", advice="Join again.")
+        return Receipt(bucket, counted)
+
+    async def touch(self, room: Room, members: Sequence[str], hands: Sequence[str]) -> None:
+        with suppress(RoomUnknownError, RoomEndedError):
+            await self._run("SEE", room, ("people", "hands", "hands_seen"), len(members), *members, *hands)
+
+    async def disconnect(self, room: Room, member: str) -> None:
+        await self._part(room, member, gone=0)
+
+    async def leave(self, room: Room, member: str) -> None:
+        await self._part(room, member, gone=1)
+
+    async def close_bucket(self, room: Room, now: float) -> Row | None:
+        following = room.find_bucket(now)
+        async with self._reach():
+            meta = await self._redis.hmget(_key(room.id, "meta"), "bucket", "ended")
+            if meta[0] is None or meta[1] == "1" or following <= int(meta[0]):
+                return None
+            token = secrets.token_hex(8)
+            if not await self._redis.set(_key(room.id, "lock"), token, nx=True, px=LOCK_MS):
+                return None  # another process closes it
+            try:
+                return await self._close(room, following, token)
+            finally:
+                await self._scripts["UNLOCK"](keys=[_key(room.id, "lock")], args=[token])
+
+    async def _close(self, room: Room, following: int, token: str) -> Row | None:
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hmget(_key(room.id, "meta"), "bucket", "crowds", "next")
+            pipe.hgetall(_key(room.id, "people"))
+            pipe.hgetall(_key(room.id, "sums"))
+            pipe.hgetall(_key(room.id, "hands_seen"))
+            (bucket, crowds, next_crowd), texts, sums, hands_seen = await pipe.execute()
+        if bucket is None or following <= int(bucket):
+            return None
+        ledger = Ledger(
+            int(bucket),
+            {member: _parse_person(text) for member, text in texts.items()},
+            {int(crowd): last for crowd, last in json.loads(crowds).items()},
+            int(next_crowd),
+        )
+        closing = close_bucket(ledger, _parse_sums(sums, len(room.options)), following, room.rules, self._rng)
+        row = build_row(room, ledger.bucket, closing)
+        kept = {member: _format_person(person) for member, person in closing.ledger.people.items()}
+        hands = [hand for hand, seen in hands_seen.items() if following - int(seen) > HAND_PATIENCE]
+        changes = {
+            "bucket": following,
+            "next": closing.ledger.next_crowd,
+            "crowds": json.dumps(dict(closing.ledger.crowds)),
+            "set": {member: text for member, text in kept.items() if texts[member] != text},
+            "remove": [member for member in texts if member not in kept],
+            "hands": hands,
+            "row": "" if row is None else json.dumps(row.to_dict()),
+        }
+        keys = [_key(room.id, part) for part in ("lock", "meta", "people", "sums", "rows", "hands", "hands_seen")]
+        if not await self._scripts["COMMIT"](keys=keys, args=[token, ledger.bucket, json.dumps(changes)]):
+            return None
+        for hand in hands:
+            await self._emit(room, {"type": "lowered", "hand": hand})
+        if hands:
+            await self._emit(room, {"type": "hands"})
+        if row is not None:
+            await self._emit(room, {"type": "row", "row": row.to_dict()})
+        return row
+
+    async def read(self, room: Room) -> Contents:
+        async with self._reach(), self._redis.pipeline(transaction=True) as pipe:
+            pipe.lrange(_key(room.id, "rows"), 0, -1)
+            pipe.lrange(_key(room.id, "marks"), 0, -1)
+            rows, marks = await pipe.execute()
+        hands, present = await self.read_present(room)
+        return Contents(
+            tuple(Row.from_dict(json.loads(row)) for row in rows),
+            tuple(Mark(**json.loads(mark)) for mark in marks),
+            hands,
+            present,
+        )
+
+    async def read_present(self, room: Room) -> tuple[tuple[Hand, ...], int]:
+        async with self._reach(), self._redis.pipeline(transaction=True) as pipe:
+            pipe.hget(_key(room.id, "meta"), "bucket")
+            pipe.hvals(_key(room.id, "hands"))
+            pipe.hvals(_key(room.id, "people"))
+            bucket, texts, people = await pipe.execute()
+        if bucket is None:
+            raise RoomUnknownError
+        hands = sorted((Hand(**json.loads(text)) for text in texts), key=lambda hand: hand.at_s)
+        return tuple(hands), sum(is_present(_parse_person(text), int(bucket)) for text in people)
+
+    async def add_mark(self, room: Room, mark: Mark) -> None:
+        answer, _ = await self._run("MARK", room, ("marks",), json.dumps(mark.to_dict()), MAX_MARKS)
+        if answer == "full":
+            raise RoomFullError(f"there are {MAX_MARKS} marks, which is all a room holds")
+        await self._emit(room, {"type": "mark", "mark": mark.to_dict()})
+
+    async def raise_hand(self, room: Room, hand: Hand) -> None:
+        parts = ("hands", "hands_seen")
+        answer, _ = await self._run("RAISE", room, parts, hand.id, json.dumps(hand.to_dict()), MAX_HANDS)
+        if answer == "full":
+            raise RoomFullError(f"{MAX_HANDS} hands are raised, which is all a room holds")
+        await self._emit(room, {"type": "hands"})
+
+    async def lower_hand(self, room: Room, hand_id: str) -> None:
+        async with self._reach():
+            lowered = await self._redis.hdel(_key(room.id, "hands"), hand_id)
+            await self._redis.hdel(_key(room.id, "hands_seen"), hand_id)
+        if lowered:
+            await self._emit(room, {"type": "lowered", "hand": hand_id})
+            await self._emit(room, {"type": "hands"})
+
+    async def _part(self, room: Room, member: str, *, gone: int) -> None:
+        with suppress(RoomUnknownError, RoomEndedError):
+            await self._run("PART", room, ("people",), member, gone, SILENCE)
+            await self._emit(room, {"type": "present"})
+
+    async def _run(self, name: str, room: Room, parts: tuple[str, ...], *arguments: str | int) -> tuple[Any, int]:
+        """Run a script on a room; what it says, and the open bucket. Waits while another process holds the lock."""
+        keys = [_key(room.id, part) for part in ("lock", "meta", *parts)]
+        async with self._reach():
+            for _ in range(LOCK_MS // 10):
+                answer = await self._scripts[name](keys=keys, args=list(arguments))
+                if answer[0] != "locked":
+                    break
+                await asyncio.sleep(0.01)
+            else:
+                raise UnavailableError("the room is being counted")
+        if answer[0] == "unknown":
+            raise RoomUnknownError
+        if answer[0] == "ended":
+            raise RoomEndedError
+        return answer[0], int(answer[1]) if len(answer) > 1 else 0
+
+    async def _emit(self, room: Room, event: Event) -> None:
+        async with self._reach():
+            await self._redis.publish(f"{PREFIX}{room.id}", json.dumps(event))
+
+    @asynccontextmanager
+    async def _reach(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except self._errors as error:
+            LOG.error("Redis cannot be reached: %s", error)
+            raise UnavailableError from error
+
+    async def _read_events(self, ready: asyncio.Event) -> None:
+        """Hand events to the listener, for ever; after a lost connection, again from the next event on."""
+        wait_s = 0.1
+        while True:
+            try:
+                async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+                    await pubsub.psubscribe(f"{PREFIX}*")
+                    if ready.is_set():
+                        self.listener("", {"type": "back"})
+                    ready.set()
+                    wait_s = 0.1
+                    while True:
+                        message = await pubsub.get_message(timeout=1.0)
+                        if message is not None:
+                            self.listener(message["channel"].removeprefix(PREFIX), json.loads(message["data"]))
+            except self._errors as error:
+                LOG.error("Redis cannot be reached for the news of rooms: %s; trying again in %.1f s", error, wait_s)
+                self.listener("", {"type": "away"})
+            await asyncio.sleep(wait_s)
+            wait_s = min(5.0, wait_s * 2)
+
+
+def _key(room_id: str, part: str) -> str:
+    return f"{PREFIX}{{{room_id}}}:{part}"
+
+
+def _parse_person(text: str) -> Person:
+    contributed, crowd, held_until, seen, gone = map(int, text.split(":"))
+    return Person(contributed, crowd, held_until, seen, bool(gone))
+
+
+def _format_person(p: Person) -> str:
+    return f"{p.contributed}:{p.crowd}:{p.held_until}:{p.seen}:{int(p.gone)}"
+
+
+def _parse_sums(fields: dict[str, str], options: int) -> Sums:
+    crowds = {int(name.partition(":")[0]) for name in fields}
+    return {
+        crowd: Tally(
+            int(fields.get(f"{crowd}:n", 0)), tuple(int(fields.get(f"{crowd}:{i}", 0)) for i in range(options))
+        )
+        for crowd in crowds
+    }

@@ -1,0 +1,238 @@
+"""What a room is: its kind, its options, its rows, marks and hands, and their JSON."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal, Self
+
+from fervid.emotions import EMOTIONS
+from fervid.web.rooms.aggregation import Closing, Rules, Values, count_hold, estimate_interval
+
+Kind = Literal["pulse", "expressions"]
+Question = Literal["pace", "mood"]
+
+NONE: Final = "none"
+"""The option of those who chose nothing, and of samples without a face or an answer."""
+
+LOST: Final = "lost"
+PACES: Final = (LOST, "slow_down", "fine", "speed_up")
+STEPS: Final = 5
+"""Parts into which a browser divides its samples of a bucket, in rooms that read expressions."""
+
+BUCKET_S: Final = 10.0
+HOLD_S: Final = 300.0
+MAX_PARTICIPANTS: Final = 500
+MAX_HANDS: Final = 100
+MAX_MARKS: Final = 500
+MAX_TITLE: Final = 80
+MAX_NAME: Final = 40
+LARGEST_GROUP: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a room is from its beginning to its end.
+
+    Attributes:
+        id: public; part of addresses.
+        key_hash: of the host's key; leaves the server nowhere.
+        code: to join by.
+        kind: what participants send.
+        question: of a pulse.
+        title: the host's words.
+        min_group: nothing of fewer people is shown.
+        created_at: s since 1970.
+        expires_at: s since 1970.
+        bucket_s: how long sums run.
+        hold_s: how long a page repeats one choice.
+        max_participants: nobody more gets in.
+        ended: whether nobody can contribute any more.
+    """
+
+    id: str
+    key_hash: str
+    code: str
+    kind: Kind
+    question: Question | None
+    title: str
+    min_group: int
+    created_at: float
+    expires_at: float
+    bucket_s: float = BUCKET_S
+    hold_s: float = HOLD_S
+    max_participants: int = MAX_PARTICIPANTS
+    ended: bool = False
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What shares are of, :data:`NONE` last."""
+        return (*(PACES if self.question == "pace" else map(str, EMOTIONS)), NONE)
+
+    @property
+    def steps(self) -> int:
+        """What one contribution sums to."""
+        return STEPS if self.kind == "expressions" else 1
+
+    @property
+    def rules(self) -> Rules:
+        """What may be shown of it."""
+        return Rules(self.min_group, count_hold(self.hold_s, self.bucket_s))
+
+    def find_bucket(self, now: float) -> int:
+        """The bucket of a time, s since 1970."""
+        return max(0, math.floor((now - self.created_at) / self.bucket_s))
+
+    def find_end(self, bucket: int) -> float:
+        """When a bucket ends, s since 1970."""
+        return self.created_at + (bucket + 1) * self.bucket_s
+
+    def to_dict(self) -> dict[str, Any]:
+        """As everybody in the room may see it."""
+        return {
+            "id": self.id,
+            "code": None if self.ended else self.code,
+            "kind": self.kind,
+            "question": self.question,
+            "title": self.title,
+            "options": list(self.options),
+            "min_group": self.min_group,
+            "bucket_s": self.bucket_s,
+            "hold_s": self.hold_s,
+            "steps": self.steps,
+            "max_participants": self.max_participants,
+            "created_at": self.created_at,
+            "expires_at": self.expires_at,
+            "ended": self.ended,
+        }
+
+    def to_record(self) -> dict[str, Any]:
+        """As a store keeps it."""
+        return asdict(self)
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Self:
+        """The room that :meth:`to_record` wrote."""
+        return cls(**record)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is shown of one closed bucket.
+
+    Attributes:
+        bucket: its number.
+        start_s: since the room was made, s.
+        end_s: likewise.
+        contributors: people in the sums; 0 when nothing may be shown.
+        withheld: people who contributed and are not in the sums.
+        why: too ``few`` for a crowd, or a ``change`` is waited out; None when nobody is withheld.
+        returns_s: when those who are held may be counted again, s since the room was made; None when nobody is held.
+        shares: per option; they sum to 1.
+        intervals: Wilson's 95 %, for ``contributors`` people.
+        lost: how many said so; None in rooms without that option.
+    """
+
+    bucket: int
+    start_s: float
+    end_s: float
+    contributors: int
+    withheld: int
+    why: str | None
+    returns_s: float | None
+    shares: dict[str, float] | None
+    intervals: dict[str, tuple[float, float]] | None
+    lost: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> Self:
+        """The row that :meth:`to_dict` wrote."""
+        intervals = record["intervals"]
+        return cls(**{**record, "intervals": intervals and {k: (low, high) for k, (low, high) in intervals.items()}})
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A word of the host at a time, s since the room was made."""
+
+    id: str
+    at_s: float
+    text: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Who wants attention, since when, s since the room was made."""
+
+    id: str
+    name: str
+    at_s: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its JSON."""
+        return asdict(self)
+
+
+def build_row(room: Room, bucket: int, closing: Closing) -> Row | None:
+    """What is shown of a closed bucket; None when nobody contributed."""
+    tally = closing.tally
+    if tally is None and closing.withheld == 0:
+        return None
+    returns_s = None if closing.returns is None else closing.returns * room.bucket_s
+    start_s, end_s = bucket * room.bucket_s, (bucket + 1) * room.bucket_s
+    if tally is None:
+        return Row(bucket, start_s, end_s, 0, closing.withheld, closing.why, returns_s, None, None, None)
+    people = tally.contributors
+    shares = {o: count / (people * room.steps) for o, count in zip(room.options, tally.counts, strict=True)}
+    return Row(
+        bucket,
+        start_s,
+        end_s,
+        people,
+        closing.withheld,
+        closing.why,
+        returns_s,
+        {option: round(share, 4) for option, share in shares.items()},
+        {option: _round_pair(estimate_interval(share, people)) for option, share in shares.items()},
+        tally.counts[room.options.index(LOST)] if room.question == "pace" else None,
+    )
+
+
+def _round_pair(pair: tuple[float, float]) -> tuple[float, float]:
+    return round(pair[0], 4), round(pair[1], 4)
+
+
+def spread_choice(room: Room, choice: str | None) -> Values:
+    """The contribution that a choice is.
+
+    Raises:
+        ValueError: the choice is none of the room's.
+    """
+    options = room.options
+    sought = NONE if choice is None else choice
+    if choice == NONE or sought not in options:
+        raise ValueError(choice)
+    return tuple(int(option == sought) for option in options)
+
+
+def spread_counts(room: Room, counts: dict[str, int]) -> Values:
+    """The contribution that counts of expressions are; the rest of the steps goes to :data:`NONE`.
+
+    Raises:
+        ValueError: a name is none of the room's, or there are more steps than a bucket has.
+    """
+    options = room.options
+    if not set(counts) <= set(options[:-1]):
+        raise ValueError(sorted(set(counts) - set(options[:-1])))
+    rest = room.steps - sum(counts.values())
+    if rest < 0 or any(count < 0 for count in counts.values()):
+        raise ValueError(counts)
+    return (*(counts.get(option, 0) for option in options[:-1]), rest)

@@ -1,0 +1,404 @@
+"""Rooms as the routes and sockets use them: who may do what, the clock of each room, and the news."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Any, Final, Self
+
+from fervid.errors import UsageError
+from fervid.web.errors import TooManyError
+from fervid.web.rooms import codes
+from fervid.web.rooms.aggregation import Values
+from fervid.web.rooms.errors import (
+    ExpressionRoomsError,
+    RoomEndedError,
+    RoomFullError,
+    RoomKeyError,
+    RoomUnknownError,
+    UnavailableError,
+)
+from fervid.web.rooms.links import Link, dump
+from fervid.web.rooms.memory import MemoryStore
+from fervid.web.rooms.room import BUCKET_S, HOLD_S, LARGEST_GROUP, Hand, Kind, Mark, Question, Room
+from fervid.web.rooms.store import Contents, Event, Receipt, Store
+from fervid.web.settings import Settings
+
+LOG: Final = logging.getLogger("fervid.web")
+MAX_ROOMS: Final = 1000
+MAX_HOSTS: Final = 8
+NEWS_S: Final = 0.5
+"""Hands and the number of people are told a host so often."""
+
+
+@dataclass(slots=True)
+class _Local:
+    """What this process has of a room."""
+
+    room: Room
+    participants: set[Link] = field(default_factory=set)
+    hosts: set[Link] = field(default_factory=set)
+    ticker: asyncio.Task[None] | None = None
+    news: asyncio.Task[None] | None = None
+
+
+class Rooms:
+    """All rooms of a server.
+
+    Args:
+        settings: ``min_group``, ``room_hours``, ``redis_url``, ``allow_expression_rooms``, ``statement``.
+        record_statement: keeps the operator's statement; called in a thread at the start, when expression rooms are
+            allowed.
+        store: instead of the one that ``settings`` name.
+        bucket_s: how long sums run.
+        hold_s: how long a page repeats one choice.
+        clock: s since 1970.
+
+    Raises:
+        UsageError: expression rooms are allowed without a statement.
+        MissingExtraError: Redis is wanted and redis-py is not installed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        record_statement: Callable[[str], object] | None = None,
+        store: Store | None = None,
+        bucket_s: float = BUCKET_S,
+        hold_s: float = HOLD_S,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if settings.allow_expression_rooms and not settings.statement.strip():
+            raise UsageError(
+                "expression rooms are allowed without a statement",
+                advice="Say who runs this server, why, and on which legal ground: --statement TEXT. It is recorded.",
+            )
+        if not settings.min_group <= LARGEST_GROUP:
+            raise UsageError(f"min_group is {settings.min_group}", advice=f"Use {LARGEST_GROUP} or less.")
+        self.settings = settings
+        self.bucket_s = bucket_s
+        self.hold_s = hold_s
+        self._record_statement = record_statement
+        self._clock = clock
+        self._store = store or _make_store(settings, clock)
+        self._store.listener = self._hear
+        self._local: dict[str, _Local] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._guesses = codes.AddressLimit("too many wrong codes or keys", 20, 300)
+        self._creations = codes.AddressLimit("too many rooms are made", 20, 300)
+
+    async def __aenter__(self) -> Self:
+        if self.settings.allow_expression_rooms and self._record_statement is not None:
+            await asyncio.to_thread(self._record_statement, self.settings.statement)
+        await self._store.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        tasks = [*self._tasks, *(t for local in self._local.values() for t in (local.ticker, local.news) if t)]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._store.__aexit__(kind, error, trace)
+
+    async def create(
+        self, kind: Kind, question: Question | None, title: str, min_group: int | None, address: str
+    ) -> tuple[Room, str]:
+        """A new room, and the host's key, which nobody can be told again.
+
+        Raises:
+            ExpressionRoomsError: the server does not make this kind.
+            UsageError: the group is smaller than the server allows, or larger than is of use.
+            TooManyError: this address, or everybody, makes too many.
+        """
+        self._creations.check(address)
+        if kind == "expressions" and not self.settings.allow_expression_rooms:
+            raise ExpressionRoomsError
+        least = self.settings.min_group
+        group = least if min_group is None else min_group
+        if not least <= group <= LARGEST_GROUP:
+            raise UsageError(f"min_group is {group}", advice=f"Use {least} to {LARGEST_GROUP}.")
+        if await self._store.count() >= MAX_ROOMS:
+            raise TooManyError(f"{MAX_ROOMS} rooms are open, which is all a server holds", retry_after_s=600)
+        self._creations.count(address)
+        now = self._clock()
+        key = codes.make_key()
+        for _ in range(20):
+            room = Room(
+                codes.make_id(),
+                codes.hash_key(key),
+                codes.make_code(),
+                kind,
+                (question or "pace") if kind == "pulse" else None,
+                title,
+                group,
+                now,
+                now + self.settings.room_hours * 3600,
+                self.bucket_s,
+                self.hold_s,
+            )
+            if await self._store.create(room):
+                return room, key
+        raise TooManyError("no free code was found", retry_after_s=1)
+
+    async def find_by_code(self, text: str, address: str) -> Room:
+        """The room that is joined by a code.
+
+        Raises:
+            RoomUnknownError: none is.
+            TooManyError: this address, or everybody, guessed wrong too often.
+        """
+        self._guesses.check(address)
+        code = codes.normalise_code(text)
+        room = await self._store.find_code(code) if code else None
+        if room is None:
+            self._guesses.count(address)
+            raise RoomUnknownError("no room has this code")
+        return room
+
+    async def authorise(self, room_id: str, key: str, address: str) -> Room:
+        """The room of an id, for whoever has its key.
+
+        Raises:
+            RoomUnknownError: there is none.
+            RoomKeyError: the key is another.
+            TooManyError: this address, or everybody, guessed wrong too often.
+        """
+        self._guesses.check(address)
+        room = await self._store.find(room_id)
+        if room is None:
+            self._guesses.count(address)
+            raise RoomUnknownError
+        if not codes.is_key(key, room.key_hash):
+            self._guesses.count(address)
+            raise RoomKeyError
+        return room
+
+    async def read(self, room: Room) -> Contents:
+        """What the host sees."""
+        return await self._store.read(room)
+
+    async def describe(self, room: Room) -> dict[str, Any]:
+        """What the host sees, as JSON."""
+        contents = await self._store.read(room)
+        return {
+            "room": room.to_dict(),
+            "now_s": round(self._clock() - room.created_at, 3),
+            "present": contents.present,
+            "rows": [row.to_dict() for row in contents.rows],
+            "marks": [mark.to_dict() for mark in contents.marks],
+            "hands": [hand.to_dict() for hand in contents.hands],
+        }
+
+    async def mark(self, room: Room, text: str) -> Mark:
+        """Mark this moment."""
+        mark = Mark(secrets.token_urlsafe(6), round(self._clock() - room.created_at, 3), text)
+        await self._store.add_mark(room, mark)
+        return mark
+
+    async def lower_hand(self, room: Room, hand_id: str) -> None:
+        """Somebody was heard."""
+        await self._store.lower_hand(room, hand_id)
+
+    async def end(self, room: Room) -> Room:
+        """Nobody contributes any more."""
+        await self._store.end(room)
+        found = await self._store.find(room.id)
+        if found is None:
+            raise RoomUnknownError
+        return found
+
+    async def delete(self, room: Room) -> None:
+        """Nothing is left."""
+        await self._store.delete(room)
+
+    async def attach_participant(self, room: Room, link: Link, token: str) -> None:
+        """Let somebody in, and welcome them.
+
+        Raises:
+            RoomUnknownError: the room is gone.
+            RoomEndedError: it has ended.
+            RoomFullError: as many are there as may be.
+        """
+        await self._store.close_bucket(room, self._clock())  # nobody may have been there to close it
+        link.member = codes.hash_token(room.id, token)
+        await self._store.join(room, link.member)
+        bucket = await self._store.open_bucket(room)
+        self._open(room).participants.add(link)
+        ends_in_s = max(0.0, room.find_end(bucket) - self._clock())
+        link.send({"type": "welcome", "room": room.to_dict(), "bucket": bucket, "ends_in_s": round(ends_in_s, 3)})
+
+    async def attach_host(self, room: Room, link: Link) -> None:
+        """Show a host the room.
+
+        Raises:
+            RoomUnknownError: the room is gone.
+            RoomFullError: as many hosts are there as may be.
+        """
+        local = self._open(room)
+        if len(local.hosts) >= MAX_HOSTS:
+            raise RoomFullError(f"{MAX_HOSTS} hosts are connected, which is all a room takes")
+        local.hosts.add(link)
+        link.send({"type": "snapshot", **await self.describe(room)})
+
+    async def contribute(self, room: Room, link: Link, values: Values) -> Receipt:
+        """Count what a participant sent, and forget it."""
+        return await self._store.contribute(room, link.member, values)
+
+    async def raise_hand(self, room: Room, link: Link, name: str) -> Hand:
+        """Raise a participant's hand, or rename it."""
+        if link.hand is None:
+            hand = Hand(secrets.token_urlsafe(6), name, round(self._clock() - room.created_at, 3))
+        else:
+            hand = replace(link.hand, name=name)
+        await self._store.raise_hand(room, hand)
+        link.hand = hand
+        return hand
+
+    async def lower_own_hand(self, room: Room, link: Link) -> None:
+        """A participant lowers their hand."""
+        hand, link.hand = link.hand, None
+        if hand is not None:
+            await self._store.lower_hand(room, hand.id)
+
+    async def detach(self, room: Room, link: Link, *, left: bool = False) -> None:
+        """A browser is gone: ``left`` when it said so."""
+        local = self._local.get(room.id)
+        if local is not None:
+            local.participants.discard(link)
+            local.hosts.discard(link)
+            elsewhere = any(other.member == link.member for other in local.participants)
+            if not local.participants and not local.hosts:
+                self._close(local)
+        else:
+            elsewhere = False
+        if not link.member:
+            return
+        with suppress(UnavailableError, RoomUnknownError, RoomEndedError):  # what is left behind expires
+            await self.lower_own_hand(room, link)
+            if left:
+                await self._store.leave(room, link.member)
+            elif not elsewhere:
+                await self._store.disconnect(room, link.member)
+
+    def _open(self, room: Room) -> _Local:
+        local = self._local.get(room.id)
+        if local is None:
+            local = self._local[room.id] = _Local(room)
+            local.ticker = asyncio.create_task(self._tick(local), name=f"fervid-room-{room.id}")
+        return local
+
+    def _close(self, local: _Local) -> None:
+        self._local.pop(local.room.id, None)
+        if local.ticker is not None and local.ticker is not asyncio.current_task():
+            local.ticker.cancel()
+
+    async def _tick(self, local: _Local) -> None:
+        """Close buckets at their end, while somebody of the room is connected here."""
+        room = local.room
+        while True:
+            bucket = room.find_bucket(self._clock())
+            await asyncio.sleep(max(0.001, min(room.find_end(bucket), room.expires_at) - self._clock()))
+            now = self._clock()
+            if now >= room.expires_at:
+                self._say_goodbye(local, {"type": "deleted"})
+                return
+            if now < room.find_end(bucket):
+                continue  # the timer was a little early
+            members = [link.member for link in local.participants]
+            hands = [link.hand.id for link in local.participants if link.hand is not None]
+            try:
+                await self._store.touch(room, members, hands)
+                await self._store.close_bucket(room, now)
+            except UnavailableError as error:
+                self._tell(local.hosts, {"type": "unavailable", "error": error.to_dict()})
+            except Exception:  # a room's clock never stops
+                LOG.exception("a bucket of a room could not be closed")
+            ends_in_s = max(0.0, room.find_end(bucket + 1) - self._clock())
+            self._tell(local.participants, {"type": "bucket", "bucket": bucket + 1, "ends_in_s": round(ends_in_s, 3)})
+
+    def _hear(self, room_id: str, event: Event) -> None:
+        """Something happened in a room, here or in another process."""
+        kind = event["type"]
+        if not room_id:
+            for local in list(self._local.values()):
+                self._hear_of_store(local, kind)
+            return
+        local_or_none = self._local.get(room_id)
+        if local_or_none is None:
+            return
+        local = local_or_none
+        if kind in ("row", "mark"):
+            self._tell(local.hosts, event)
+        elif kind in ("hands", "present"):
+            if local.news is None and local.hosts:
+                local.news = asyncio.create_task(self._tell_news(local))
+        elif kind == "lowered":
+            for link in local.participants:
+                if link.hand is not None and link.hand.id == event["hand"]:
+                    link.hand = None
+                    link.send({"type": "hand", "hand": None})
+        elif kind in ("ended", "deleted"):
+            self._say_goodbye(local, event)
+
+    def _hear_of_store(self, local: _Local, kind: str) -> None:
+        if kind == "away":
+            self._tell(local.hosts, {"type": "unavailable", "error": UnavailableError().to_dict()})
+        else:
+            self._start(self._tell_again(local))
+
+    async def _tell_again(self, local: _Local) -> None:
+        try:
+            found = await self._store.find(local.room.id)
+            if found is None or found.ended:  # it went while nothing could be heard
+                self._say_goodbye(local, {"type": "deleted" if found is None else "ended"})
+                return
+            self._tell(local.hosts, {"type": "snapshot", **await self.describe(local.room)})
+        except (UnavailableError, RoomUnknownError):  # the next news say it
+            return
+
+    async def _tell_news(self, local: _Local) -> None:
+        await asyncio.sleep(NEWS_S)
+        local.news = None
+        with suppress(UnavailableError, RoomUnknownError):
+            hands, present = await self._store.read_present(local.room)
+            self._tell(local.hosts, {"type": "hands", "hands": [hand.to_dict() for hand in hands]})
+            self._tell(local.hosts, {"type": "present", "present": present})
+
+    def _say_goodbye(self, local: _Local, event: Event) -> None:
+        self._tell(local.participants, {"type": "ended"})
+        if event["type"] == "ended":
+            room = {**local.room.to_dict(), "code": None, "ended": True}
+            self._tell(local.hosts, {"type": "ended", "room": room})
+        else:
+            self._tell(local.hosts, {"type": "deleted"})
+        for link in (*local.participants, *local.hosts):
+            link.close()
+        self._close(local)
+
+    def _tell(self, links: set[Link], message: dict[str, Any]) -> None:
+        if links:
+            text = dump(message)
+            for link in list(links):
+                link.send(text)
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _make_store(settings: Settings, clock: Callable[[], float]) -> Store:
+    if settings.redis_url is None:
+        return MemoryStore(clock=clock)
+    from fervid.web.rooms.redis import RedisStore
+
+    return RedisStore(settings.redis_url, clock=clock)
