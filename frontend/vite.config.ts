@@ -14,8 +14,8 @@ export default defineConfig({
   worker: { format: "es" },
   server: {
     proxy: {
-      "/api": { target: SERVER, changeOrigin: true },
-      "/ws": { target: SERVER, changeOrigin: true, ws: true },
+      "/api": { target: SERVER, changeOrigin: true, headers: { Origin: SERVER } },
+      "/ws": { target: SERVER, changeOrigin: true, headers: { Origin: SERVER }, ws: true },
     },
     headers: {
       "Cross-Origin-Opener-Policy": "same-origin",

@@ -72,10 +72,12 @@ export function Shell() {
         )}
       </main>
       <footer class="shell-footer">
-        <p>An expression is what a face shows, not what a person feels.</p>
-        <p>
-          <a href="/api/v1/docs">API</a>
-        </p>
+        <div>
+          <p>An expression is what a face shows, not what a person feels.</p>
+          <p>
+            <a href="/api/v1/docs">API</a>
+          </p>
+        </div>
       </footer>
       <Announcer />
     </>

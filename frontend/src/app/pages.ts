@@ -19,6 +19,7 @@ export interface Page {
 
 export const PAGES: readonly Page[] = [
   { patterns: ["/"], title: "fervid", load: () => import("../pages/home/HomePage") },
+  { patterns: ["/photo"], title: "Photo", nav: "Photo", load: () => import("../pages/photo/PhotoPage") },
 ];
 
 export interface Destination {

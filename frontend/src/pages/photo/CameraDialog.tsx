@@ -1,0 +1,113 @@
+/** Take a picture with the device's own camera. It runs only while the dialog is open. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { closeCamera, explainCamera, openCamera } from "../../ui/camera";
+import { ErrorNotice, type ErrorText } from "../../ui/ErrorNotice";
+import { Icon } from "../../ui/Icon";
+
+export function CameraDialog({
+  onPicture,
+  onClose,
+}: {
+  onPicture: (picture: File) => void;
+  onClose: () => void;
+}) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const video = useRef<HTMLVideoElement>(null);
+  const [attempt, setAttempt] = useState(0);
+  const [ready, setReady] = useState(false);
+  const [error, setError] = useState<ErrorText | null>(null);
+
+  useEffect(() => dialog.current?.showModal(), []);
+
+  useEffect(() => {
+    let stream: MediaStream | null = null;
+    let current = true;
+    setError(null);
+    setReady(false);
+    openCamera().then(
+      (opened) => {
+        if (!current || !video.current) {
+          closeCamera(opened);
+          return;
+        }
+        stream = opened;
+        video.current.srcObject = opened;
+        opened.getVideoTracks()[0]?.addEventListener("ended", () => setError(explainCamera(null)));
+      },
+      (reason: unknown) => {
+        if (current) setError(explainCamera(reason));
+      },
+    );
+    return () => {
+      current = false;
+      if (stream) closeCamera(stream);
+    };
+  }, [attempt]);
+
+  const take = async (): Promise<void> => {
+    const source = video.current;
+    if (!source) return;
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [source.videoWidth, source.videoHeight];
+    canvas.getContext("2d")?.drawImage(source, 0, 0);
+    const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.92));
+    if (!blob) {
+      setError({ message: "The picture could not be taken", advice: "Try again." });
+      return;
+    }
+    onPicture(new File([blob], nameOf(new Date()), { type: "image/jpeg" }));
+    onClose();
+  };
+
+  return (
+    <dialog ref={dialog} class="camera-dialog" aria-labelledby="camera-title" onClose={onClose}>
+      <div class="camera-head">
+        <h2 id="camera-title">Take a picture</h2>
+        <button
+          type="button"
+          class="icon-button"
+          aria-label="Stop the camera"
+          onClick={() => dialog.current?.close()}
+        >
+          <Icon name="close" />
+        </button>
+      </div>
+      {error ? (
+        <ErrorNotice error={error} onRetry={() => setAttempt(attempt + 1)} />
+      ) : (
+        <div class="camera-picture">
+          <video
+            ref={video}
+            autoplay
+            muted
+            playsInline
+            onLoadedData={() => setReady(true)}
+            aria-label="Camera"
+          />
+          {!ready && <p class="camera-wait">Waiting for the camera. The browser may ask for it.</p>}
+        </div>
+      )}
+      <p class="soft">Only the picture that you take goes to the server, and is not kept there.</p>
+      <div class="button-row">
+        <button
+          type="button"
+          class="button button-primary"
+          disabled={!ready || error !== null}
+          onClick={take}
+        >
+          <Icon name="camera" /> Take it
+        </button>
+        <button type="button" class="button" onClick={() => dialog.current?.close()}>
+          Stop
+        </button>
+      </div>
+    </dialog>
+  );
+}
+
+/** `camera-2026-01-31-14-05-09.jpg`, in local time. */
+function nameOf(date: Date): string {
+  const local = new Date(date.getTime() - 60_000 * date.getTimezoneOffset());
+  return `camera-${local.toISOString().slice(0, 19).replace(/[T:]/g, "-")}.jpg`;
+}

@@ -1,0 +1,89 @@
+/** The picture, its faces as frames that can be reached by keyboard, and the evidence over them. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Face } from "../../api/types";
+import type { Emotion } from "../../generated/vocabulary";
+import { EvidenceCanvas } from "./EvidenceCanvas";
+import { FaceFrames } from "./FaceFrames";
+import { drawPhoto, type Photo } from "./store";
+
+export function PhotoStage({
+  photo,
+  replacement,
+  faces,
+  evidence,
+  active,
+  onActivate,
+  onImage,
+  busy,
+}: {
+  photo: Photo;
+  /** Another picture of the same size to show in its place. */
+  replacement: string | null;
+  faces: readonly Face[];
+  /** The expression to explain for each face; null shows no evidence. */
+  evidence: readonly Emotion[] | null;
+  active: number | null;
+  onActivate: (index: number | null) => void;
+  onImage: (image: HTMLImageElement | null) => void;
+  busy: boolean;
+}) {
+  const image = useRef<HTMLImageElement>(null);
+  const [loaded, setLoaded] = useState(false);
+  const { url, onUnreadable } = useReadable(photo);
+
+  useEffect(() => {
+    onImage(loaded ? image.current : null);
+    return () => onImage(null);
+  }, [loaded]);
+
+  return (
+    <div class="stage" data-busy={busy}>
+      <div class="stage-picture">
+        <img
+          ref={image}
+          src={url}
+          alt={photo.name}
+          onLoad={() => setLoaded(true)}
+          onError={() => {
+            setLoaded(false);
+            onUnreadable();
+          }}
+        />
+        {replacement && (
+          <img class="stage-replacement" src={replacement} alt={`${photo.name} with emoji over the faces`} />
+        )}
+        {evidence && loaded && image.current && (
+          <EvidenceCanvas image={image.current} faces={faces} explained={evidence} />
+        )}
+        {loaded && !replacement && (
+          <FaceFrames faces={faces} image={image} active={active} onActivate={onActivate} />
+        )}
+      </div>
+    </div>
+  );
+}
+
+/** The photo's address; of formats that this browser does not know, the address of the server's own drawing. */
+function useReadable(photo: Photo): { url: string; onUnreadable: () => void } {
+  const [url, setUrl] = useState(photo.url);
+  const [unreadable, setUnreadable] = useState(false);
+  useEffect(() => {
+    if (!unreadable) return;
+    let made: string | null = null;
+    let current = true;
+    drawPhoto(photo, "boxes").then(
+      (blob) => {
+        if (!current) return;
+        made = URL.createObjectURL(blob);
+        setUrl(made);
+      },
+      () => undefined, // the photo's own state says what is wrong with it
+    );
+    return () => {
+      current = false;
+      if (made) URL.revokeObjectURL(made);
+    };
+  }, [unreadable]);
+  return { url, onUnreadable: () => setUnreadable(true) };
+}
