@@ -8,10 +8,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 import fervid
-from fervid.web import health
+from fervid.web import apidocs, health, images, live, models, pages
 from fervid.web.errors import ErrorGuard, install_error_handlers
+from fervid.web.limits import FORM_BYTES, BodyGuard, RateGuard
+from fervid.web.schemas import ErrorAnswer
 from fervid.web.security import SecurityGuard
-from fervid.web.settings import API, Settings
+from fervid.web.settings import API, MEGABYTE, Settings
 from fervid.web.workers import Workers
 
 
@@ -38,10 +40,26 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=f"{API}/openapi.json",
+        description=apidocs.DESCRIPTION,
         lifespan=run_services,
+        responses={"default": {"model": ErrorAnswer, "description": "What was wrong, and what to do."}},
     )
     install_error_handlers(app)
     app.include_router(health.create_router(settings, workers), prefix=API)
+    app.include_router(images.create_router(settings, workers), prefix=API)
+    app.include_router(models.create_router(settings), prefix=API)
+    app.include_router(live.create_router(workers))
+    app.include_router(apidocs.create_router(app))
+    built = pages.Pages()
+    app.include_router(pages.create_router(built))
+    pages.install_files(app, built)
+    # Those added last see a request first.
+    larger = {
+        f"{API}/images": int(settings.max_upload_mb * MEGABYTE) + FORM_BYTES,
+        f"{API}/videos": int(settings.max_film_mb * MEGABYTE) + FORM_BYTES,
+    }
+    app.add_middleware(BodyGuard, larger=larger)
+    app.add_middleware(RateGuard)
     app.add_middleware(ErrorGuard)
-    app.add_middleware(SecurityGuard, settings=settings)  # outermost: the last one added
+    app.add_middleware(SecurityGuard, settings=settings)
     return app

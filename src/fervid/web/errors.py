@@ -14,6 +14,7 @@
         ├── TooLargeError     web.too_large    413
         ├── MediaTypeError    web.media_type   415
         ├── TooManyError      web.too_many     429, with Retry-After
+        ├── GoneError         web.gone         499, which nobody sees
         ├── InternalError     web.internal     500
         ├── StoppingError     web.stopping     503
         ├── DatabaseError     web.database     503
@@ -150,6 +151,13 @@ class TooManyError(WebError):
         return {"Retry-After": str(max(1, math.ceil(self.retry_after_s)))}
 
 
+class GoneError(WebError):
+    """The client did not wait for the answer."""
+
+    code = "web.gone"
+    status = 499
+
+
 class InternalError(WebError):
     """The server failed; its log says why."""
 
@@ -172,7 +180,7 @@ class DatabaseError(WebError):
 
 
 class StorageError(WebError):
-    """The disk is full."""
+    """The disk is full, or cannot be written."""
 
     code = "web.storage"
     status = 507
@@ -296,20 +304,34 @@ class ErrorGuard:
 
         async def watch(message: Message) -> None:
             nonlocal started
-            started = started or message["type"] in ("http.response.start", "websocket.accept", "websocket.close")
+            started = started or message["type"] in (
+                "http.response.start",
+                "websocket.accept",
+                "websocket.close",
+            )
             await send(message)
 
         try:
             await self._app(scope, receive, watch)
         except Exception as error:
-            if isinstance(error, FervidError) and not started and scope["type"] == "http":
-                await answer_error(error)(scope, receive, send)
-                return
-            LOG.exception("%s failed", scope["type"])
-            if scope["type"] == "http" and not started:
-                await answer_error(INTERNAL)(scope, receive, send)
+            known = error if isinstance(error, FervidError) else INTERNAL
+            if hide_internals(known) is INTERNAL:
+                LOG.exception("%s failed", scope["type"])
+            if not started:
+                await refuse(known, scope, send)
             elif scope["type"] == "websocket":
                 await _close_quietly(send)
+
+
+async def refuse(error: FervidError, scope: Scope, send: Send) -> None:
+    """Answer a request, or a WebSocket that has not been accepted, with an error."""
+    prefix = "websocket." if scope["type"] == "websocket" else ""
+    if prefix and "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": CLOSE_POLICY, "reason": error.code})
+        return
+    answer = answer_error(error)
+    await send({"type": f"{prefix}http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
+    await send({"type": f"{prefix}http.response.body", "body": bytes(answer.body)})
 
 
 async def _close_quietly(send: Send) -> None:

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fervid.errors import FervidError
-from fervid.web.errors import ForbiddenError, OriginError, answer_error
+from fervid.web.errors import ForbiddenError, OriginError, refuse
 from fervid.web.settings import Settings, is_loopback
 
 CONTENT_SECURITY_POLICY: Final = "; ".join(
@@ -77,10 +77,8 @@ class SecurityGuard:
         refusal = self._refuse(scope)
         if refusal is None:
             await self._app(scope, receive, send)
-        elif scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {}):
-            await _answer_refusal(refusal, scope, send)
         else:
-            await send({"type": "websocket.close", "code": 1008, "reason": refusal.code})
+            await refuse(refusal, scope, send)
 
     def _refuse(self, scope: Scope) -> FervidError | None:
         headers = Headers(scope=scope)
@@ -144,12 +142,3 @@ def _add_headers(send: Send) -> Send:
         await send(message)
 
     return add
-
-
-async def _answer_refusal(refusal: FervidError, scope: Scope, send: Send) -> None:
-    prefix = "websocket." if scope["type"] == "websocket" else ""
-    response = answer_error(refusal)
-    await send(
-        {"type": f"{prefix}http.response.start", "status": response.status_code, "headers": response.raw_headers}
-    )
-    await send({"type": f"{prefix}http.response.body", "body": bytes(response.body)})

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import socket
 from collections.abc import Callable
 from typing import Final
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from fervid.errors import UsageError
 from fervid.web.app import create_app
@@ -18,6 +21,8 @@ LARGEST_MESSAGE: Final = 4_000_000
 """Of a WebSocket, bytes: more is cut off by the protocol; routes refuse less than that in words."""
 PING_S: Final = 20.0
 """WebSockets are pinged so often, and dropped when no answer comes for as long."""
+HEADERS_S: Final = 15.0
+"""The headers of a request come within so long, or the connection is closed."""
 STOP_S: Final = 5
 """Open requests may take so long to end when the server is stopped."""
 
@@ -76,6 +81,7 @@ def serve(settings: Settings, *, notify: Callable[[str], None]) -> None:
     listener = open_socket(settings)
     try:
         logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")  # stderr; nothing below warnings
+        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # the client is told
         config = uvicorn.Config(
             create_app(settings),
             log_config=None,
@@ -85,6 +91,7 @@ def serve(settings: Settings, *, notify: Callable[[str], None]) -> None:
             proxy_headers=bool(settings.origins),
             ssl_certfile=settings.ssl_certfile,
             ssl_keyfile=settings.ssl_keyfile,
+            http=TimedProtocol,
             ws="websockets-sansio",
             ws_max_size=LARGEST_MESSAGE,
             ws_ping_interval=PING_S,
@@ -108,3 +115,33 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if not self.should_exit:
             self._ready()
+
+
+class TimedProtocol(H11Protocol):
+    """HTTP whose clients may not hold a connection open without asking for anything."""
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        """Between requests uvicorn's own timer runs until the first byte; from then on it is this one."""
+        if self.conn.their_state is not h11.IDLE:
+            self._stop()
+        elif self._timer is None:
+            self._timer = self.loop.call_later(HEADERS_S, self.transport.close)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -7,19 +7,43 @@ share one analyzer.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
+from starlette.requests import Request
+
 from fervid.pipeline import Analyzer
-from fervid.web.errors import StoppingError, TooManyError
+from fervid.web.errors import GoneError, StoppingError, TooManyError
 from fervid.web.settings import Settings
 
 T = TypeVar("T")
 
 QUEUE_PER_WORKER: Final = 32
 """So many pictures may wait for each worker; the next one is refused."""
+
+
+class Cancellation:
+    """Set when nobody waits for an answer any more; work that has several steps looks at it between them."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def cancel(self) -> None:
+        """Nobody waits any more."""
+        self._event.set()
+
+    def check(self) -> None:
+        """End the work.
+
+        Raises:
+            GoneError: nobody waits any more.
+        """
+        if self._event.is_set():
+            raise GoneError("the client has gone")
 
 
 class Workers:
@@ -65,6 +89,27 @@ class Workers:
         finally:
             self.waiting -= 1
 
+    async def run_for(self, request: Request, work: Callable[[Cancellation], T]) -> T:
+        """As :meth:`run`, for as long as the client of a request waits; its body must have been read.
+
+        Raises:
+            GoneError: it does not wait any more.
+        """
+        cancellation = Cancellation()
+        answer = asyncio.ensure_future(self.run(lambda: work(cancellation)))
+        gone = asyncio.ensure_future(_wait_until_gone(request))
+        try:
+            await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                raise GoneError("the client has gone")
+            return answer.result()
+        finally:
+            cancellation.cancel()
+            for task in (answer, gone):
+                task.cancel()
+            with contextlib.suppress(BaseException):  # whatever it was, nobody waits for it
+                await gone
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -73,3 +118,8 @@ class Workers:
     ) -> None:
         self._open = False
         await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
+
+
+async def _wait_until_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
