@@ -9,7 +9,10 @@ from fastapi import FastAPI
 
 import fervid
 from fervid.web import apidocs, health, images, live, models, pages
+from fervid.web.database.engine import Database
 from fervid.web.errors import ErrorGuard, install_error_handlers
+from fervid.web.films import routes as film_routes
+from fervid.web.films.service import FilmService
 from fervid.web.limits import FORM_BYTES, BodyGuard, RateGuard
 from fervid.web.schemas import ErrorAnswer
 from fervid.web.security import SecurityGuard
@@ -20,18 +23,24 @@ from fervid.web.workers import Workers
 def create_app(settings: Settings) -> FastAPI:
     """The app of one server.
 
-    Networks are loaded here, so that a wrong model ends the start. Everything else begins in the lifespan, in the order
-    written there, and ends in reverse.
+    Networks are loaded and the database is opened here, so that a wrong one ends the start. Everything else begins in
+    the lifespan, in the order written there, and ends in reverse.
 
     Raises:
         ModelError: the model or detector is unknown, damaged or not on this machine.
+        WebError: the database or the data folder cannot be used.
+        MissingExtraError: the database needs an extra.
     """
     workers = Workers(settings)
+    database = Database(settings.database_url)
+    films = FilmService(settings, database)
 
     @asynccontextmanager
     async def run_services(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as services:
+            services.callback(database.close)
             await services.enter_async_context(workers)
+            await services.enter_async_context(films)
             yield
 
     app = FastAPI(
@@ -48,6 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.create_router(settings, workers), prefix=API)
     app.include_router(images.create_router(settings, workers), prefix=API)
     app.include_router(models.create_router(settings), prefix=API)
+    app.include_router(film_routes.create_router(settings, films), prefix=API)
     app.include_router(live.create_router(workers))
     app.include_router(apidocs.create_router(app))
     built = pages.Pages()

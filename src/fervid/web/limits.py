@@ -142,7 +142,7 @@ class BodyGuard:
             raise RequestError(f"the Content-Length is {declared[:40]!r}", advice="Send a number.")
         if int(declared) > limit:
             # A client that still sends when the connection is closed may never read the answer.
-            await _drain(receive)
+            await drain(receive)
             raise _too_large(int(declared), limit)
         await self._app(scope, _Body(receive, limit, self._idle_s).receive, send)
 
@@ -168,7 +168,7 @@ class _Body:
             self._bytes += len(message.get("body", b""))
             self._whole = not message.get("more_body", False)
             if self._bytes > self._limit:
-                await _drain(self._receive)
+                await drain(self._receive)
                 raise _too_large(self._bytes, self._limit)
             late_s = time.monotonic() - self._began_s - self._idle_s
             if not self._whole and late_s * SLOWEST > self._bytes:
@@ -187,7 +187,7 @@ def _too_large(count: int, limit: int) -> TooLargeError:
     )
 
 
-async def _drain(receive: Receive) -> None:
+async def drain(receive: Receive) -> None:
     """Read what else comes and forget it, for a while."""
     count = 0
     try:
