@@ -111,3 +111,66 @@ export interface Job {
   warnings?: string[];
   files: JobFile[];
 }
+
+/** One bin of a person's lane; shares, `uncertain` and `absent` are of its time and sum to 1. */
+export interface TimelineBin {
+  start_s: number;
+  end_s: number;
+  shares: Probabilities;
+  uncertain: number;
+  absent: number;
+}
+
+/** A person of a film: `shares` and `uncertain` are of `seen_s`. */
+export interface TimelineTrack {
+  track: number;
+  first_s: number;
+  last_s: number;
+  seen_s: number;
+  coverage: number;
+  dominant: Emotion | null;
+  shares: Probabilities;
+  uncertain: number;
+  changes: number;
+  /** In the order of time; where the person is not seen there are none. */
+  bins: TimelineBin[];
+}
+
+/** `timeline.json` of a film. */
+export interface Timeline {
+  schema: "fervid/1";
+  source: string | null;
+  start_s: number;
+  seconds: number;
+  bin_s: number;
+  labels: Emotion[];
+  /** People who were seen too shortly to get a lane. */
+  hidden: number;
+  tracks: TimelineTrack[];
+}
+
+export interface PersonSummary {
+  track: number;
+  first_s: number;
+  last_s: number;
+  seen_s: number;
+  coverage: number;
+  dominant: Emotion | null;
+  shares: Probabilities;
+  uncertain: number;
+  probabilities: Probabilities;
+  transitions: Partial<Record<Emotion, Partial<Record<Emotion, number>>>>;
+  longest: { emotion: Emotion; start_s: number; seconds: number } | null;
+}
+
+/** `summary.json` of a film. */
+export interface Summary {
+  schema: "fervid/1";
+  source: string | null;
+  model: string | null;
+  start_s: number;
+  seconds: number;
+  frames: number;
+  untracked: number;
+  people: PersonSummary[];
+}

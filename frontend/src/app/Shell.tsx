@@ -38,7 +38,7 @@ export function Shell() {
               <a
                 key={page.title}
                 href={page.patterns[0]}
-                aria-current={destination?.page === page ? "page" : undefined}
+                aria-current={isWithin(currentPath.value, page.patterns[0]) ? "page" : undefined}
               >
                 {page.nav}
               </a>
@@ -56,7 +56,7 @@ export function Shell() {
       </header>
       <main id="main" ref={main} tabIndex={-1}>
         {destination ? (
-          <LazyPage key={destination.page.title} page={destination.page} params={destination.params} />
+          <LazyPage key={destination.page.patterns[0]} page={destination.page} params={destination.params} />
         ) : (
           <section class="page page-narrow">
             <h1>There is no such page</h1>
@@ -82,4 +82,9 @@ export function Shell() {
       <Announcer />
     </>
   );
+}
+
+/** Whether `path` is `section` or below it. */
+function isWithin(path: string, section: string): boolean {
+  return path === section || path.startsWith(`${section}/`);
 }

@@ -20,6 +20,9 @@ export interface Page {
 export const PAGES: readonly Page[] = [
   { patterns: ["/"], title: "fervid", load: () => import("../pages/home/HomePage") },
   { patterns: ["/photo"], title: "Photo", nav: "Photo", load: () => import("../pages/photo/PhotoPage") },
+  { patterns: ["/film"], title: "Film", nav: "Film", load: () => import("../pages/film/FilmPage") },
+  { patterns: ["/film/:id"], title: "Film", load: () => import("../pages/film/ResultPage") },
+  { patterns: ["/live"], title: "Live", nav: "Live", load: () => import("../pages/live/LivePage") },
 ];
 
 export interface Destination {

@@ -1,0 +1,120 @@
+/** What was read of a film: the annotated film, everybody's timeline, and figures. */
+
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { fetchJobFile } from "../../api/client";
+import { type ApiError, toApiError } from "../../api/errors";
+import type { Job, Summary, Timeline } from "../../api/types";
+import { ErrorNotice } from "../../ui/ErrorNotice";
+import { formatBytes } from "../../ui/format";
+import { Icon } from "../../ui/Icon";
+import { PeopleTable } from "./PeopleTable";
+import { TimelineView } from "./TimelineView";
+import { usePlayhead } from "./usePlayhead";
+import { nameFile } from "./wording";
+
+export function FilmResult({ job }: { job: Job }) {
+  const { data, error, retry } = useResults(job);
+  const video = useRef<HTMLVideoElement>(null);
+  const film = job.files.find((file) => file.name === "annotated.mp4");
+  const [unplayable, setUnplayable] = useState(false);
+  const whole = data && {
+    start: data.timeline.start_s,
+    stop: data.timeline.start_s + Math.max(data.timeline.seconds, 0.001),
+  };
+  const { time, playing, seek } = usePlayhead(video, whole?.start ?? 0);
+  const onSeek = useCallback((target: number) => seek(target), [seek]);
+
+  return (
+    <div class="film-result">
+      {(job.warnings?.length ?? 0) > 0 && (
+        <div class="notice notice-caution">
+          <Icon name="alert" />
+          <ul class="notice-text">
+            {job.warnings?.map((warning) => (
+              <li key={warning}>{warning}</li>
+            ))}
+          </ul>
+        </div>
+      )}
+      {film && !unplayable && (
+        <div class="film-screen">
+          {/* biome-ignore lint/a11y/useMediaCaption: the film is the user's own and has no captions */}
+          <video
+            ref={video}
+            src={film.url}
+            controls
+            playsInline
+            preload="metadata"
+            aria-label={`${job.name}, annotated`}
+            onError={() => setUnplayable(true)}
+          />
+        </div>
+      )}
+      {unplayable && (
+        <div class="notice notice-caution">
+          <Icon name="alert" />
+          <p>This browser cannot play the annotated film. It can be saved below and played elsewhere.</p>
+        </div>
+      )}
+      {error && <ErrorNotice error={error} onRetry={retry} />}
+      {!data && !error && <div class="film-waiting" aria-busy="true" />}
+      {data && whole && (
+        <>
+          {data.timeline.tracks.length > 0 ? (
+            <TimelineView
+              timeline={data.timeline}
+              whole={whole}
+              time={time}
+              playing={playing}
+              onSeek={onSeek}
+            />
+          ) : (
+            <div class="notice">
+              <Icon name="info" />
+              <div class="notice-text">
+                <p class="notice-title">Nobody was found in this film.</p>
+                <p>Faces smaller than 20 px and those seen from behind are not found.</p>
+              </div>
+            </div>
+          )}
+          {data.summary.people.length > 0 && <PeopleTable summary={data.summary} onSeek={onSeek} />}
+        </>
+      )}
+      <section aria-label="Downloads" class="film-downloads">
+        <h2>Save</h2>
+        <div class="button-row">
+          {job.files.map((file) => (
+            <a class="button button-small" key={file.name} href={`${file.url}?download=1`} download>
+              <Icon name="download" /> {nameFile(file.name)}
+              <span class="soft numbers">{formatBytes(file.bytes)}</span>
+            </a>
+          ))}
+        </div>
+      </section>
+    </div>
+  );
+}
+
+interface Results {
+  timeline: Timeline;
+  summary: Summary;
+}
+
+function useResults(job: Job): { data: Results | null; error: ApiError | null; retry: () => void } {
+  const [data, setData] = useState<Results | null>(null);
+  const [error, setError] = useState<ApiError | null>(null);
+  const [round, setRound] = useState(0);
+  useEffect(() => {
+    const abort = new AbortController();
+    setError(null);
+    Promise.all([
+      fetchJobFile<Timeline>(job, "timeline.json", abort.signal),
+      fetchJobFile<Summary>(job, "summary.json", abort.signal),
+    ]).then(
+      ([timeline, summary]) => setData({ timeline, summary }),
+      (reason: unknown) => setError(toApiError(reason)),
+    );
+    return () => abort.abort();
+  }, [job.id, round]);
+  return { data, error, retry: () => setRound((value) => value + 1) };
+}

@@ -1,0 +1,144 @@
+/** One film: how far it is, and what was read when that is over. */
+
+import { useEffect, useState } from "preact/hooks";
+import { cancelJob, deleteJob, retryJob } from "../../api/client";
+import { type ApiError, toApiError } from "../../api/errors";
+import { isSettled, watchJob } from "../../api/jobs";
+import type { Job } from "../../api/types";
+import type { PageProps } from "../../app/pages";
+import { navigate } from "../../app/router";
+import { announce } from "../../ui/announce";
+import { ConfirmDialog } from "../../ui/ConfirmDialog";
+import { ErrorNotice } from "../../ui/ErrorNotice";
+import { formatClock, formatPercent, formatTimeLeft } from "../../ui/format";
+import { Icon } from "../../ui/Icon";
+import { ProgressBar } from "../../ui/ProgressBar";
+import { FilmResult } from "./FilmResult";
+import "./film.css";
+import { formatCreated } from "./wording";
+
+export default function ResultPage({ params }: PageProps) {
+  const id = params.id ?? "";
+  const { job, error, watchAgain, setError } = useJob(id);
+  const [doomed, setDoomed] = useState(false);
+
+  const act = async (action: () => Promise<unknown>): Promise<void> => {
+    setError(null);
+    try {
+      await action();
+      watchAgain();
+    } catch (reason) {
+      setError(toApiError(reason));
+    }
+  };
+  const remove = async (): Promise<void> => {
+    try {
+      await deleteJob(id);
+      announce("The film was deleted");
+      navigate("/film", { replace: true });
+    } catch (reason) {
+      setError(toApiError(reason));
+    }
+  };
+
+  return (
+    <div class="page">
+      <header class="page-head">
+        <div class="page-heading">
+          <p>
+            <a href="/film">All films</a>
+          </p>
+          <h1 class="film-name">{job?.name ?? "Film"}</h1>
+          {job && (
+            <p class="soft">
+              {job.duration_s !== null && `${formatClock(job.duration_s)} · `}
+              {formatCreated(job.created)}
+            </p>
+          )}
+        </div>
+        {job && isSettled(job.status) && (
+          <button type="button" class="button button-quiet" onClick={() => setDoomed(true)}>
+            <Icon name="trash" /> Delete
+          </button>
+        )}
+      </header>
+
+      {error && <ErrorNotice error={error} onRetry={error.isTemporary ? watchAgain : undefined} />}
+      {!job && !error && <div class="page-loading" aria-busy="true" />}
+      {job && !isSettled(job.status) && <Running job={job} onCancel={() => act(() => cancelJob(id))} />}
+      {job?.status === "failed" && (
+        <ErrorNotice error={job.error ?? { message: "The film could not be read" }}>
+          <button type="button" class="button" onClick={() => act(() => retryJob(id))}>
+            <Icon name="retry" /> Read again
+          </button>
+        </ErrorNotice>
+      )}
+      {job?.status === "cancelled" && (
+        <div class="notice">
+          <Icon name="info" />
+          <div class="notice-text">
+            <p class="notice-title">Reading was cancelled.</p>
+            <div class="button-row">
+              <button type="button" class="button" onClick={() => act(() => retryJob(id))}>
+                <Icon name="retry" /> Read again
+              </button>
+            </div>
+          </div>
+        </div>
+      )}
+      {job?.status === "done" && <FilmResult key={job.id} job={job} />}
+      {job && doomed && (
+        <ConfirmDialog
+          title="Delete this film?"
+          text={`${job.name} and everything that was read from it go from the server at once.`}
+          action="Delete"
+          onConfirm={remove}
+          onClose={() => setDoomed(false)}
+        />
+      )}
+    </div>
+  );
+}
+
+function Running({ job, onCancel }: { job: Job; onCancel: () => void }) {
+  const waiting = job.status === "queued";
+  return (
+    <section class="card running" aria-label="Progress">
+      <p class="running-title">
+        <span class="spinner" aria-hidden="true" />
+        {waiting ? "Waiting for its turn" : `Reading faces: ${formatPercent(job.progress)}`}
+      </p>
+      <ProgressBar value={job.progress} label={`Reading ${job.name}`} />
+      <div class="running-foot">
+        <p class="soft">
+          {job.seconds_left !== null && !waiting
+            ? formatTimeLeft(job.seconds_left)
+            : "You can leave this page; reading goes on."}
+        </p>
+        <button type="button" class="button button-small" onClick={onCancel}>
+          Cancel
+        </button>
+      </div>
+    </section>
+  );
+}
+
+/** The job as it changes; told to a screen reader when it settles. */
+function useJob(id: string) {
+  const [job, setJob] = useState<Job | null>(null);
+  const [error, setError] = useState<ApiError | null>(null);
+  const [round, setRound] = useState(0);
+  useEffect(() => {
+    let before: Job["status"] | null = null;
+    return watchJob(id, {
+      onJob: (next) => {
+        setJob(next);
+        setError(null);
+        if (before !== null && before !== next.status) announce(`${next.name}: ${next.status}`);
+        before = next.status;
+      },
+      onError: setError,
+    });
+  }, [id, round]);
+  return { job, error, setError, watchAgain: () => setRound((value) => value + 1) };
+}
