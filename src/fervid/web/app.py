@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -14,6 +15,9 @@ from fervid.web.errors import ErrorGuard, install_error_handlers
 from fervid.web.films import routes as film_routes
 from fervid.web.films.service import FilmService
 from fervid.web.limits import FORM_BYTES, BodyGuard, RateGuard
+from fervid.web.rooms.routes import create_routers
+from fervid.web.rooms.service import Rooms
+from fervid.web.rooms.statements import record_statement
 from fervid.web.schemas import ErrorAnswer
 from fervid.web.security import SecurityGuard
 from fervid.web.settings import API, MEGABYTE, Settings
@@ -32,6 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
         MissingExtraError: the database needs an extra.
     """
     workers = Workers(settings)
+    rooms = Rooms(settings, record_statement=partial(record_statement, settings.database_url))
     database = Database(settings.database_url)
     films = FilmService(settings, database)
 
@@ -40,6 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
         async with AsyncExitStack() as services:
             services.callback(database.close)
             await services.enter_async_context(workers)
+            await services.enter_async_context(rooms)
             await services.enter_async_context(films)
             yield
 
@@ -59,6 +65,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(models.create_router(settings), prefix=API)
     app.include_router(film_routes.create_router(settings, films), prefix=API)
     app.include_router(live.create_router(workers))
+    rooms_rest, rooms_sockets = create_routers(rooms)
+    app.include_router(rooms_rest, prefix=API)
+    app.include_router(rooms_sockets)
     app.include_router(apidocs.create_router(app))
     built = pages.Pages()
     app.include_router(pages.create_router(built))

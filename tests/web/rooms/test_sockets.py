@@ -1,0 +1,324 @@
+"""Hosts and participants on a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import websockets
+
+Server = Any  # of conftest.py
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    async def limited() -> None:
+        async with asyncio.timeout(60):
+            await work
+
+    asyncio.run(limited())
+
+
+async def answer(browser: Any, choice: str | None) -> None:
+    """Do what a page does: send the choice once in every bucket."""
+    bucket = -1
+    while True:
+        if browser.list("closed"):
+            return
+        told = [m["bucket"] for m in browser.told if m["type"] in ("welcome", "bucket")]
+        if told and told[-1] > bucket:
+            bucket = told[-1]
+            await browser.say(type="pulse", choice=choice)
+        browser.news.clear()
+        await browser.news.wait()
+
+
+def test_a_host_and_six_participants(server: Server):
+    async def work() -> None:
+        room = server.make_room()
+        async with AsyncExitStack() as stack:
+            host = await stack.enter_async_context(server.host(room))
+            group = await stack.enter_async_context(asyncio.TaskGroup())
+            tasks = []
+            for i in range(4):
+                browser = await stack.enter_async_context(server.join(room, f"p{i}"))
+                tasks.append(group.create_task(answer(browser, "lost" if i == 0 else "fine")))
+            row = (await host.wait_for("row", lambda m: m["row"]["withheld"] == 4))["row"]
+            assert (row["contributors"], row["shares"], row["why"]) == (0, None, "few")
+            assert not [m for m in host.list("row") if m["row"]["contributors"]]
+            for i in range(4, 6):
+                browser = await stack.enter_async_context(server.join(room, f"p{i}"))
+                tasks.append(group.create_task(answer(browser, "fine")))
+            row = (await host.wait_for("row", lambda m: m["row"]["contributors"] > 0))["row"]
+            assert row["contributors"] in (5, 6)
+            assert row["lost"] == 1
+            assert row["shares"]["lost"] == pytest.approx(1 / row["contributors"], abs=1e-4)
+            assert row["intervals"]["lost"][0] < row["shares"]["lost"] < row["intervals"]["lost"][1]
+            await host.wait_for("present", lambda m: m["present"] == 6)
+            await host.say(type="mark", text="new topic")
+            assert (await host.wait_for("mark"))["mark"]["text"] == "new topic"
+            snapshot = server.ask("GET", room).json()
+            assert snapshot["present"] == 6
+            assert next(r for r in snapshot["rows"] if r["contributors"])["lost"] == 1
+            for task in tasks:
+                task.cancel()
+
+    run(work())
+
+
+def test_the_answer_is_acknowledged_once_per_bucket(server: Server):
+    async def work() -> None:
+        room = server.make_room()
+        async with server.join(room, "ada") as ada:
+            await ada.wait_for("bucket")
+            await ada.say(type="pulse", choice="lost")
+            await ada.say(type="pulse", choice="fine")
+            await ada.wait_for("ack", lambda m: m["counted"] == "already")
+            assert [m["counted"] for m in ada.list("ack")] == ["waiting", "already"]
+            assert len({m["bucket"] for m in ada.list("ack")}) == 1
+
+    run(work())
+
+
+def test_a_reconnect_within_a_bucket_is_not_counted_twice(server: Server):
+    async def work() -> None:
+        room = server.make_room()
+        async with server.join(room, "ada") as ada:
+            await ada.wait_for("bucket")
+            await ada.say(type="pulse", choice="lost")
+            first = await ada.wait_for("ack")
+        async with server.join(room, "ada") as ada:
+            await ada.say(type="pulse", choice="lost")
+            second = await ada.wait_for("ack")
+        assert first["counted"] == "waiting"
+        assert second["counted"] == ("already" if second["bucket"] == first["bucket"] else "waiting")
+        assert second["bucket"] - first["bucket"] <= 1
+
+    run(work())
+
+
+def test_hands_are_raised_lowered_and_gone_with_their_owner(server: Server):
+    async def work() -> None:
+        room = server.make_room()
+        async with server.host(room) as host, server.join(room, "bob") as bob:
+            async with server.join(room, "ada") as ada:
+                await ada.say(type="hand", name=" Ada ")
+                hand = (await ada.wait_for("hand"))["hand"]
+                assert hand["name"] == "Ada"
+                await host.wait_for("hands", lambda m: [h["name"] for h in m["hands"]] == ["Ada"])
+                await bob.say(type="hand", name="Bob")
+                theirs = (await bob.wait_for("hand"))["hand"]
+                await host.wait_for("hands", lambda m: [h["name"] for h in m["hands"]] == ["Ada", "Bob"])
+                await host.say(type="lower", hand=theirs["id"])
+                await bob.wait_for("hand", lambda m: m["hand"] is None)
+                await host.wait_for("hands", lambda m: [h["name"] for h in m["hands"]] == ["Ada"], new=True)
+                await ada.say(type="lower")
+                await ada.wait_for("hand", lambda m: m["hand"] is None)
+                await ada.say(type="hand", name="Ada again")
+                await host.wait_for("hands", lambda m: [h["name"] for h in m["hands"]] == ["Ada again"])
+            await host.wait_for("hands", lambda m: m["hands"] == [], new=True)
+            await bob.say(type="hand", name="Bob")
+            await host.wait_for("hands", lambda m: [h["name"] for h in m["hands"]] == ["Bob"], new=True)
+            await bob.say(type="leave")
+            await bob.wait_for("closed", lambda m: m["code"] == 1000)
+            await host.wait_for("hands", lambda m: m["hands"] == [], new=True)
+            await host.wait_for("present", lambda m: m["present"] == 0)
+
+    run(work())
+
+
+def test_the_host_ends_the_room(server: Server):
+    async def work() -> None:
+        room = server.make_room()
+        async with server.host(room) as host, server.join(room, "ada") as ada:
+            await host.say(type="end")
+            assert (await host.wait_for("ended"))["room"]["code"] is None
+            await ada.wait_for("ended")
+            assert (await ada.wait_for("closed"))["code"] == 1000
+            assert (await host.wait_for("closed"))["code"] == 1000
+        assert server.ask("GET", room).json()["room"]["ended"]
+        async with server.connect(f"/ws/rooms/{room['room']['id']}") as late:
+            await late.say(type="join", code=room["room"]["code"], token=server.make_token("late"))
+            assert (await late.wait_for("error"))["error"]["code"] == "room.unknown"
+            assert (await late.wait_for("closed"))["code"] == 1008
+        async with server.host(room) as again:  # rows can still be seen
+            await again.wait_for("ended")
+
+    run(work())
+
+
+def test_the_host_deletes_the_room(server: Server):
+    async def work() -> None:
+        room = server.make_room()
+        async with server.host(room) as host, server.join(room, "ada") as ada:
+            await host.say(type="delete")
+            await host.wait_for("deleted")
+            await ada.wait_for("ended")
+        assert server.ask("GET", room).status_code == 404
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("first", "code"),
+    [
+        ("no json", "room.message"),
+        ("[]", "room.message"),
+        ('{"type": "pulse", "choice": "fine"}', "room.message"),
+        ('{"type": "join", "code": "AAAAAA", "token": "short"}', "room.message"),
+        ('{"type": "join", "code": "AAAAAA", "token": "0123456789abcdef"}', "room.unknown"),
+        ('{"type": "join", "code": "AAAAAA", "token": "0123456789abcdef", "name": "Ada"}', "room.message"),
+        (b"bytes", "room.message"),
+    ],
+)
+def test_what_cannot_be_understood_closes_with_words(memory_server: Server, first: str | bytes, code: str):
+    async def work() -> None:
+        room = memory_server.make_room()
+        async with memory_server.connect(f"/ws/rooms/{room['room']['id']}") as browser:
+            await browser.socket.send(first)
+            assert (await browser.wait_for("error"))["error"]["code"] == code
+            assert (await browser.wait_for("closed"))["code"] == 1008
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "pulse", "choice": "none"},
+        {"type": "pulse", "choice": "happy"},
+        {"type": "pulse"},
+        {"type": "pulse", "choice": "fine", "name": "Ada"},
+        {"type": "expressions", "counts": {"happy": 1}},
+        {"type": "hand", "name": ""},
+        {"type": "hand", "name": "x" * 41},
+        {"type": "hand", "name": "a\u0000b"},
+        {"type": "end"},
+        {"type": "join", "code": "AAAAAA", "token": "0123456789abcdef"},
+    ],
+)
+def test_what_a_participant_may_not_say(memory_server: Server, message: dict[str, Any]):
+    async def work() -> None:
+        async with memory_server.join(memory_server.make_room(), "ada") as ada:
+            await ada.say(**message)
+            assert (await ada.wait_for("error"))["error"]["code"] == "room.message"
+            await ada.wait_for("closed")
+
+    run(work())
+
+
+def test_long_messages_and_many_are_refused(memory_server: Server):
+    async def work() -> None:
+        room = memory_server.make_room()
+        async with memory_server.join(room, "ada") as ada:
+            await ada.say(type="hand", name="x" * 3000)
+            assert (await ada.wait_for("error"))["error"]["code"] == "web.too_large"
+            assert (await ada.wait_for("closed"))["code"] == 1009
+        async with memory_server.join(room, "bob") as bob:
+            for _ in range(40):
+                await bob.say(type="pulse", choice="fine")
+            assert (await bob.wait_for("error"))["error"]["code"] == "web.too_many"
+            assert (await bob.wait_for("closed"))["code"] == 1008
+
+    run(work())
+
+
+def test_a_wrong_key_is_refused_and_guessing_is_slowed(memory_server: Server):
+    async def work() -> None:
+        room = memory_server.make_room()
+        codes = set()
+        for _ in range(24):
+            async with memory_server.connect(f"/ws/rooms/{room['room']['id']}/host") as browser:
+                await browser.say(type="host", key="0" * 22)
+                codes.add((await browser.wait_for("error"))["error"]["code"])
+        assert codes == {"room.key", "web.too_many"}
+
+    run(work())
+
+
+def test_pages_of_other_sites_are_refused(memory_server: Server):
+    async def work() -> None:
+        room = memory_server.make_room()
+        with pytest.raises(websockets.InvalidStatus) as caught:
+            async with memory_server.connect(f"/ws/rooms/{room['room']['id']}", origin="https://evil.example"):
+                pass
+        assert caught.value.response.status_code == 403
+
+    run(work())
+
+
+def test_as_many_as_the_room_holds(memory_server: Server, monkeypatch: pytest.MonkeyPatch):
+    async def work() -> None:
+        room = memory_server.make_room()
+        store = memory_server.rooms._store
+        shelf = store._shelves[room["room"]["id"]]  # type: ignore[attr-defined]
+        shelf.room = replace(shelf.room, max_participants=2)
+        path = f"/ws/rooms/{room['room']['id']}"
+        async with (
+            memory_server.join(room, "a"),
+            memory_server.join(room, "b"),
+            memory_server.connect(path) as third,
+        ):
+            await third.say(type="join", code=room["room"]["code"], token=memory_server.make_token("c"))
+            assert (await third.wait_for("error"))["error"]["code"] == "room.full"
+        async with memory_server.join(room, "c"):
+            pass
+
+    run(work())
+
+
+def test_a_half_open_connection_is_dropped(memory_server: Server):
+    """A phone that went out of range sends nothing and answers no ping; nobody counts it for ever."""
+
+    async def work() -> None:
+        room = memory_server.make_room()
+        async with memory_server.host(room) as host:
+            raw = await asyncio.to_thread(join_raw, memory_server, room)
+            await host.wait_for("present", lambda m: m["present"] == 1)
+            await host.wait_for("present", lambda m: m["present"] == 0)
+            raw.close()
+
+    run(work())
+
+
+def join_raw(server: Server, room: dict[str, Any]) -> socket.socket:
+    """A participant that never reads again."""
+    raw = socket.create_connection(("127.0.0.1", server.port))
+    raw.sendall(
+        f"GET /ws/rooms/{room['room']['id']} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+    )
+    assert b"101" in raw.recv(4096)
+    text = json.dumps({"type": "join", "code": room["room"]["code"], "token": server.make_token("raw")}).encode()
+    raw.sendall(bytes([0x81, 0x80 | len(text)]) + bytes(4) + text)  # masked with zeros
+    time.sleep(0.1)
+    return raw
+
+
+def test_nothing_that_was_sent_is_kept(memory_server: Server, caplog: pytest.LogCaptureFixture):
+    """The word ``speed_up`` is in no log line and in nothing that the store holds but the sums."""
+    caplog.set_level(0)
+
+    async def work() -> None:
+        room = memory_server.make_room()
+        async with memory_server.join(room, "ada") as ada:
+            await ada.wait_for("bucket")
+            await ada.say(type="pulse", choice="speed_up")
+            await ada.wait_for("ack")
+            shelf = memory_server.rooms._store._shelves[room["room"]["id"]]  # type: ignore[attr-defined]
+            assert sum(t.counts[3] for t in shelf.sums.values()) == 1
+            assert "speed_up" not in repr((shelf.people, shelf.crowds, shelf.hands, shelf.rows))
+            assert "ada_" not in repr(shelf)  # the token itself is not kept either
+            await asyncio.sleep(2 * memory_server.rooms.bucket_s)
+            assert shelf.sums == {}
+
+    run(work())
+    ours = [r.getMessage() for r in caplog.records if r.name.startswith(("fervid", "uvicorn.access"))]
+    assert not [line for line in ours if "speed_up" in line or "ada_" in line]
