@@ -42,7 +42,9 @@ function pick(models: readonly ModelEntry[]): ModelEntry | undefined {
  * @param onBytes is told how many bytes have arrived.
  */
 export async function fetchModel(entry: ModelEntry, onBytes: (count: number) => void): Promise<ModelFile> {
-  const answer = await request(`${ROOT}/${encodeURIComponent(entry.name)}/file`);
+  const answer = await request(
+    `${ROOT}/${encodeURIComponent(entry.name)}/file?sha256=${entry.sha256}`, // which may be kept for ever
+  );
   const parts: Uint8Array[] = [];
   let count = 0;
   const reader = answer.body?.getReader();

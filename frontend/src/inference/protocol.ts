@@ -17,8 +17,8 @@ export type FromWorker =
   | { type: "progress"; share: number }
   | { type: "ready"; info: ReaderInfo }
   | { type: "frame"; id: number; frame: Frame; timings: WorkerTimings }
-  /** A fatal error ends the worker; another one only its picture. */
-  | { type: "error"; error: ErrorDetail; fatal: boolean };
+  /** To the start, or to the picture that is being read. */
+  | { type: "error"; error: ErrorDetail };
 
 export interface ReaderInfo {
   model: string;

@@ -33,7 +33,7 @@ scope.onmessage = async ({ data }) => {
     } else if (data.type === "reset") begin(data.settings);
     else await readFrame(data);
   } catch (error) {
-    scope.postMessage({ type: "error", error: describeError(error), fatal: data.type === "start" });
+    scope.postMessage({ type: "error", error: describeError(error) });
   }
 };
 

@@ -1,0 +1,113 @@
+/** What can be done while the camera runs. */
+
+import { writeCsv } from "../../ui/csv";
+import { saveText } from "../../ui/download";
+import { formatCount } from "../../ui/format";
+import { Icon } from "../../ui/Icon";
+import { Segmented } from "../../ui/Segmented";
+import type { View } from "./overlay";
+import type { LiveSession } from "./session";
+
+export function LiveControls({
+  session,
+  view,
+  onView,
+  onStop,
+}: {
+  session: LiveSession;
+  view: View;
+  onView: (part: Partial<View>) => void;
+  onStop: () => void;
+}) {
+  const isPaused = session.isPaused.value;
+  const isRecording = session.isRecording.value;
+  const rows = session.rows.value;
+  const cameras = session.cameras.value;
+  return (
+    <div class="live-controls">
+      <div class="button-row">
+        <button type="button" class="button" onClick={() => session.togglePause()}>
+          <Icon name={isPaused ? "play" : "pause"} /> {isPaused ? "Go on" : "Pause"}
+        </button>
+        <Segmented
+          legend="What is drawn over faces"
+          name="live-view"
+          choices={[
+            { value: "frames", label: "Frames" },
+            { value: "emoji", label: "Emoji" },
+          ]}
+          value={view.emoji ? "emoji" : "frames"}
+          onChange={(value) => onView({ emoji: value === "emoji" })}
+        />
+        <button
+          type="button"
+          class="button"
+          aria-pressed={view.mirror}
+          onClick={() => onView({ mirror: !view.mirror })}
+        >
+          Mirror
+        </button>
+        <button type="button" class="button" onClick={onStop}>
+          <Icon name="close" /> Stop
+        </button>
+        <button
+          type="button"
+          class="button"
+          aria-pressed={isRecording}
+          onClick={() => session.toggleRecording()}
+        >
+          <span class="live-dot" data-on={isRecording} aria-hidden="true" />
+          {isRecording ? "Stop recording" : "Record numbers"}
+        </button>
+        {rows > 0 && (
+          <button type="button" class="button" onClick={() => save(session)}>
+            <Icon name="download" /> CSV, {formatCount(rows, "row")}
+          </button>
+        )}
+        <span class="live-hint soft">
+          {isRecording
+            ? "Numbers only, no pictures; they stay in this page."
+            : rows === 0
+              ? ""
+              : "Kept until you stop."}
+        </span>
+      </div>
+      {cameras.length > 1 && (
+        <label class="live-camera">
+          <span>Camera</span>
+          <select
+            value={session.cameraId.value}
+            onChange={(event) => session.changeCamera(event.currentTarget.value)}
+          >
+            {cameras.map((camera, i) => (
+              <option key={camera.deviceId} value={camera.deviceId}>
+                {camera.label || `Camera ${i + 1}`}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+    </div>
+  );
+}
+
+function save(session: LiveSession): void {
+  const { frames } = session.recording;
+  const startS = frames[0]?.time_s ?? 0;
+  const round = (value: number, digits: number) => Number(value.toFixed(digits));
+  const table = frames.map((frame) => ({
+    ...frame,
+    source: "camera",
+    time_s: round(frame.time_s - startS, 3),
+    faces: frame.faces.map((face) => ({
+      ...face,
+      box: face.box.map((value) => round(value, 2)) as typeof face.box,
+      score: round(face.score, 6),
+      confidence: round(face.confidence, 6),
+      probabilities: Object.fromEntries(
+        Object.entries(face.probabilities).map(([label, share]) => [label, round(share, 6)]),
+      ),
+    })),
+  }));
+  saveText(writeCsv(table), "text/csv", `live-${new Date().toISOString().slice(0, 16).replace(":", "")}.csv`);
+}

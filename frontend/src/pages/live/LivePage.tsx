@@ -1,0 +1,93 @@
+/** The device's own camera, read in the page. */
+
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { announce } from "../../ui/announce";
+import { ErrorNotice } from "../../ui/ErrorNotice";
+import { LiveControls } from "./LiveControls";
+import { LiveIntro } from "./LiveIntro";
+import { LiveSide } from "./LiveSide";
+import { drawOverlay, loadDrawings, type View } from "./overlay";
+import { RemoteNotice, ServerOffer } from "./ServerNotices";
+import { LiveSession, PACE_EVERY_MS } from "./session";
+import "./live.css";
+
+export default function LivePage() {
+  const video = useRef<HTMLVideoElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const [session, setSession] = useState<LiveSession | null>(null);
+  const view = useSignal<View>({ mirror: true, emoji: false, chosen: null });
+
+  useEffect(() => {
+    const element = video.current as HTMLVideoElement;
+    const created = new LiveSession(element, (faces) => {
+      const size = created.frame.value?.size ?? [element.videoWidth || 1, element.videoHeight || 1];
+      if (canvas.current) drawOverlay(canvas.current, faces, size, view.value);
+    });
+    setSession(created);
+    loadDrawings();
+    const timer = setInterval(() => created.checkPace(), PACE_EVERY_MS);
+    return () => {
+      clearInterval(timer);
+      created.stop();
+    };
+  }, []);
+
+  const phase = session?.phase.value ?? "idle";
+  const isOn = phase === "camera" || phase === "networks" || phase === "running";
+  const change = (part: Partial<View>): void => {
+    view.value = { ...view.value, ...part };
+  };
+  const stop = (): void => {
+    session?.stop();
+    announce("The camera is off");
+  };
+
+  return (
+    <div class="page">
+      <header class="page-heading">
+        <h1>Live</h1>
+        <p class="soft">Your own camera, and how the expressions of everybody in front of it read.</p>
+      </header>
+      {session?.error.value && <ErrorNotice error={session.error.value} onRetry={() => session.start()} />}
+      {session && phase === "offer" && <ServerOffer session={session} />}
+      {session?.isRemote.value && phase === "running" && <RemoteNotice reason={session.obstacle.value} />}
+      {session && phase === "idle" && <LiveIntro onStart={() => session.start()} />}
+      <div class="live" hidden={!isOn}>
+        <div class="live-main">
+          <div class="live-stage" data-mirror={view.value.mirror}>
+            <video ref={video} muted playsInline aria-label="Your camera" />
+            <canvas ref={canvas} />
+            {session && <StageNote session={session} />}
+          </div>
+          {session && <LiveControls session={session} view={view.value} onView={change} onStop={stop} />}
+        </div>
+        {session && (
+          <LiveSide session={session} chosen={view.value.chosen} onChoose={(chosen) => change({ chosen })} />
+        )}
+      </div>
+    </div>
+  );
+}
+
+/** What the picture itself cannot say. */
+function StageNote({ session }: { session: LiveSession }) {
+  const phase = session.phase.value;
+  if (phase === "camera") return <p class="live-note">Waiting for the camera. The browser may ask for it.</p>;
+  if (phase === "networks") {
+    const percent = Math.round(100 * session.progress.value);
+    return (
+      <p class="live-note" role="status">
+        <span class="spinner" aria-hidden="true" />
+        {percent < 100 ? `Fetching the networks: ${percent} %` : "Getting ready"}
+      </p>
+    );
+  }
+  if (session.isSilent.value)
+    return <p class="live-note">The camera sends no pictures. Is it covered or in use?</p>;
+  if (session.isPaused.value) return <p class="live-note">Paused</p>;
+  const frame = session.frame.value;
+  if (phase === "running" && frame?.faces.length === 0)
+    return <p class="live-note live-note-low">No face in sight</p>;
+  return null;
+}

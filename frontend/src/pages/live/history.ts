@@ -1,0 +1,127 @@
+/** What was read in the last minute, per person and of everybody, and the whole session when it is recorded. */
+
+import type { Frame, Probabilities } from "../../api/types";
+import { EMOTIONS, type Emotion } from "../../generated/vocabulary";
+import { basisOf } from "../../ui/expression";
+
+export const WINDOW_S = 60;
+const BIN_S = 1;
+/** Rows of a recording that a page keeps: an hour of four people. */
+export const MOST_ROWS = 200_000;
+
+interface Sample {
+  timeS: number;
+  track: number;
+  shares: Probabilities;
+}
+
+/** Mean shares per second: a row per expression in the vocabulary's order, null where nobody was seen. */
+export interface Course {
+  /** Seconds before now, rising to 0. */
+  times: number[];
+  shares: Record<Emotion, (number | null)[]>;
+}
+
+export class History {
+  private samples: Sample[] = [];
+  private latestS = 0;
+
+  add(frame: Frame): void {
+    this.latestS = frame.time_s;
+    for (const face of frame.faces) {
+      if (face.track !== null) {
+        this.samples.push({ timeS: frame.time_s, track: face.track, shares: basisOf(face) });
+      }
+    }
+    const oldest = frame.time_s - WINDOW_S - BIN_S;
+    let gone = 0;
+    while (gone < this.samples.length && (this.samples[gone] as Sample).timeS < oldest) gone++;
+    if (gone > 0) this.samples.splice(0, gone);
+  }
+
+  clear(): void {
+    this.samples = [];
+    this.latestS = 0;
+  }
+
+  /** Who was seen in the last minute, in the order of their numbers. */
+  get tracks(): number[] {
+    return [...new Set(this.samples.map(({ track }) => track))].sort((a, b) => a - b);
+  }
+
+  /** The last minute of a person, or of everybody (null); everybody counts the same in every second. */
+  measure(track: number | null): Course {
+    const bins = WINDOW_S / BIN_S;
+    const last = Math.floor(this.latestS / BIN_S);
+    const people = Array.from({ length: bins }, () => new Map<number, { count: number; sums: number[] }>());
+    for (const sample of this.samples) {
+      const bin = people[bins - 1 - (last - Math.floor(sample.timeS / BIN_S))];
+      if (bin === undefined || (track !== null && sample.track !== track)) continue;
+      const person = bin.get(sample.track) ?? { count: 0, sums: EMOTIONS.map(() => 0) };
+      person.count += 1;
+      EMOTIONS.forEach((emotion, i) => {
+        person.sums[i] = (person.sums[i] as number) + (sample.shares[emotion] ?? 0);
+      });
+      bin.set(sample.track, person);
+    }
+    const shares = Object.fromEntries(
+      EMOTIONS.map((emotion, i) => [
+        emotion,
+        people.map((bin) => {
+          const means = [...bin.values()].map(({ count, sums }) => (sums[i] as number) / count);
+          return means.length === 0 ? null : means.reduce((a, b) => a + b, 0) / means.length;
+        }),
+      ]),
+    ) as Record<Emotion, (number | null)[]>;
+    return { times: Array.from({ length: bins }, (_, i) => (i - bins + 1) * BIN_S), shares };
+  }
+}
+
+/** Frames of a session, kept in this page alone until somebody saves them. */
+export class Recording {
+  readonly frames: Frame[] = [];
+  rows = 0;
+
+  /** Whether there was room for it. */
+  add(frame: Frame): boolean {
+    if (this.rows + frame.faces.length > MOST_ROWS) return false;
+    this.frames.push(frame);
+    this.rows += frame.faces.length;
+    return true;
+  }
+}
+
+/** Mean shares of a course, over the seconds in which anybody was seen; null when nobody was. */
+export function averageCourse(course: Course): Probabilities | null {
+  const seen = course.shares.neutral.filter((value) => value !== null).length;
+  if (seen === 0) return null;
+  return Object.fromEntries(
+    EMOTIONS.map((emotion) => [
+      emotion,
+      course.shares[emotion].reduce((sum: number, v) => sum + (v ?? 0), 0) / seen,
+    ]),
+  );
+}
+
+/** Events per second, over the last two seconds. */
+export class Rate {
+  private readonly times: number[] = [];
+
+  add(timeS: number): void {
+    this.times.push(timeS);
+    while (this.times.length > 0 && timeS - (this.times[0] as number) > 2) this.times.shift();
+  }
+
+  /** 0 before there are two. */
+  get perSecond(): number {
+    const first = this.times[0];
+    const last = this.times[this.times.length - 1];
+    return first === undefined || last === undefined || last <= first
+      ? 0
+      : (this.times.length - 1) / (last - first);
+  }
+
+  clear(): void {
+    this.times.length = 0;
+  }
+}
