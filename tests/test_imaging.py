@@ -1,4 +1,5 @@
 import io
+import math
 from pathlib import Path
 
 import numpy as np
@@ -286,21 +287,41 @@ def test_a_tilted_face_is_cut_out_upright(angle: float, astronaut: Path) -> None
 @settings(deadline=None, max_examples=20)
 @given(st.floats(-180, 180), st.floats(-5, 45), st.floats(-5, 45), st.floats(3, 90), st.integers(0, 9))
 def test_a_turned_crop_is_what_its_definition_says(angle: float, x: float, y: float, side: float, seed: int) -> None:
-    image = np.random.default_rng(seed).integers(0, 256, (40, 44, 3), dtype=np.uint8)
-    size, margin = 6, 9
-    wide = 2 * size + 2 * margin
-    sheet = crop_resize(image, square_box(x, y, side * wide / (2 * size)), wide).astype(np.float64)
-    turn = np.exp(1j * np.radians(angle))
+    image = np.random.default_rng(seed).integers(0, 256, (40, 44), dtype=np.uint8)
+    size, step = 6, side / 6
+
+    def read(place: complex) -> float:
+        """What the kernel gives around a place."""
+        wide = max(1.0, step)
+        columns, rows = (np.arange(math.floor(v - wide) - 1, math.ceil(v + wide) + 1) for v in (place.real, place.imag))
+        across = np.maximum(0, 1 - np.abs(columns + 0.5 - place.real) / wide)
+        down = np.maximum(0, 1 - np.abs(rows + 0.5 - place.imag) / wide)
+        part = image[np.clip(rows, 0, 39)[:, None], np.clip(columns, 0, 43)]
+        return float(down @ part @ across / (down.sum() * across.sum()))
+
     expected = np.zeros((size, size))
-    for i in range(2 * size):
-        for j in range(2 * size):
-            place = complex(j + 0.5 - size, i + 0.5 - size) * turn + (wide - 1) / 2 * (1 + 1j)
-            left, top = int(np.floor(place.real)), int(np.floor(place.imag))
-            right, down = place.real - left, place.imag - top
-            upper = sheet[top, left] * (1 - right) + sheet[top, left + 1] * right
-            lower = sheet[top + 1, left] * (1 - right) + sheet[top + 1, left + 1] * right
-            expected[i // 2, j // 2] += (upper * (1 - down) + lower * down) / 4
+    for i, j in np.ndindex(size, size):
+        place = complex(j + 0.5 - size / 2, i + 0.5 - size / 2) * np.exp(1j * np.radians(angle)) * 3  # grid steps
+        left, top = math.floor(place.real - 0.5) + 0.5, math.floor(place.imag - 0.5) + 0.5  # of an even size
+        right, lower = place.real - left, place.imag - top
+        corners = [[read(complex(x, y) + complex(left + h, top + v) * step / 3) for h in (0, 1)] for v in (0, 1)]
+        expected[i, j] = np.array([1 - lower, lower]) @ corners @ np.array([1 - right, right])
     assert np.abs(crop_resize(image, square_box(x, y, side), size, angle) - expected).max() < 1e-3
+
+
+@given(st.floats(-1e-6, 1e-6), st.floats(5, 35), st.floats(5, 35), st.floats(1, 90), st.integers(1, 48))
+def test_the_smallest_turn_changes_next_to_nothing(angle: float, x: float, y: float, side: float, size: int) -> None:
+    image = np.random.default_rng(size).integers(0, 256, (40, 40), dtype=np.uint8)
+    box = square_box(x, y, side)
+    assert crop_resize(image, box, size, angle) == pytest.approx(crop_resize(image, box, size), abs=1e-2)
+
+
+@given(st.sampled_from([90.0, 180.0, 270.0, -90.0]), st.floats(5, 35), st.floats(1, 90), st.integers(1, 48))
+def test_a_quarter_turn_turns_the_pixels(angle: float, x: float, side: float, size: int) -> None:
+    image = np.random.default_rng(size).integers(0, 256, (40, 40), dtype=np.uint8)
+    box = square_box(x, 21.3, side)
+    turned = np.rot90(crop_resize(image, box, size), round(angle / 90))
+    assert crop_resize(image, box, size, angle) == pytest.approx(turned, abs=1e-2)
 
 
 def test_no_angle_is_the_plain_crop(astronaut: Path) -> None:

@@ -35,6 +35,7 @@ SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", "
 
 _FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 _STRIP: Final = 8
+_FINER: Final = 3
 _LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as JPEG and Pillow's "L"
 
 
@@ -107,11 +108,10 @@ def crop_resize(image: NDArray[np.uint8], box: Box, size: int, angle_deg: float 
     ("antialiased bilinear", Pillow's ``BILINEAR``), computed in float32. Pixels outside the picture repeat its border.
     A box on whole pixels whose side is ``size`` returns the pixels as they are.
 
-    With an angle, the box is turned clockwise around its middle, so that a face tilted by that angle stands upright. In
-    steps of half a pixel of the result, d = width / (2 size): the upright picture is resized as above to a sheet with
-    the box's middle in its own and d px to a pixel, large enough for the turned box. Sample (i, j) of 2 size × 2 size
-    is read from the sheet bilinearly, at (u cos − v sin, u sin + v cos) sheet pixels from the middle, where
-    u = j + ½ − size and v = i + ½ − size. Each pixel of the result is the mean of 2 × 2 samples.
+    With an angle, the box is turned clockwise around its middle, so that a face tilted by that angle stands upright.
+    Where pixels are read turns, the kernel does not: each pixel is what the kernel above gives around its turned
+    middle. For speed the kernel is evaluated on an upright grid three times as fine, width / (3 size) px of the
+    picture, on which the unturned pixels' middles lie, and what stands between is read bilinearly.
 
     Args:
         image: ``(H, W, 3)`` RGB or ``(H, W)`` grey, uint8.
@@ -126,39 +126,38 @@ def crop_resize(image: NDArray[np.uint8], box: Box, size: int, angle_deg: float 
         raise ImageError(f"cannot cut an empty box ({box.width:g}×{box.height:g} px)")
     if angle_deg == 0:
         return _resize(image, box, size)
-    return _sample_turned(image, box, size, math.radians(angle_deg))
+    return _resize_turned(image, box, size, math.radians(angle_deg))
 
 
-def _resize(image: NDArray[np.uint8], box: Box, size: int) -> NDArray[np.float32]:
-    top, rows = _resampling_weights(box.y1, box.y2, size, image.shape[0])
-    left, columns = _resampling_weights(box.x1, box.x2, size, image.shape[1])
+def _resize(image: NDArray[np.uint8], box: Box, size: int, *, finer: int = 1) -> NDArray[np.float32]:
+    """``(size, size)`` by a kernel as wide as if there were ``finer`` times fewer pixels."""
+    top, rows = _resampling_weights(box.y1, box.y2, size, image.shape[0], finer)
+    left, columns = _resampling_weights(box.x1, box.x2, size, image.shape[1], finer)
     part = image[top : top + rows.shape[1], left : left + columns.shape[1]]
     grey = part.astype(np.float32) if part.ndim == 2 else part @ _LUMA
     return np.clip(_apply_weights(columns, _apply_weights(rows, grey).T).T, 0, 255)
 
 
-def _sample_turned(image: NDArray[np.uint8], box: Box, size: int, angle: float) -> NDArray[np.float32]:
+def _resize_turned(image: NDArray[np.uint8], box: Box, size: int, angle: float) -> NDArray[np.float32]:
     """The turned path of :func:`crop_resize`; the angle is in radians."""
     cosine, sine = math.cos(angle), math.sin(angle)
-    fine = 2 * size
-    margin = math.ceil(size * (abs(cosine) + abs(sine) - 1)) + 1
-    wide, growth = fine + 2 * margin, margin / fine
+    fine = _FINER * size
+    margin = math.ceil(fine / 2 * (abs(cosine) + abs(sine) - 1)) + 1
+    width, growth = fine + 2 * margin, margin / fine
     across, down = box.width * growth, box.height * growth
     around = Box(box.x1 - across, box.y1 - down, box.x2 + across, box.y2 + down)
-    sheet = np.ascontiguousarray(_resize(image, around, wide)).ravel()
+    sheet = np.ascontiguousarray(_resize(image, around, width, finer=_FINER)).ravel()
 
-    offsets, middle = np.arange(fine) + 0.5 - size, (wide - 1) / 2
-    x = offsets * cosine - offsets[:, None] * sine + middle
-    y = offsets * sine + offsets[:, None] * cosine + middle
+    steps, middle = (np.arange(size) + 0.5 - size / 2) * _FINER, (width - 1) / 2
+    x = steps * cosine - steps[:, None] * sine + middle
+    y = steps * sine + steps[:, None] * cosine + middle
     left, top = x.astype(np.intp), y.astype(np.intp)
     share_x, share_y = (x - left).astype(np.float32), (y - top).astype(np.float32)
-    first = top * wide + left
-    upper, lower = sheet.take(first), sheet.take(first + wide)
+    first = top * width + left
+    upper, lower = sheet.take(first), sheet.take(first + width)
     upper += (sheet.take(first + 1) - upper) * share_x
-    lower += (sheet.take(first + wide + 1) - lower) * share_x
-    points = upper + (lower - upper) * share_y
-    pairs = points[::2] + points[1::2]
-    return np.asarray((pairs[:, ::2] + pairs[:, 1::2]) / 4, dtype=np.float32)
+    lower += (sheet.take(first + width + 1) - lower) * share_x
+    return np.asarray(upper + (lower - upper) * share_y)
 
 
 def _apply_weights(weights: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -175,10 +174,12 @@ def _apply_weights(weights: NDArray[np.float32], values: NDArray[np.float32]) ->
     return np.concatenate(strips)
 
 
-def _resampling_weights(start: float, stop: float, size: int, length: int) -> tuple[int, NDArray[np.float32]]:
+def _resampling_weights(
+    start: float, stop: float, size: int, length: int, finer: int
+) -> tuple[int, NDArray[np.float32]]:
     """Weights ``(size, K)`` of the K source pixels from the returned offset on, for ``size`` pixels of start–stop."""
     scale = (stop - start) / size
-    support = max(1.0, scale)
+    support = max(1.0, scale * finer)
     centres = start + (np.arange(size) + 0.5) * scale
     first = np.floor(centres - support).astype(np.int64)
     taps = first[:, None] + np.arange(int(np.ceil(2 * support)) + 2)
