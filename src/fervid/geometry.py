@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fervid.results import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """A square of a picture that may be turned: what is cut out of it.
+
+    Attributes:
+        box: the square before it is turned; it may leave the picture.
+        angle_deg: how far it is turned around its middle, clockwise. A face tilted by this angle stands upright in it.
+    """
+
+    box: Box
+    angle_deg: float = 0.0
+
+    def shrink(self, factor: float) -> Square:
+        """Its central part with ``factor`` of its side, turned alike."""
+        return Square(shrink_box(self.box, factor), self.angle_deg)
 
 
 def intersection_over_union(boxes: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -81,6 +99,12 @@ def shrink_box(box: Box, factor: float) -> Box:
     half_width, half_height = box.width / 2 * factor, box.height / 2 * factor
     centre_x, centre_y = box.centre
     return Box(centre_x - half_width, centre_y - half_height, centre_x + half_width, centre_y + half_height)
+
+
+def move_points(points: NDArray[np.float64], box: Box, other: Box) -> NDArray[np.float64]:
+    """Where ``(N, 2)`` points of ``box`` lie when it is moved and stretched to ``other``."""
+    scale = np.array([other.width / box.width, other.height / box.height])
+    return np.asarray((points - (box.x1, box.y1)) * scale + (other.x1, other.y1))
 
 
 def grow_box(box: Box, margin: float) -> Box:

@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.classification.classifier import Classifier, Prediction
+from fervid.detection.alignment import align
 from fervid.detection.detector import Detection, Detector
 from fervid.detection.selection import create_detector
 from fervid.emotions import LabelCount, emotions_for
 from fervid.errors import FervidError, UsageError
-from fervid.geometry import central_box
+from fervid.geometry import Square, central_box
 from fervid.imaging import MAX_PIXELS, ImageLike, load_image
 from fervid.reading import FaceReader, PreparedFace
 from fervid.results import Analysis, Box, Face, Failure, Frame
@@ -146,7 +147,7 @@ class Analyzer:
         for chip in chips:
             image = load_image(chip, max_pixels=self.max_pixels)
             whole = central_box(image.shape[1], image.shape[0])
-            prepared.append(self._reader.prepare(image, Detection(whole, 1.0), whole))
+            prepared.append(self._reader.prepare(image, Detection(whole, 1.0), Square(whole)))
         return self._make_faces(prepared, self._reader.predict(prepared))
 
     def map(
@@ -280,10 +281,10 @@ class Analyzer:
         if boxes is None:
             detections = self.detector.detect(image, min_face=self.min_face)
             detections.sort(key=lambda d: (d.box.x1, d.box.y1))
-            squares = [self.detector.framing.apply(d.box) for d in detections]
+            squares = [align(d, self.detector.framing) for d in detections]
         else:
-            squares = list(boxes)
-            detections = [Detection(box, 1.0) for box in squares]
+            squares = [Square(box) for box in boxes]
+            detections = [Detection(box, 1.0) for box in boxes]
         detected = time.perf_counter()
         prepared = [self._reader.prepare(image, *found) for found in zip(detections, squares, strict=True)]
         times = (began, loaded, detected, time.perf_counter())

@@ -14,8 +14,8 @@ from fervid.classification.preprocess import preprocess, stack_inputs
 from fervid.classification.quality import measure_quality
 from fervid.detection.detector import Detection
 from fervid.emotions import Emotion, fold_disgust
-from fervid.geometry import shrink_box
-from fervid.results import Box, Distribution, Evidence, Face, Quality
+from fervid.geometry import Square
+from fervid.results import Distribution, Evidence, Face, Quality
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,13 +24,13 @@ class PreparedFace:
 
     Attributes:
         detection: what the detector said.
-        square: the face in FER2013's framing.
+        square: the face in FER2013's framing, turned as it is tilted.
         quality: how readable it is.
         inputs: ``(1, 1, S, S)`` float32, what the network will see.
     """
 
     detection: Detection
-    square: Box
+    square: Square
     quality: Quality
     inputs: NDArray[np.float32]
 
@@ -47,7 +47,7 @@ class FaceReader:
         self.classifier = classifier
         self.labels = labels
 
-    def prepare(self, image: NDArray[np.uint8], detection: Detection, square: Box) -> PreparedFace:
+    def prepare(self, image: NDArray[np.uint8], detection: Detection, square: Square) -> PreparedFace:
         """Cut a face out of a ``(H, W, 3)`` RGB uint8 picture."""
         quality = measure_quality(image, square, detection.landmarks)
         return PreparedFace(detection, square, quality, preprocess(image, [square], self.classifier.spec))
@@ -68,7 +68,7 @@ class FaceReader:
     def make_face(
         self,
         detection: Detection,
-        square: Box,
+        square: Square,
         quality: Quality,
         probabilities: NDArray[np.float64],
         votes: NDArray[np.float64],
@@ -80,14 +80,14 @@ class FaceReader:
 
         Args:
             detection: what the detector said.
-            square: the face in FER2013's framing.
+            square: the face in FER2013's framing, turned as it is tilted.
             quality: how readable it is.
             probabilities: ``(labels,)``, the network's answer.
             votes: ``(8,)``.
             maps: its evidence, ``(labels, h, w)``.
             track_id: its number in a film.
         """
-        spec = self.classifier.spec
+        spec, shown = self.classifier.spec, square.shrink(self.classifier.spec.crop)
         folded = fold_disgust(probabilities) if len(self.labels) < len(probabilities) else probabilities
         distribution = Distribution(self.labels, folded)
         confidence = distribution[distribution.top]
@@ -101,5 +101,5 @@ class FaceReader:
             landmarks=detection.landmarks,
             quality=quality,
             track_id=track_id,
-            evidence=None if maps is None else Evidence(self.labels, maps, shrink_box(square, spec.crop)),
+            evidence=None if maps is None else Evidence(self.labels, maps, shown.box, shown.angle_deg),
         )

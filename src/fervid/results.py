@@ -152,6 +152,7 @@ class Evidence:
         labels: the expressions.
         maps: ``(labels, h, w)`` float64, read-only; their means follow the log-odds, they do not equal them.
         square: the part of the picture that the network saw, px; the places divide it evenly. It may leave the picture.
+        angle_deg: how far that square is turned clockwise around its middle, as the face is tilted.
 
     Raises:
         UsageError: the maps have another shape, or a value is not finite.
@@ -160,25 +161,23 @@ class Evidence:
     labels: tuple[str, ...]
     maps: NDArray[np.float64]
     square: Box
+    angle_deg: float = 0.0
 
     def __post_init__(self) -> None:
         maps = np.array(self.maps, dtype=np.float64)
         if maps.ndim != 3 or len(maps) != len(self.labels) or 0 in maps.shape:
-            raise UsageError(
-                f"evidence of the shape {maps.shape} for {len(self.labels)} labels", advice="Give (labels, h, w)."
-            )
-        if not np.isfinite(maps).all():
+            found = f"evidence of the shape {maps.shape} for {len(self.labels)} labels"
+            raise UsageError(found, advice="Give (labels, h, w).")
+        if not (np.isfinite(maps).all() and math.isfinite(self.angle_deg)):
             raise UsageError("evidence that is not finite", advice="Give finite numbers.")
         maps.flags.writeable = False
         object.__setattr__(self, "maps", maps)
 
     def __getitem__(self, label: str) -> NDArray[np.float64]:
         """``(h, w)``, read-only: the map of one expression."""
-        try:
-            index = self.labels.index(label)
-        except ValueError:
-            raise KeyError(label) from None
-        return np.asarray(self.maps[index])
+        if label not in self.labels:
+            raise KeyError(label)
+        return np.asarray(self.maps[self.labels.index(label)])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Evidence) and self.to_dict() == other.to_dict()
@@ -187,18 +186,19 @@ class Evidence:
         return hash((self.labels, self.square))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dict, as JSON carries it; px with two decimals, log-odds with four."""
-        square = self.square
+        """Plain dict, as JSON carries it; px and ``angle_deg``, there only when it is not 0, with two decimals."""
+        square, angle_deg = self.square, round(self.angle_deg, 2)
         return {
             "square": [round(v, 2) for v in (square.x1, square.y1, square.x2, square.y2)],
+            **({"angle_deg": angle_deg} if angle_deg else {}),
             "maps": {str(label): self[label].round(4).tolist() for label in self.labels},
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The evidence that :meth:`to_dict` described, up to its rounding."""
-        maps = data["maps"]
-        return cls(_read_labels(maps), np.array(list(maps.values()), dtype=np.float64), Box(*data["square"]))
+        labels, maps = _read_labels(data["maps"]), np.array(list(data["maps"].values()), dtype=np.float64)
+        return cls(labels, maps, Box(*data["square"]), data.get("angle_deg", 0.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

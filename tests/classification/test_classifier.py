@@ -3,6 +3,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 from fervid.classification.calibration import restrict_votes, softmax
 from fervid.classification.classifier import Classifier
@@ -10,7 +11,7 @@ from fervid.classification.preprocess import preprocess
 from fervid.classification.quality import measure_quality
 from fervid.emotions import EMOTIONS
 from fervid.errors import ContractError, UsageError
-from fervid.geometry import central_box, square_box
+from fervid.geometry import Square, central_box, square_box
 from fervid.imaging import load_image
 
 
@@ -52,7 +53,7 @@ def test_six_labels_count_votes_for_disgust_as_anger() -> None:
 
 def test_maps_have_the_logits_as_means(classifier: Classifier, astronaut: Path) -> None:
     image = load_image(astronaut)
-    inputs = preprocess(image, [square_box(222, 118, 96), square_box(222, 140, 120)], classifier.spec)
+    inputs = preprocess(image, [Square(square_box(222, 118, 96)), Square(square_box(222, 140, 120))], classifier.spec)
     maps = classifier.map_evidence(inputs)
     labels, votes = classifier.run(inputs)
     assert maps.labels.shape[:2] == (2, 7)
@@ -87,19 +88,28 @@ def test_a_face_inside_a_picture_scores_like_its_chip(classifier: Classifier, as
     image = load_image(astronaut)
     square = square_box(222, 118, 96)
     chip = image[70:166, 174:270]
-    inside = classifier.predict([image], [square]).probabilities
+    inside = classifier.predict([image], [Square(square)]).probabilities
     alone = classifier.predict([chip]).probabilities
     assert inside == pytest.approx(alone, abs=1e-6)
 
 
-def test_boxes_must_match_the_pictures(classifier: Classifier, chips: list[np.ndarray]) -> None:
-    with pytest.raises(UsageError, match="1 boxes for 5 pictures"):
-        classifier.predict(chips, [central_box(48, 48)])
+def test_a_tilted_face_is_shown_upright(classifier: Classifier, astronaut: Path) -> None:
+    image, box = load_image(astronaut), square_box(222, 118, 96)
+    upright = preprocess(image, [Square(box)], classifier.spec)
+    for angle in (-35.0, 25.0):
+        turned = np.asarray(Image.fromarray(image).rotate(-angle, Image.Resampling.BICUBIC, center=box.centre))
+        shown, tilted = preprocess(turned, [Square(box, angle), Square(box)], classifier.spec)
+        assert np.abs(shown - upright[0]).mean() < 0.2 * np.abs(tilted - upright[0]).mean()
+
+
+def test_squares_must_match_the_pictures(classifier: Classifier, chips: list[np.ndarray]) -> None:
+    with pytest.raises(UsageError, match="1 squares for 5 pictures"):
+        classifier.predict(chips, [Square(central_box(48, 48))])
 
 
 def test_preprocessing_is_the_central_crop_normalised(classifier: Classifier, chips: list[np.ndarray]) -> None:
     spec = classifier.spec
-    inputs = preprocess(chips[0], [central_box(48, 48)], spec)
+    inputs = preprocess(chips[0], [Square(central_box(48, 48))], spec)
     margin = round((48 - 48 * spec.crop) / 2)
     assert spec.size == 48 - 2 * margin, "base sees FER2013's own pixels"
     expected = (chips[0][margin : 48 - margin, margin : 48 - margin] - spec.mean) / spec.std
@@ -124,10 +134,8 @@ def test_softmax_with_a_temperature() -> None:
 
 
 def test_blur_lowers_sharpness_and_landmarks_tell_the_pose(astronaut: Path) -> None:
-    from PIL import Image, ImageFilter
-
     image = load_image(astronaut)
-    square = square_box(222, 118, 96)
+    square = Square(square_box(222, 118, 96))
     sharp = measure_quality(image, square)
     blurred = measure_quality(np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(4))), square)
     assert sharp.size_px == 96
@@ -139,5 +147,8 @@ def test_blur_lowers_sharpness_and_landmarks_tell_the_pose(astronaut: Path) -> N
     assert posed.yaw == pytest.approx(0)
     points[2] = [10, 10]
     assert measure_quality(image, square, points).yaw == pytest.approx(0.5)
+    tilted = np.asarray(Image.fromarray(image).rotate(-20, Image.Resampling.BICUBIC, center=square.box.centre))
+    upright = measure_quality(tilted, Square(square.box, 20))
+    assert upright.sharpness == pytest.approx(sharp.sharpness, rel=0.15)
     same_eyes = np.zeros((5, 2))
     assert measure_quality(image, square, same_eyes).roll_deg is None

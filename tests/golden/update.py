@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fervid.classification.classifier import Classifier
 from fervid.classification.preprocess import preprocess
-from fervid.geometry import central_box, square_box
+from fervid.geometry import Square, central_box, square_box
 from fervid.imaging import crop_resize, load_image, save_image
 
 FOLDER = Path(__file__).parent
@@ -33,7 +33,7 @@ def compute_logits(classifier: Classifier) -> dict[str, dict[str, list[float]]]:
     """Both heads' raw logits for every stored chip."""
     logits = {}
     for name, chip in make_inputs().items():
-        emotion, vote = classifier.run(preprocess(chip, [central_box(48, 48)], classifier.spec))
+        emotion, vote = classifier.run(preprocess(chip, [Square(central_box(48, 48))], classifier.spec))
         logits[name] = {"emotion_logits": emotion[0].tolist(), "vote_logits": vote[0].tolist()}
     return logits
 

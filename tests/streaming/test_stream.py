@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fervid.detection.detector import Detection
 from fervid.errors import UsageError, VideoError
+from fervid.geometry import Square
 from fervid.reading import FaceReader
 from fervid.results import Box, Frame
 from fervid.streaming.stream import MAX_WAITING, FrameStream, StreamSettings, TimedImage, count_waiting, detect_reduced
@@ -154,7 +155,7 @@ def test_answers_belong_to_their_faces(make_reader: MakeReader) -> None:
     images = {frame.index: frame.image for frame in make_frames(80)}
     for frame in frames:
         for face in frame.faces:
-            prepared = reader.prepare(images[frame.index], Detection(face.box, 1.0, face.landmarks), face.box)
+            prepared = reader.prepare(images[frame.index], Detection(face.box, 1.0, face.landmarks), Square(face.box))
             alone = reader.predict([prepared]).probabilities[0]
             assert np.abs(face.probabilities.array - alone).max() < 1e-6
             assert face.quality is not None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fervid.classification.calibration import blend_heads, softmax
 from fervid.classification.preprocess import preprocess, stack_inputs
 from fervid.errors import ContractError, UsageError
-from fervid.geometry import central_box
+from fervid.geometry import Square, central_box
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.spec import EVIDENCE_OUTPUTS, INPUT, LOGIT_OUTPUTS, ModelSpec
 from fervid.models.store import load_model
@@ -80,18 +80,21 @@ class Classifier:
         self.explainable = set(EVIDENCE_OUTPUTS) <= set(outputs)
 
     def predict(
-        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box] | None = None, *, batch_size: int = 64
+        self, images: Sequence[NDArray[np.uint8]], squares: Sequence[Square] | None = None, *, batch_size: int = 64
     ) -> Prediction:
         """Read the expression of one face per picture.
 
         Args:
             images: each ``(H, W)`` grey or ``(H, W, 3)`` RGB uint8.
-            boxes: the face's square in each, in FER2013's framing; None takes the whole picture.
+            squares: the face's square in each, in FER2013's framing; None takes the whole picture.
             batch_size: faces in the network at a time.
         """
-        if boxes is not None and len(boxes) != len(images):
-            raise UsageError(f"{len(boxes)} boxes for {len(images)} pictures", advice="Give one box per picture.")
-        squares = boxes or [central_box(image.shape[1], image.shape[0]) for image in images]
+        if squares is None:
+            squares = [Square(central_box(image.shape[1], image.shape[0])) for image in images]
+        if len(squares) != len(images):
+            raise UsageError(
+                f"{len(squares)} squares for {len(images)} pictures", advice="Give one square per picture."
+            )
         parts = [preprocess(image, [square], self.spec) for image, square in zip(images, squares, strict=True)]
         return self.predict_inputs(stack_inputs(parts, self.spec), batch_size=batch_size)
 

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.geometry import shrink_box
+from fervid.geometry import Square
 from fervid.imaging import crop_resize
 from fervid.models.spec import ModelSpec
-from fervid.results import Box
 
 
-def preprocess(image: NDArray[np.uint8], squares: Sequence[Box], spec: ModelSpec) -> NDArray[np.float32]:
+def preprocess(image: NDArray[np.uint8], squares: Sequence[Square], spec: ModelSpec) -> NDArray[np.float32]:
     """Cut, resize and normalise.
 
     Args:
@@ -26,7 +25,8 @@ def preprocess(image: NDArray[np.uint8], squares: Sequence[Box], spec: ModelSpec
     """
     inputs = np.empty((len(squares), 1, spec.size, spec.size), dtype=np.float32)
     for i, square in enumerate(squares):
-        inputs[i, 0] = crop_resize(image, shrink_box(square, spec.crop), spec.size)
+        shown = square.shrink(spec.crop)
+        inputs[i, 0] = crop_resize(image, shown.box, spec.size, shown.angle_deg)
     return (inputs - np.float32(spec.mean)) / np.float32(spec.std)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from fervid.geometry import move_points
 from fervid.results import Box, Face, Frame
 from fervid.tracking.motion import Motion
 
@@ -84,6 +85,5 @@ def move_face(face: Face, box: Box) -> Face:
     """The same face in another place."""
     points = face.landmarks
     if points is not None and face.box.area > 0:
-        scale = np.array([box.width / face.box.width, box.height / face.box.height])
-        points = (points - (face.box.x1, face.box.y1)) * scale + (box.x1, box.y1)
+        points = move_points(points, face.box, box)
     return dataclasses.replace(face, box=box, landmarks=points)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.detection.detector import Detection
+from fervid.geometry import move_points
 from fervid.results import Box
 from fervid.tracking.schedule import Schedule
 from fervid.tracking.tracker import Track, Tracker
@@ -57,10 +58,16 @@ class GroupTracker:
         self._seen = []
 
     def predict(self, time_s: float) -> list[Sighting]:
-        """Everybody on a live frame that the detector does not look at."""
-        return [
-            Sighting(Detection(box, track.score), track) for track, box in self.tracker.predict(time_s) if box.area > 0
-        ]
+        """Everybody on a live frame that the detector does not look at; points move with their boxes."""
+        seen = {sighting.track: sighting.detection for sighting in self._seen}
+        present = []
+        for track, box in self.tracker.predict(time_s):
+            if box.area > 0:
+                last, points = seen[track], None
+                if last.landmarks is not None and last.box.area > 0:
+                    points = move_points(last.landmarks, last.box, box)
+                present.append(Sighting(Detection(box, track.score, points), track))
+        return present
 
     def close(self, detections: Sequence[Detection], times_s: Sequence[float]) -> list[list[Sighting]]:
         """Everybody on the frames of a group, whose last one the detector has looked at.

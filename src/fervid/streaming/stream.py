@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fervid.detection.alignment import align
 from fervid.detection.detector import Detection, Detector
 from fervid.detection.resizing import resize
 from fervid.errors import UsageError
@@ -248,7 +249,7 @@ class FrameStream:
         for frame, present in zip(frames, sightings, strict=True):
             present.sort(key=_order)
             prepared.append(
-                [self._reader.prepare(frame.image, s.detection, framing.apply(s.detection.box)) for s in present]
+                [self._reader.prepare(frame.image, s.detection, align(s.detection, framing)) for s in present]
             )
         height, width = frames[-1].image.shape[:2]
         images = [frame.image if keep_images else None for frame in frames]
@@ -308,7 +309,7 @@ class FrameStream:
         self, sighting: Sighting, quality: Quality, probabilities: NDArray[np.float64], votes: NDArray[np.float64]
     ) -> Face:
         detection, track = sighting.detection, sighting.track
-        square = self._detector.framing.apply(detection.box)
+        square = align(detection, self._detector.framing)
         track_id = None if track is None else track.id
         return self._reader.make_face(detection, square, quality, probabilities, votes, track_id=track_id)
 

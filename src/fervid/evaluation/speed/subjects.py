@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.errors import ModelError
+from fervid.geometry import Square
 from fervid.results import Box
 
 Kind = Literal["network", "answer", "preprocessing", "detector", "product", "peer"]
@@ -77,7 +78,7 @@ def load_network(model: str, threads: int, portrait: Pixels) -> Prepare:
     from fervid.classification.preprocess import preprocess
 
     classifier = Classifier(model, threads=threads)
-    face = preprocess(portrait, [SQUARE], classifier.spec)
+    face = preprocess(portrait, [Square(SQUARE)], classifier.spec)
 
     def prepare(batch: int) -> Callable[[], object]:
         inputs = np.repeat(face, batch, axis=0)
@@ -114,7 +115,7 @@ def load_preprocessing(model: str, _threads: int, portrait: Pixels) -> Prepare:
 
     file = load_model(model)
     spec = ModelSpec.from_metadata(read_metadata(create_session(file, threads=1)), file.name)
-    return lambda batch: lambda: preprocess(portrait, [SQUARE] * batch, spec)
+    return lambda batch: lambda: preprocess(portrait, [Square(SQUARE)] * batch, spec)
 
 
 def load_detector(name: str, threads: int, portrait: Pixels) -> Prepare:

@@ -19,7 +19,7 @@ from fervid.datasets.faceset import PUBLIC_TEST, SPLITS, TRAINING, FaceSet
 from fervid.datasets.parquet import read_faces
 from fervid.emotions import emotions_for, fold_label_indices
 from fervid.errors import DatasetError
-from fervid.geometry import central_box
+from fervid.geometry import Square, central_box
 from fervid.models.spec import ModelSpec
 from fervid.training.expressions.config import TrainingConfig
 
@@ -154,7 +154,7 @@ def training_rows(faces: FaceSet) -> NDArray[np.int64]:
 
 def prepare_inputs(images: NDArray[np.uint8], spec: ModelSpec) -> Tensor:
     """``(N, 48, 48)`` faces through the product's own preprocessing, as ``(N, 1, S, S)`` float32."""
-    square = central_box(images.shape[2], images.shape[1])
+    square = Square(central_box(images.shape[2], images.shape[1]))
     inputs = np.concatenate([preprocess(image, [square], spec) for image in images])
     return torch.from_numpy(inputs).contiguous(memory_format=torch.channels_last)
 
