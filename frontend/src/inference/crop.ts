@@ -31,34 +31,38 @@ interface Weights {
   stride: number;
 }
 
+/** How many times finer the grid is that turned boxes are read from. */
+const FINER = 3;
+
 /**
  * Cut `box`, which may leave the picture, and resize it to `size` × `size` grey levels.
  *
- * With an angle, what is cut is the box turned clockwise about its middle: the picture is resized, not turned, to half
- * the step; twice as many points each way are read from that sheet bilinearly; 2 × 2 of them make a pixel.
+ * With an angle, the box is turned clockwise about its middle. Where pixels are read turns, the kernel does not: it is
+ * evaluated on an upright grid three times as fine, on which the unturned pixels' middles lie; what stands between is
+ * read bilinearly.
  */
 export function cropResize(picture: Picture, box: Box, size: number, angleDeg = 0): Float32Array {
   return angleDeg === 0
     ? resizeGrey(picture, box, size)
-    : sampleTurned(picture, box, size, (angleDeg * Math.PI) / 180);
+    : resizeTurned(picture, box, size, (angleDeg * Math.PI) / 180);
 }
 
-function sampleTurned(picture: Picture, box: Box, size: number, angle: number): Float32Array {
+function resizeTurned(picture: Picture, box: Box, size: number, angle: number): Float32Array {
   const cosine = Math.cos(angle);
   const sine = Math.sin(angle);
-  const fine = 2 * size;
-  const margin = Math.ceil(size * (Math.abs(cosine) + Math.abs(sine) - 1)) + 1;
+  const fine = FINER * size;
+  const margin = Math.ceil((fine / 2) * (Math.abs(cosine) + Math.abs(sine) - 1)) + 1;
   const wide = fine + 2 * margin;
   const across = ((box.x2 - box.x1) * margin) / fine;
   const down = ((box.y2 - box.y1) * margin) / fine;
   const around = { x1: box.x1 - across, y1: box.y1 - down, x2: box.x2 + across, y2: box.y2 + down };
-  const sheet = resizeGrey(picture, around, wide);
+  const sheet = resizeGrey(picture, around, wide, FINER);
   const result = new Float32Array(size * size);
   const middle = (wide - 1) / 2;
-  for (let row = 0; row < fine; row++) {
-    const v = row + 0.5 - size;
-    for (let column = 0; column < fine; column++) {
-      const u = column + 0.5 - size;
+  for (let row = 0; row < size; row++) {
+    const v = (row + 0.5 - size / 2) * FINER;
+    for (let column = 0; column < size; column++) {
+      const u = (column + 0.5 - size / 2) * FINER;
       const x = u * cosine - v * sine + middle;
       const y = u * sine + v * cosine + middle;
       const left = Math.trunc(x);
@@ -66,8 +70,7 @@ function sampleTurned(picture: Picture, box: Box, size: number, angle: number): 
       const first = top * wide + left;
       const upper = mix(sheet, first, first + 1, x - left);
       const lower = mix(sheet, first + wide, first + wide + 1, x - left);
-      const target = (row >> 1) * size + (column >> 1);
-      result[target] = (result[target] as number) + (upper + (lower - upper) * (y - top)) / 4;
+      result[row * size + column] = upper + (lower - upper) * (y - top);
     }
   }
   return result;
@@ -78,9 +81,10 @@ function mix(values: Float32Array, first: number, second: number, share: number)
   return value + ((values[second] as number) - value) * share;
 }
 
-function resizeGrey(picture: Picture, box: Box, size: number): Float32Array {
-  const rows = weigh(box.y1, box.y2, size, picture.height);
-  const columns = weigh(box.x1, box.x2, size, picture.width);
+/** By a kernel as wide as if there were `finer` times fewer pixels. */
+function resizeGrey(picture: Picture, box: Box, size: number, finer = 1): Float32Array {
+  const rows = weigh(box.y1, box.y2, size, picture.height, finer);
+  const columns = weigh(box.x1, box.x2, size, picture.width, finer);
   const grey = toGrey(picture, columns.offset, rows.offset, columns.length, rows.length);
   const narrow = new Float32Array(size * grey.height);
   for (let x = 0; x < size; x++) {
@@ -111,9 +115,9 @@ function resizeGrey(picture: Picture, box: Box, size: number): Float32Array {
 }
 
 /** Which source pixels between 0 and `length` make up `size` target pixels of start–stop. */
-function weigh(start: number, stop: number, size: number, length: number): Weights {
+function weigh(start: number, stop: number, size: number, length: number, finer: number): Weights {
   const scale = (stop - start) / size;
-  const support = Math.max(1, scale);
+  const support = Math.max(1, scale * finer);
   const taps = Math.ceil(2 * support) + 2;
   const starts = new Int32Array(size);
   const counts = new Int32Array(size);
