@@ -11,12 +11,17 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
 
 _numbers = itertools.count(1)
 
@@ -161,3 +166,137 @@ def sqlite_url(tmp_path: Path) -> str:
 def database_url(request: pytest.FixtureRequest) -> str:
     """An empty database of each kind."""
     return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture(scope="session")
+def web_app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    """The whole app, with a small limit of bytes; its lifespan has not begun."""
+    from fervid.web.app import create_app
+    from fervid.web.settings import Settings
+
+    return create_app(Settings(data_dir=tmp_path_factory.mktemp("data"), max_upload_mb=3, max_pixels=4_000_000))
+
+
+@pytest.fixture(scope="session")
+def web_client(web_app: FastAPI) -> Iterator[TestClient]:
+    """A client of the app, in memory."""
+    from fastapi.testclient import TestClient
+
+    with TestClient(web_app, base_url="http://127.0.0.1:8642", raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[..., int]]:
+    """Serves an app on a free loopback port from a thread, as ``fervid serve`` does; gives the port."""
+    from fervid.web.server import Server, open_socket
+    from fervid.web.settings import Settings
+
+    with contextlib.ExitStack() as stack:
+
+        def start(app: FastAPI, **options: Any) -> int:
+            listener = stack.enter_context(open_socket(Settings(port=0)))
+            ready = threading.Event()
+            server = Server(Settings(), app, ready.set, **options)
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(setattr, server, "should_exit", True)
+            assert ready.wait(60)
+            return int(listener.getsockname()[1])
+
+        yield start
+
+
+class FilmClient:
+    """What tests ask of the films of a server.
+
+    Args:
+        client: of the server.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def send(self, film: Path | bytes, name: str = "talk.mp4", **query: object) -> Any:
+        """Hand a film over; the answer."""
+        data = film if isinstance(film, bytes) else film.read_bytes()
+        return self.client.post("/api/v1/videos", params=query, files={"video": (name, data, "video/mp4")})
+
+    def start(self, film: Path | bytes, name: str = "talk.mp4", **query: object) -> str:
+        """Hand a film over; the id of its job."""
+        answer = self.send(film, name, **query)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["job"]["id"])
+
+    def find(self, job_id: str) -> dict[str, Any]:
+        """The job."""
+        answer = self.client.get(f"/api/v1/videos/{job_id}")
+        assert answer.status_code == 200, answer.text
+        job: dict[str, Any] = answer.json()["job"]
+        return job
+
+    def act(self, job_id: str, action: str) -> Any:
+        """Cancel or retry; the answer."""
+        return self.client.post(f"/api/v1/videos/{job_id}/{action}")
+
+    def fetch(self, job_id: str, name: str, **headers: str) -> Any:
+        """A file; the answer."""
+        return self.client.get(f"/api/v1/videos/{job_id}/files/{name}", headers=headers)
+
+    def wait(self, job_id: str, *statuses: str, timeout_s: float = 240) -> dict[str, Any]:
+        """The job once it has one of these."""
+        return self.wait_until(job_id, lambda job: job["status"] in statuses, timeout_s)
+
+    def wait_until(
+        self, job_id: str, holds: Callable[[dict[str, Any]], bool], timeout_s: float = 240
+    ) -> dict[str, Any]:
+        """The job once that holds of it."""
+        end_s = time.monotonic() + timeout_s
+        while time.monotonic() < end_s:
+            job = self.find(job_id)
+            if holds(job):
+                return job
+            assert job["status"] in ("queued", "running"), job
+            time.sleep(0.05)
+        pytest.fail(f"the job stays {self.find(job_id)}")
+
+
+@pytest.fixture(scope="session")
+def film_client() -> type[FilmClient]:
+    """Wraps a client of a server."""
+    return FilmClient
+
+
+def write_film(path: Path, pictures: list[Path], *, frames: int, rate: float = 10.0) -> Path:
+    """A film in which portraits stand side by side and tremble; the second comes after a third of it."""
+    import numpy as np
+    from PIL import Image
+
+    from fervid.imaging import load_image
+    from fervid.video.writing import VideoWriter
+
+    faces = [np.asarray(Image.fromarray(load_image(p)[:512, :512]).resize((200, 200))) for p in pictures]
+    with VideoWriter(path, frame_rate=rate) as writer:
+        for number in range(frames):
+            image = np.full((240, 220 * len(faces), 3), 90, dtype=np.uint8)
+            for place, face in enumerate(faces):
+                if place == 0 or number >= frames // 3:
+                    left = 220 * place + 5 + number % 8
+                    image[20:220, left : left + 200] = face
+            writer.write(image, number / rate)
+    return path
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory, astronaut: Path, portrait: Path) -> Path:
+    """Two seconds with two people."""
+    pytest.importorskip("av")
+    return write_film(tmp_path_factory.mktemp("films") / "film.mp4", [astronaut, portrait], frames=20)
+
+
+@pytest.fixture(scope="session")
+def long_film(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
+    """A film that takes seconds to read: a minute of one person."""
+    pytest.importorskip("av")
+    return write_film(tmp_path_factory.mktemp("films") / "long.mp4", [astronaut], frames=600)

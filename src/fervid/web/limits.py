@@ -138,7 +138,7 @@ class BodyGuard:
             return
         limit = self._larger.get(scope["path"], BODY_BYTES)
         declared = Headers(scope=scope).get("content-length", "0")
-        if not declared.isascii() or not declared.isdecimal():
+        if not (declared.isascii() and declared.isdecimal() and len(declared) < 19):
             raise RequestError(f"the Content-Length is {declared[:40]!r}", advice="Send a number.")
         if int(declared) > limit:
             # A client that still sends when the connection is closed may never read the answer.

@@ -11,6 +11,7 @@ from typing import Final
 
 import h11
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from fervid.errors import UsageError
@@ -20,7 +21,6 @@ from fervid.web.settings import Settings
 LARGEST_MESSAGE: Final = 4_000_000
 """Of a WebSocket, bytes: more is cut off by the protocol; routes refuse less than that in words."""
 PING_S: Final = 20.0
-"""WebSockets are pinged so often, and dropped when no answer comes for as long."""
 HEADERS_S: Final = 15.0
 """The headers of a request come within so long, or the connection is closed."""
 STOP_S: Final = 5
@@ -81,34 +81,44 @@ def serve(settings: Settings, *, notify: Callable[[str], None]) -> None:
     listener = open_socket(settings)
     try:
         logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")  # stderr; nothing below warnings
-        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # the client is told
-        config = uvicorn.Config(
-            create_app(settings),
-            log_config=None,
-            access_log=False,  # who asked for what is nobody's business
-            server_header=False,
-            # A proxy says who asks; without one, X-Forwarded-For is anybody's claim.
-            proxy_headers=bool(settings.origins),
-            ssl_certfile=settings.ssl_certfile,
-            ssl_keyfile=settings.ssl_keyfile,
-            http=TimedProtocol,
-            ws="websockets-sansio",
-            ws_max_size=LARGEST_MESSAGE,
-            ws_ping_interval=PING_S,
-            ws_ping_timeout=PING_S,
-            ws_per_message_deflate=False,
-            timeout_graceful_shutdown=STOP_S,
-        )
-        _Server(config, lambda: notify(describe_address(settings, listener))).run(sockets=[listener])
+        app = create_app(settings)
+        server = Server(settings, app, lambda: notify(describe_address(settings, listener)))
+        server.run(sockets=[listener])
     finally:
         listener.close()
 
 
-class _Server(uvicorn.Server):
-    """Says when it is ready."""
+class Server(uvicorn.Server):
+    """Uvicorn as fervid runs it.
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
+    Args:
+        settings: certificate, and whether a proxy is trusted.
+        app: what is served.
+        ready: is called once it answers.
+        ping_s: WebSockets are pinged so often, and dropped when no answer comes for as long.
+    """
+
+    def __init__(self, settings: Settings, app: ASGIApp, ready: Callable[[], None], *, ping_s: float = PING_S) -> None:
+        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # the client is told
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,  # who asked for what is nobody's business
+                server_header=False,
+                # A proxy says who asks; without one, X-Forwarded-For is anybody's claim.
+                proxy_headers=bool(settings.origins),
+                ssl_certfile=settings.ssl_certfile,
+                ssl_keyfile=settings.ssl_keyfile,
+                http=TimedProtocol,
+                ws="websockets-sansio",
+                ws_max_size=LARGEST_MESSAGE,
+                ws_ping_interval=ping_s,
+                ws_ping_timeout=ping_s,
+                ws_per_message_deflate=False,
+                timeout_graceful_shutdown=STOP_S,
+            )
+        )
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
