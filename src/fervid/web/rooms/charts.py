@@ -13,7 +13,7 @@ from fervid.web.rooms.room import LOST, NONE, Mark, Room, Row
 
 WIDTH: Final = 960
 LEFT: Final = 44
-RIGHT: Final = 8
+RIGHT: Final = 28
 TOP: Final = 22
 MOST_BINS: Final = 180
 
@@ -22,7 +22,6 @@ _PACES: Final[dict[str, Colour]] = {
     "slow_down": (245, 160, 34),
     "fine": (0, 154, 101),
     "speed_up": (61, 105, 154),
-    NONE: (190, 194, 202),
 }
 
 
@@ -44,14 +43,18 @@ class Bin:
 
 
 def choose_colour(option: str) -> str:
-    """The colour of an option, as CSS."""
+    """The colour of an option, as CSS; no answer is the page's own faint one."""
+    if option == NONE:
+        return "var(--empty)"
     red, green, blue = _PACES[option] if option in _PACES else emotion_colour(option)
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def name_option(option: str) -> str:
+def name_option(room: Room, option: str) -> str:
     """An option in words."""
-    return "no answer" if option == NONE else option.replace("_", " ")
+    if option == NONE:
+        return "no face, or uncertain" if room.kind == "expressions" else "no answer"
+    return option.replace("_", " ")
 
 
 def collect_bins(rows: Sequence[Row], *, most: int = MOST_BINS) -> list[Bin]:
@@ -86,7 +89,7 @@ def average_shares(rows: Sequence[Row]) -> tuple[dict[str, float] | None, float]
 
 def draw_shares(room: Room, rows: Sequence[Row], marks: Sequence[Mark]) -> str:
     """Stacked shares over time; what may not be shown is hatched."""
-    height, plot = 320, 240
+    plot = 240
     bins = collect_bins(rows)
     axis = _Axis(bins, plot)
     parts = [_draw_frame(axis, plot, [(1 - i / 4, f"{25 * i} %") for i in range(5)])]
@@ -102,42 +105,57 @@ def draw_shares(room: Room, rows: Sequence[Row], marks: Sequence[Mark]) -> str:
             if part > 0:
                 parts.append(
                     f'<rect x="{x:.1f}" y="{below:.1f}" width="{width:.2f}" height="{part + 0.2:.1f}" '
-                    f'fill="{choose_colour(option)}"/>'
+                    f'style="fill:{choose_colour(option)}"/>'
                 )
     parts.append(_draw_marks(axis, marks, plot))
-    label = (
-        f"Shares of {', '.join(name_option(option) for option in room.options)} over time; the table has the figures"
-    )
-    return _wrap("".join(parts), height, label)
+    names = ", ".join(name_option(room, option) for option in room.options)
+    label = f"Shares of {names} over time; the table has the figures"
+    return _wrap("".join(parts), plot, label)
 
 
 def draw_lost(rows: Sequence[Row], marks: Sequence[Mark]) -> str:
     """The share of those who were lost, with its interval, bin by bin."""
-    height, plot = 220, 140
+    plot = 140
     bins = collect_bins(rows)
     axis = _Axis(bins, plot)
-    intervals = {
-        each: estimate_interval(each.shares[LOST], max(1, round(each.contributors)))
+    intervals = [
+        None if each.shares is None else estimate_interval(each.shares[LOST], max(1, round(each.contributors)))
         for each in bins
-        if each.shares is not None
-    }
-    top = max((high for _, high in intervals.values()), default=1.0)
+    ]
+    top = max((interval[1] for interval in intervals if interval is not None), default=1.0)
     scale = next(step for step in (0.2, 0.4, 0.6, 0.8, 1.0) if step >= min(1.0, top) - 1e-9)
     parts = [_draw_frame(axis, plot, [(1 - i / 2, f"{50 * scale * i:.0f} %") for i in range(3)])]
-    for each in bins:
+    bands, lines = [], []
+    for each, interval in zip(bins, intervals, strict=True):
         x, width = axis.place(each)
-        if each.shares is None:
+        if each.shares is None or interval is None:
             parts.append(f'<rect class="hidden" x="{x:.1f}" y="{TOP}" width="{width:.1f}" height="{plot}"/>')
             continue
-        low, high = (TOP + plot * (1 - value / scale) for value in intervals[each])
+        low, high = (TOP + plot * (1 - value / scale) for value in interval)
         middle = TOP + plot * (1 - each.shares[LOST] / scale)
-        parts.append(
-            f'<rect x="{x:.1f}" y="{high:.1f}" width="{width:.2f}" height="{max(0.5, low - high):.1f}" '
-            f'fill="{choose_colour(LOST)}" fill-opacity=".28"/>'
-            f'<rect x="{x:.1f}" y="{middle - 1.5:.1f}" width="{width:.2f}" height="3" fill="{choose_colour(LOST)}"/>'
-        )
+        bands.append(f'<rect x="{x:.1f}" y="{high:.1f}" width="{width:.2f}" height="{max(0.5, low - high):.1f}"/>')
+        lines.append(f'<rect x="{x:.1f}" y="{middle - 1.5:.1f}" width="{width:.2f}" height="3"/>')
+    colour = choose_colour(LOST)
+    parts += [f'<g fill="{colour}" opacity=".28">', *bands, f'</g><g fill="{colour}">', *lines, "</g>"]
     parts.append(_draw_marks(axis, marks, plot))
-    return _wrap("".join(parts), height, "Share of those who were lost over time, with its 95 % interval")
+    return _wrap("".join(parts), plot, "Share of those who were lost over time, with its 95 % interval")
+
+
+def draw_people(rows: Sequence[Row]) -> str:
+    """How many contributed, bin by bin."""
+    plot = 56
+    bins = collect_bins(rows)
+    axis = _Axis(bins, plot)
+    most = max((each.contributors for each in bins), default=0.0) or 1.0
+    parts = [_draw_frame(axis, plot, [(0.0, f"{most:.0f}"), (1.0, "0")])]
+    for each in bins:
+        x, width = axis.place(each)
+        height = plot * each.contributors / most
+        parts.append(
+            f'<rect class="people" x="{x:.1f}" y="{TOP + plot - height:.1f}" width="{width:.2f}" '
+            f'height="{height:.1f}"/>'
+        )
+    return _wrap("".join(parts), plot, f"How many contributed over time, {most:.0f} at most")
 
 
 class _Axis:
@@ -153,7 +171,7 @@ class _Axis:
 
     def place(self, each: Bin) -> tuple[float, float]:
         x = self.find(each.start_s)
-        return x, self.find(each.end_s) - x + 0.1
+        return x, self.find(each.end_s) - x + 0.5  # over the next one's edge, so that no seam shows
 
     def list_ticks(self) -> list[float]:
         span = self.end_s - self.start_s
@@ -192,15 +210,15 @@ def _draw_marks(axis: _Axis, marks: Sequence[Mark], plot: int) -> str:
     )
 
 
-def _wrap(inner: str, height: int, label: str) -> str:
+def _wrap(inner: str, plot: int, label: str) -> str:
     # The hatching has its own name in every chart of a page, so that hiding one chart does not empty the other.
-    name = f"hatch{height}"
+    name = f"hatch{plot}"
     pattern = (
         f'<defs><pattern id="{name}" width="7" height="7" patternUnits="userSpaceOnUse" '
         f'patternTransform="rotate(45)"><line class="hatch" x1="0" y1="0" x2="0" y2="7"/></pattern></defs>'
     )
     inner = inner.replace('class="hidden"', f'class="hidden" fill="url(#{name})"')
     return (
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}" '
-        f'xmlns="http://www.w3.org/2000/svg">{pattern}{inner}</svg>'
+        f'<svg viewBox="0 0 {WIDTH} {TOP + plot + 26}" role="img" aria-label="{escape(label)}" '
+        f'shape-rendering="crispEdges" xmlns="http://www.w3.org/2000/svg">{pattern}{inner}</svg>'
     )

@@ -16,6 +16,7 @@ from fervid.web.rooms.charts import (
     choose_colour,
     collect_bins,
     draw_lost,
+    draw_people,
     draw_shares,
     format_time,
     name_option,
@@ -25,9 +26,12 @@ from fervid.web.rooms.store import Contents
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE: Final = """
-:root { color-scheme: light dark; --paper: #fff; --ink: #16181d; --faint: #59616e; --line: #dfe4ec; --panel: #f5f7fa; }
+:root {
+  color-scheme: light dark; --paper: #fff; --ink: #16181d; --faint: #59616e; --line: #dfe4ec; --panel: #f5f7fa;
+  --empty: #e6e9ee;
+}
 @media (prefers-color-scheme: dark) {
-  :root { --paper: #14171c; --ink: #e9edf3; --faint: #9aa4b2; --line: #2b323d; --panel: #1c2027; }
+  :root { --paper: #14171c; --ink: #e9edf3; --faint: #9aa4b2; --line: #2b323d; --panel: #1c2027; --empty: #333a45; }
 }
 * { box-sizing: border-box; }
 body {
@@ -47,6 +51,7 @@ p { margin: .35rem 0; max-width: 46rem; }
 svg { display: block; width: 100%; height: auto; }
 svg text { font-size: 12px; fill: var(--faint); }
 svg .grid { stroke: var(--line); }
+svg .people { fill: var(--faint); }
 svg .hatch { stroke: var(--faint); stroke-opacity: .55; }
 svg line.mark { stroke: var(--ink); stroke-dasharray: 3 3; }
 svg text.mark { fill: var(--ink); font-weight: 600; }
@@ -59,7 +64,7 @@ thead th { color: var(--faint); font-weight: 500; }
 th:first-child, td:first-child { padding-left: 0; text-align: left; }
 td.words { white-space: normal; text-align: left; min-width: 9rem; overflow-wrap: anywhere; }
 details summary { cursor: pointer; margin: 1.5rem 0 .5rem; font-weight: 600; }
-@media (max-width: 40rem) { svg text { font-size: 22px; } th, td { padding: .3rem .45rem; } }
+@media (max-width: 40rem) { svg { min-width: 38rem; } th, td { padding: .3rem .45rem; } }
 @media print { body { max-width: none; padding: 0; } h2, svg, tr { break-inside: avoid; } }
 """
 
@@ -125,7 +130,7 @@ def build_report(room: Room, contents: Contents) -> str:
 <h2>What these figures are</h2>
 <p>Sums over groups of at least {room.min_group} people, every {room.bucket_s:g} s. Hatched: nothing may be shown,
 because too few answered, or because somebody had left and a sum before minus a sum after would have been about them.
-Intervals are Wilson's, 95 %, for as many people as contributed. Nothing of a single person was stored.
+Intervals are Wilson's, 95 %, for as many people as contributed. No answer of a single person was stored.
 {_explain(room)}</p>
 </body>
 </html>
@@ -149,7 +154,7 @@ def _build_facts(contents: Contents) -> str:
     shown = [row for row in rows if row.shares is not None]
     most = max((row.contributors for row in shown), default=0)
     seconds = rows[-1].end_s - rows[0].start_s if rows else 0.0
-    facts = [(format_time(seconds), "with answers"), (str(most), "people at most")]
+    facts = [(format_time(seconds), "from the first answer to the last"), (str(most), "people at most")]
     lost = [(row.lost, row) for row in shown if row.lost is not None]
     if lost:
         count, row = max(lost, key=lambda pair: (pair[0] / pair[1].contributors, pair[0]))
@@ -163,17 +168,19 @@ def _build_charts(room: Room, contents: Contents) -> str:
     if not contents.rows:
         return "<p>Nobody answered.</p>"
     legend = "".join(
-        f'<li><i style="background:{choose_colour(option)}"></i>{escape(name_option(option))}</li>'
+        f'<li><i style="background:{choose_colour(option)}"></i>{escape(name_option(room, option))}</li>'
         for option in reversed(room.options)
     )
     charts = f"""<h2>Answers over time</h2>
 <ul class="legend">{legend}<li><i class="hidden"></i>not shown</li></ul>
-{draw_shares(room, contents.rows, contents.marks)}"""
+<div class="wide">{draw_shares(room, contents.rows, contents.marks)}</div>
+<p class="faint">How many contributed</p>
+<div class="wide">{draw_people(contents.rows)}</div>"""
     if LOST in room.options:
         charts += f"""
 <h2>Who was lost</h2>
 <p class="faint">Line: share of those who contributed; band: its 95 % interval.</p>
-{draw_lost(contents.rows, contents.marks)}"""
+<div class="wide">{draw_lost(contents.rows, contents.marks)}</div>"""
     return charts
 
 
@@ -195,7 +202,7 @@ def cut_sections(rows: Sequence[Row], marks: Sequence[Mark]) -> list[Section]:
 def _build_sections(room: Room, contents: Contents) -> str:
     if not contents.rows:
         return ""
-    head = "".join(f'<th scope="col">{escape(name_option(option))}</th>' for option in room.options)
+    head = "".join(f'<th scope="col">{escape(name_option(room, option))}</th>' for option in room.options)
     lines = []
     for section in cut_sections(contents.rows, contents.marks):
         shares, people = average_shares(section.rows)
@@ -217,7 +224,7 @@ def _build_sections(room: Room, contents: Contents) -> str:
 def _build_minutes(room: Room, rows: Sequence[Row]) -> str:
     if not rows:
         return ""
-    head = "".join(f'<th scope="col">{escape(name_option(option))}</th>' for option in room.options)
+    head = "".join(f'<th scope="col">{escape(name_option(room, option))}</th>' for option in room.options)
     lines = []
     for each in collect_bins(rows, most=60):
         cells = "<td>–</td>" * (1 + len(room.options))
