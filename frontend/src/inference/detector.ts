@@ -1,5 +1,6 @@
 /** A network that looks for faces in pictures of any size: the same as `fervid.detection.network`. */
 
+import { chooseAngle } from "./alignment";
 import { averageCells, type Detection, decode, HEARD } from "./decoding";
 import { suppressOverlaps } from "./geometry";
 import type { Network } from "./network";
@@ -37,12 +38,12 @@ export class Detector {
   }
 
   /** The face's square in the framing that expression networks know, turned as the face is. */
-  frame(box: Box, _landmarks: readonly Point[] | null): Square {
+  frame(box: Box, landmarks: readonly Point[] | null): Square {
     const [scale, shiftX, shiftY] = this.spec.framing;
     const side = (box.y2 - box.y1) * scale;
     const { x, y } = centreOf(box);
     const square = squareAround({ x: x + shiftX * side, y: y + shiftY * side }, side);
-    return { box: square, angleDeg: 0 };
+    return { box: square, angleDeg: chooseAngle(landmarks) };
   }
 
   /** Faces whose box is at least `minFace` px high, searched at the scale that the smallest of them need. */

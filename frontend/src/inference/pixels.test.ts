@@ -1,5 +1,6 @@
 // @vitest-environment node
 import { describe, expect, it } from "vitest";
+import { chooseAngle } from "./alignment";
 import { cropResize } from "./crop";
 import { digest, GOLDEN, makePicture, makeScene } from "./golden/pictures";
 import type { Picture } from "./picture";
@@ -21,18 +22,30 @@ it("the pictures are those that Python looked at", () => {
 });
 
 describe("cropResize", () => {
-  for (const { picture, box, size, grey } of GOLDEN.crops) {
-    it(`cuts ${box} out of ${picture} as Python does`, () => {
+  for (const { picture, box, size, angle, grey } of GOLDEN.crops) {
+    it(`cuts ${box} turned by ${angle}° out of ${picture} as Python does`, () => {
       const [x1, y1, x2, y2] = box as Box4;
       const [width, height, channels] = picture as [number, number, 1 | 3];
       const whole = makePicture(width, height, channels);
       for (const source of channels === 3 ? [whole, withAlpha(whole)] : [whole]) {
-        const found = cropResize(source, { x1, y1, x2, y2 }, size);
+        const found = cropResize(source, { x1, y1, x2, y2 }, size, angle);
         const worst = Math.max(...found.map((value, i) => Math.abs(value - grey[i])));
         expect(worst).toBeLessThan(2e-3); // the file has three decimals
       }
     });
   }
+});
+
+describe("chooseAngle", () => {
+  for (const { points, angle } of GOLDEN.tilts) {
+    it(`turns by ${angle}° as Python does`, () => {
+      expect(chooseAngle(points.map(([x, y]: [number, number]) => ({ x, y })))).toBeCloseTo(angle, 4);
+    });
+  }
+
+  it("leaves faces without points upright", () => {
+    expect(chooseAngle(null)).toBe(0);
+  });
 });
 
 describe("resize", () => {

@@ -2,15 +2,19 @@
 
 import type { Quality } from "../api/types";
 import { cropResize } from "./crop";
-import type { Box, Picture, Point } from "./picture";
+import type { Picture, Point, Square } from "./picture";
 
 /** Faces are compared at this size, px. */
 const SIDE = 48;
 
-export function measureQuality(picture: Picture, square: Box, landmarks: readonly Point[] | null): Quality {
-  const grey = cropResize(picture, square, SIDE);
+export function measureQuality(
+  picture: Picture,
+  square: Square,
+  landmarks: readonly Point[] | null,
+): Quality {
+  const grey = cropResize(picture, square.box, SIDE, square.angleDeg);
   const { roll, yaw } = measurePose(landmarks);
-  return { size_px: square.x2 - square.x1, sharpness: measureSharpness(grey), roll_deg: roll, yaw };
+  return { size_px: square.box.x2 - square.box.x1, sharpness: measureSharpness(grey), roll_deg: roll, yaw };
 }
 
 /** Variance of the Laplacian. */

@@ -5,7 +5,7 @@ import type { Emotion, VoteLabel } from "../generated/vocabulary";
 import { type Classifier, foldDisgust, type Prediction } from "./classifier";
 import type { Detection } from "./decoding";
 import type { Detector } from "./detector";
-import type { Box, Picture } from "./picture";
+import type { Picture, Square } from "./picture";
 import { measureQuality } from "./quality";
 import { indexOfLargest, SMOOTH_S, Smoother } from "./smoothing";
 import { type Track, Tracker } from "./tracker";
@@ -84,7 +84,7 @@ export class Reading {
     const squares = sightings.map(({ detection }) => this.detector.frame(detection.box, detection.landmarks));
     const predictions = await this.classifier.predict(picture, squares);
     const faces = sightings.map((sighting, i) =>
-      this.makeFace(picture, sighting, squares[i]?.box as Box, predictions[i] as Prediction, timeS),
+      this.makeFace(picture, sighting, squares[i] as Square, predictions[i] as Prediction, timeS),
     );
     const frame: Frame = {
       schema: "fervid/1",
@@ -101,7 +101,7 @@ export class Reading {
   private makeFace(
     picture: Picture,
     { detection, track }: Sighting,
-    square: Box,
+    square: Square,
     prediction: Prediction,
     timeS: number,
   ): Face {

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.classification.calibration import blend_heads, softmax
+from fervid.detection.alignment import choose_angle
 from fervid.detection.decoding import decode
 from fervid.detection.passes import plan_passes
 from fervid.detection.resizing import resize, resize_region
@@ -70,18 +71,21 @@ def digest(image: NDArray[np.uint8]) -> str:
 def cut_crops() -> list[dict[str, Any]]:
     """Faces cut out, grey levels."""
     cases = [
-        (64, 48, 3, (10.0, 8.0, 26.0, 24.0), 16),
-        (64, 48, 3, (10.25, 8.5, 50.75, 47.0), 16),
-        (64, 48, 1, (20.3, 11.7, 27.9, 19.3), 16),
-        (64, 48, 3, (-12.5, -9.0, 30.0, 33.5), 16),
-        (64, 48, 3, (40.0, 30.0, 90.0, 80.0), 16),
-        (64, 48, 1, (70.0, 60.0, 80.0, 70.0), 8),
-        (200, 150, 3, (3.1, 2.2, 147.4, 146.5), 44),
+        (64, 48, 3, (10.0, 8.0, 26.0, 24.0), 16, 0.0),
+        (64, 48, 3, (10.25, 8.5, 50.75, 47.0), 16, 0.0),
+        (64, 48, 1, (20.3, 11.7, 27.9, 19.3), 16, 0.0),
+        (64, 48, 3, (-12.5, -9.0, 30.0, 33.5), 16, 0.0),
+        (64, 48, 3, (40.0, 30.0, 90.0, 80.0), 16, 0.0),
+        (64, 48, 1, (70.0, 60.0, 80.0, 70.0), 8, 0.0),
+        (200, 150, 3, (3.1, 2.2, 147.4, 146.5), 44, 0.0),
+        (200, 150, 3, (23.1, 12.2, 127.4, 116.5), 16, 14.5),
+        (200, 150, 3, (-20.0, 30.0, 60.0, 110.0), 16, -33.25),
+        (64, 48, 1, (20.3, 11.7, 27.9, 19.3), 16, 80.0),
     ]
     crops = []
-    for width, height, channels, box, size in cases:
-        grey = crop_resize(make_picture(width, height, channels), Box(*box), size)
-        case = {"picture": [width, height, channels], "box": box, "size": size}
+    for width, height, channels, box, size, angle in cases:
+        grey = crop_resize(make_picture(width, height, channels), Box(*box), size, angle)
+        case = {"picture": [width, height, channels], "box": box, "size": size, "angle": angle}
         crops.append({**case, "grey": [round(float(value), 3) for value in grey.ravel()]})
     return crops
 
@@ -106,6 +110,18 @@ def cut_regions() -> list[dict[str, Any]]:
         case = {"picture": [width, height, channels], "region": region, "size": [columns, rows]}
         regions.append({**case, "sha256": digest(result)})
     return regions
+
+
+def tilt() -> list[dict[str, Any]]:
+    """Angles by which squares are turned."""
+    rng = np.random.default_rng(7)
+    upright = np.array([(31, 38), (68, 39), (50, 60), (36, 76), (66, 75)], dtype=np.float64)
+    cases = []
+    for angle in (-40, -15, -12, -3, 0, 8, 11, 14, 25, 90):
+        turn = np.exp(1j * np.radians(angle)) * (upright @ np.array([1, 1j]))
+        points = np.round(np.stack([turn.real, turn.imag], axis=1) * 1.7 + rng.normal(0, 1, (5, 2)), 2)
+        cases.append({"points": points.tolist(), "angle": round(choose_angle(points), 5)})
+    return cases
 
 
 def plan() -> list[dict[str, Any]]:
@@ -275,6 +291,7 @@ def compute() -> dict[str, Any]:
         "resized_sha256": digest(whole),
         "crops": cut_crops(),
         "regions": cut_regions(),
+        "tilts": tilt(),
         "plans": plan(),
         "decoding": find_boxes(),
         "assignments": pair(),
