@@ -176,3 +176,9 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
 def memory_server(room_settings: Settings) -> Iterator[Server]:
     with serve_rooms(room_settings) as running:
         yield running
+
+
+@pytest.fixture
+def serve() -> Callable[..., contextlib.AbstractContextManager[Server]]:
+    """Runs a server with the settings that a test gives."""
+    return serve_rooms

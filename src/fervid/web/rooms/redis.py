@@ -28,6 +28,9 @@ ROOMS: Final = "fervid:rooms"
 LOCK_MS: Final = 3000
 """A process that dies while it closes a bucket stops its room for so long."""
 
+COMPLAINT_S: Final = 10.0
+"""The log says so often that Redis is away."""
+
 _PARTS: Final = ("lock", "meta", "people", "sums", "rows", "marks", "hands", "hands_seen")
 
 
@@ -68,6 +71,7 @@ class RedisStore(Store):
             for name in ("CONTRIBUTE", "JOIN", "SEE", "PART", "RAISE", "MARK", "CREATE", "COMMIT", "UNLOCK")
         }
         self._reader: asyncio.Task[None] | None = None
+        self._complained_s = -COMPLAINT_S
 
     async def __aenter__(self) -> Self:
         async with self._reach():
@@ -292,8 +296,13 @@ class RedisStore(Store):
         try:
             yield
         except self._errors as error:
-            LOG.error("Redis cannot be reached: %s", error)
+            self._complain(error)
             raise UnavailableError from error
+
+    def _complain(self, error: Exception) -> None:
+        if time.monotonic() - self._complained_s >= COMPLAINT_S:
+            self._complained_s = time.monotonic()
+            LOG.error("Redis cannot be reached: %s; trying again", error)
 
     async def _read_events(self, ready: asyncio.Event) -> None:
         """Hand events to the listener, for ever; after a lost connection, again from the next event on."""
@@ -311,7 +320,7 @@ class RedisStore(Store):
                         if message is not None:
                             self.listener(message["channel"].removeprefix(PREFIX), json.loads(message["data"]))
             except self._errors as error:
-                LOG.error("Redis cannot be reached for the news of rooms: %s; trying again in %.1f s", error, wait_s)
+                self._complain(error)
                 self.listener("", {"type": "away"})
             await asyncio.sleep(wait_s)
             wait_s = min(5.0, wait_s * 2)
