@@ -18,7 +18,7 @@ pytest.importorskip("redis")
 
 import redis
 
-from fervid.errors import MissingExtraError
+from fervid.errors import MissingExtraError, UsageError
 from fervid.web.rooms.errors import UnavailableError
 from fervid.web.rooms.redis import RedisStore
 from fervid.web.settings import Settings
@@ -244,14 +244,12 @@ def test_a_process_that_dies_while_it_closes_a_bucket_stops_nobody_for_long(serv
 
 
 def test_a_redis_that_is_not_there_is_said_at_once():
-    async def work() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
-        async with RedisStore(f"redis://127.0.0.1:{port}/0"):
-            pass
-
-    with pytest.raises(UnavailableError, match="cannot be reached"):
-        asyncio.run(work())
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(UnavailableError, match="Redis cannot be reached"):
+        RedisStore(f"redis://127.0.0.1:{port}/0")
+    with pytest.raises(UsageError, match="URL of Redis"):
+        RedisStore("localhost")
 
 
 def test_without_redis_py_the_extra_is_named(monkeypatch: pytest.MonkeyPatch):

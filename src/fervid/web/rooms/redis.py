@@ -15,7 +15,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self
 
-from fervid.errors import MissingExtraError
+from fervid.errors import MissingExtraError, UsageError
 from fervid.web.rooms import scripts
 from fervid.web.rooms.aggregation import SILENCE, Ledger, Person, Sums, Tally, Values, close_bucket
 from fervid.web.rooms.errors import RoomEndedError, RoomFullError, RoomUnknownError, UnavailableError
@@ -44,14 +44,17 @@ class RedisStore(Store):
 
     Raises:
         MissingExtraError: redis-py is not installed.
+        UsageError: the URL is none.
+        UnavailableError: nobody answers there.
     """
 
     def __init__(self, url: str, *, clock: Callable[[], float] = time.time, timeout_s: float = 5.0) -> None:
         try:
+            import redis
             import redis.asyncio
-            import redis.exceptions
         except ImportError:
             raise MissingExtraError.for_extra("redis", "redis", "sharing rooms by --redis") from None
+        _try_connection(url, timeout_s)
         self.listener: Listener = ignore_event
         self._clock = clock
         self._rng = random.SystemRandom()
@@ -65,7 +68,7 @@ class RedisStore(Store):
             socket_connect_timeout=timeout_s,
         )
         self._redis: Any = redis.asyncio.Redis(connection_pool=pool)
-        self._errors = (redis.exceptions.RedisError, OSError, TimeoutError)
+        self._errors = (redis.RedisError, OSError, TimeoutError)
         self._scripts = {
             name: self._redis.register_script(getattr(scripts, name))
             for name in ("CONTRIBUTE", "JOIN", "SEE", "PART", "RAISE", "MARK", "CREATE", "COMMIT", "UNLOCK")
@@ -324,6 +327,21 @@ class RedisStore(Store):
                 self.listener("", {"type": "away"})
             await asyncio.sleep(wait_s)
             wait_s = min(5.0, wait_s * 2)
+
+
+def _try_connection(url: str, timeout_s: float) -> None:
+    """Whether anybody answers; before the server starts, so that it can be said plainly."""
+    import redis
+
+    try:
+        with redis.Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s) as client:
+            client.ping()
+    except ValueError as error:
+        raise UsageError(f"the URL of Redis is none ({error})", advice="Use redis://HOST:PORT/0.") from None
+    except (redis.RedisError, OSError) as error:
+        raise UnavailableError(
+            f"Redis cannot be reached ({error})", advice="Check --redis, and that Redis runs there."
+        ) from None
 
 
 def _key(room_id: str, part: str) -> str:

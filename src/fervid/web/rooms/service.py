@@ -63,6 +63,7 @@ class Rooms:
     Raises:
         UsageError: expression rooms are allowed without a statement.
         MissingExtraError: Redis is wanted and redis-py is not installed.
+        UnavailableError: Redis is wanted and does not answer.
     """
 
     def __init__(
