@@ -74,7 +74,7 @@ def camera(
     min_face: Annotated[
         float, typer.Option(metavar="PX", help="Height of the smallest face looked for; smaller takes longer.")
     ] = 40.0,
-    model: ModelOption = "base",
+    model: ModelOption = "small",
     threads: ThreadsOption = None,
 ) -> None:
     """Show a camera with everybody's expression.

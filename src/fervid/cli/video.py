@@ -66,7 +66,7 @@ def video(
     min_face: Annotated[
         float, typer.Option(metavar="PX", help="Height of the smallest face looked for; smaller takes longer.")
     ] = 32.0,
-    model: ModelOption = "base",
+    model: ModelOption = "small",
     threads: ThreadsOption = None,
 ) -> None:
     """Follow everybody in a film: who showed which expression when.
