@@ -13,6 +13,7 @@
         ├── ConflictError     web.conflict     409
         ├── TooLargeError     web.too_large    413
         ├── MediaTypeError    web.media_type   415
+        ├── RangeError        web.range        416
         ├── TooManyError      web.too_many     429, with Retry-After
         ├── GoneError         web.gone         499, which nobody sees
         ├── InternalError     web.internal     500
@@ -130,6 +131,13 @@ class MediaTypeError(WebError):
 
     code = "web.media_type"
     status = 415
+
+
+class RangeError(WebError):
+    """A part of a file that it has not got."""
+
+    code = "web.range"
+    status = 416
 
 
 class TooManyError(WebError):

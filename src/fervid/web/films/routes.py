@@ -8,13 +8,14 @@ from pathlib import PurePath
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from fervid.web.errors import RequestError, TooManyError
 from fervid.web.films.answers import JobAnswer, JobsAnswer, describe_job
 from fervid.web.films.folders import RESULTS
 from fervid.web.films.jobs import FilmOptions, Job
+from fervid.web.films.ranges import PartialFileResponse
 from fervid.web.films.service import FilmService
 from fervid.web.films.uploads import FIELD
 from fervid.web.settings import Settings
@@ -118,13 +119,13 @@ def create_router(settings: Settings, films: FilmService) -> APIRouter:
     @router.get("/{job_id}/files/{name}", response_class=Response, responses=_FILES)
     def get_file(
         job_id: str, name: str, download: Annotated[bool, Query(description="Save it instead of showing it.")] = False
-    ) -> FileResponse:
+    ) -> PartialFileResponse:
         """A result of a film that is done."""
         job, path = films.find_result(job_id, name)
         filename = f"{PurePath(job.name).stem}-{name}" if download else None
         # The same bytes for ever, but not after the film was deleted: asked for again each time.
         headers = {"Cache-Control": "private, no-cache"}
-        return FileResponse(path, media_type=RESULTS[name], filename=filename, headers=headers)
+        return PartialFileResponse(path, media_type=RESULTS[name], filename=filename, headers=headers)
 
     @router.get("/{job_id}/events", response_class=StreamingResponse, responses=_EVENTS)
     async def watch_film(job_id: str) -> StreamingResponse:

@@ -129,7 +129,12 @@ def probe(task: ProbeTask) -> dict[str, Any]:
     """
     from fervid.video.probing import probe_video
 
-    info = probe_video(task.film, max_pixels=task.max_pixels)
+    try:
+        info = probe_video(task.film, max_pixels=task.max_pixels)
+    except (VideoError, SizeError):
+        raise
+    except InputError as error:  # it names what may not be opened
+        raise VideoError(error.message, advice="Give a film that stands for itself.") from None
     if _PLAYLISTS & set(info.container.split(",")):
         raise VideoError(f"{task.name} is a playlist, not a film", advice="Give the film that it names.")
     if info.duration_s is not None and info.duration_s > task.max_s:
