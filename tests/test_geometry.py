@@ -4,11 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fervid.geometry import (
+    Square,
     boxes_to_array,
     central_box,
     clip_box,
     grow_box,
     intersection_over_union,
+    move_points,
     scale_box,
     shrink_box,
     square_box,
@@ -76,3 +78,23 @@ def test_a_grown_box_has_the_margin_at_every_side(box: Box, margin: float) -> No
     grown = grow_box(box, margin)
     assert grown.centre == pytest.approx(box.centre, abs=1e-6)
     assert (grown.width, grown.height) == pytest.approx((box.width + 2 * margin, box.height + 2 * margin), abs=1e-6)
+
+
+@given(boxes(), boxes(), st.integers(0, 9))
+def test_points_move_with_their_box(box: Box, other: Box, seed: int) -> None:
+    box, other = grow_box(box, 1), grow_box(other, 1)
+    shares = np.random.default_rng(seed).random((5, 2))
+    points = shares * (box.width, box.height) + (box.x1, box.y1)
+    moved = move_points(points, box, other)
+    assert moved == pytest.approx(shares * (other.width, other.height) + (other.x1, other.y1), abs=1e-4)
+
+
+@given(coordinates, coordinates, st.floats(1, 1e3), st.floats(-360, 360), st.floats(0.1, 2))
+def test_a_turned_square_lies_in_its_bounds(x: float, y: float, side: float, angle: float, factor: float) -> None:
+    square = Square(square_box(x, y, side), angle).shrink(factor)
+    half = side * factor / 2
+    corners = np.array([1 + 1j, 1 - 1j, -1 + 1j, -1 - 1j]) * half * np.exp(1j * np.radians(angle)) + complex(x, y)
+    bounds = square.bounds
+    assert square.angle_deg == angle
+    assert (bounds.x1, bounds.x2) == pytest.approx((corners.real.min(), corners.real.max()), abs=1e-6)
+    assert (bounds.y1, bounds.y2) == pytest.approx((corners.imag.min(), corners.imag.max()), abs=1e-6)

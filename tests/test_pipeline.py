@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 import fervid
 from fervid.detection.detector import Detection
@@ -252,6 +253,33 @@ def test_evidence_agrees_with_the_answer(analyzer: Analyzer) -> None:
             assert face.evidence.labels == tuple(face.probabilities)
             means = face.evidence.maps.mean(axis=(1, 2))
             assert np.corrcoef(means, np.log(face.probabilities.array))[0, 1] > 0.8
+
+
+@pytest.mark.parametrize("angle", [-25, 25])
+def test_a_tilted_face_is_read_as_if_it_were_upright(angle: int, astronaut: Path, portrait: Path) -> None:
+    reader = Analyzer(detector="faces", threads=1)
+    gains = []
+    for path in (astronaut, portrait):
+        picture = Image.open(path).convert("RGB")
+        turned = np.asarray(picture.rotate(-angle, Image.Resampling.BICUBIC))
+        upright, tilted = (
+            max(reader.analyze(image, evidence=True).faces, key=lambda face: face.box.area)
+            for image in (picture, turned)
+        )
+        assert tilted.evidence is not None
+        assert tilted.evidence.angle_deg == pytest.approx(angle, abs=12)
+        assert tilted.emotion is upright.emotion
+        side = tilted.evidence.square.width / reader.classifier.spec.crop
+        plain = reader.analyze(turned, boxes=[square_box(*tilted.evidence.square.centre, side)]).faces[0]
+        truth = upright.probabilities.array
+        gains.append(np.abs(plain.probabilities.array - truth).sum() - np.abs(tilted.probabilities.array - truth).sum())
+    assert sum(gains) > 0.05
+
+
+def test_boxes_of_ones_own_stay_upright(astronaut: Path, analyzer: Analyzer) -> None:
+    face = analyzer.analyze(astronaut, boxes=[square_box(222, 118, 96)], evidence=True).faces[0]
+    assert face.evidence is not None
+    assert face.evidence.angle_deg == 0
 
 
 def test_map_gives_the_same_evidence(analyzer: Analyzer, mixed: list[str]) -> None:

@@ -201,6 +201,18 @@ def test_evidence_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
         Evidence(EMOTIONS, np.zeros(shape), Box(0, 0, 9, 9))
 
 
+def test_evidence_says_how_its_square_is_turned() -> None:
+    maps = np.zeros((7, 3, 3))
+    upright, turned = (Evidence(EMOTIONS, maps, Box(0, 0, 9, 9), angle_deg) for angle_deg in (0.0, -12.345678))
+    assert "angle_deg" not in upright.to_dict()
+    assert turned.to_dict()["angle_deg"] == -12.35
+    assert turned != upright
+    assert Evidence.from_dict(turned.to_dict()) == turned
+    assert Evidence.from_dict(upright.to_dict()).angle_deg == 0
+    with pytest.raises(UsageError, match="not finite"):
+        Evidence(EMOTIONS, maps, Box(0, 0, 9, 9), math.nan)
+
+
 def test_evidence_must_be_finite() -> None:
     with pytest.raises(UsageError, match="not finite"):
         Evidence(EMOTIONS, np.full((7, 3, 3), np.nan), Box(0, 0, 9, 9))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,13 @@ class Square:
 
     box: Box
     angle_deg: float = 0.0
+
+    @property
+    def bounds(self) -> Box:
+        """The upright box around it."""
+        angle = math.radians(self.angle_deg)
+        (x, y), reach = self.box.centre, (abs(math.cos(angle)) + abs(math.sin(angle))) * self.box.width / 2
+        return Box(x - reach, y - reach, x + reach, y + reach) if angle else self.box
 
     def shrink(self, factor: float) -> Square:
         """Its central part with ``factor`` of its side, turned alike."""

@@ -4,7 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fervid.detection.alignment import MEAN_POINTS, TILTED_DEG, UPRIGHT_DEG, choose_angle, measure_tilt
+from fervid.detection.alignment import MEAN_POINTS, TILTED_DEG, UPRIGHT_DEG, align, choose_angle, measure_tilt
+from fervid.detection.detector import Detection
+from fervid.detection.framing import Framing
+from fervid.results import Box
 
 
 def place_points(angle: float, scale: float, x: float, y: float) -> NDArray[np.float64]:
@@ -35,3 +38,12 @@ def test_nearly_upright_faces_are_left_alone_and_nothing_jumps() -> None:
     chosen = np.array([choose_angle(place_points(angle, 50, 0, 0)) for angle in angles])
     assert (np.diff(chosen) >= 0).all()
     assert np.diff(chosen).max() < 1
+
+
+def test_the_square_is_that_of_the_box_turned_by_the_points() -> None:
+    box, framing = Box(10, 20, 50, 70), Framing(0.9, 0.01, -0.02)
+    for degrees, angle in ((0.0, 0.0), (30.0, 30.0), (-90.0, -90.0)):
+        square = align(Detection(box, 0.9, place_points(degrees, 45, 10, 20)), framing)
+        assert square.box == framing.apply(box)
+        assert square.angle_deg == pytest.approx(angle, abs=1e-9)
+    assert align(Detection(box, 0.9), framing).angle_deg == 0

@@ -28,12 +28,12 @@ MakeExplained = Callable[..., Face]
 def make_explained(make_face) -> MakeExplained:
     """A face whose most probable expression has the map that is given."""
 
-    def make(square, places, probabilities=None, *, labels=EMOTIONS, **options) -> Face:
+    def make(square, places, probabilities=None, *, labels=EMOTIONS, angle_deg=0.0, **options) -> Face:
         face = make_face(square, probabilities or MIXED, labels=labels, **options)
         places = np.asarray(places, dtype=np.float64)
         maps = np.zeros((len(labels), *places.shape))
         maps[labels.index(face.probabilities.top)] = places
-        evidence = Evidence(labels, maps, Box(*square))
+        evidence = Evidence(labels, maps, Box(*square), angle_deg)
         return Face(face.box, face.score, face.emotion, face.confidence, face.probabilities, face.votes,
                     track_id=face.track_id, evidence=evidence)  # fmt: skip
 
@@ -44,6 +44,12 @@ def hot(row: int, column: int, value: float = 8.0, shape: tuple[int, int] = (3, 
     places = np.zeros(shape)
     places[row, column] = value
     return places
+
+
+def turn_back(shape: tuple[int, ...], angle_deg: float) -> NDArray[np.complex128]:
+    """Of every pixel, x + iy from the middle of a tilted :data:`SQUARE` in its own directions."""
+    y, x = np.mgrid[: shape[0], : shape[1]] + 0.5 - 120
+    return np.asarray((x + 1j * y) * np.exp(-1j * np.radians(angle_deg)))
 
 
 def warmth(image: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -126,6 +132,35 @@ def test_the_border_of_the_square_is_soft(make_explained, make_analysis) -> None
     row = warmth(out)[250, 102:140]
     assert row[0] < 10 < 60 < row[-1]
     assert np.abs(np.diff(row)).max() < 15
+
+
+@pytest.mark.parametrize("angle", [-130.0, -25.0, 0.001, 40.0, 90.0])
+@pytest.mark.parametrize("place", [(0, 0), (0, 2), (2, 1)])
+def test_the_tint_of_a_tilted_face_is_tilted(make_explained, make_analysis, angle, place) -> None:
+    image = np.full((300, 700, 3), 120, np.uint8)
+    face = make_explained(SQUARE, hot(*place), angle_deg=angle)
+    tint = warmth(explain(image, make_analysis([face], image)))
+    turned = turn_back(image.shape, angle)
+    inside = np.maximum(np.abs(turned.real), np.abs(turned.imag)) < 55
+    middle = turned[inside & (tint > 60)].mean()
+    assert middle.real == pytest.approx(40 * (place[1] - 1), abs=5)
+    assert middle.imag == pytest.approx(40 * (place[0] - 1), abs=5)
+
+
+@pytest.mark.parametrize("uncertain", [False, True])
+def test_the_frame_of_a_tilted_face_is_tilted(make_explained, make_analysis, uncertain) -> None:
+    image = np.full((300, 700, 3), 120, np.uint8)
+    face = make_explained(SQUARE, np.zeros((3, 3)), angle_deg=30.0, uncertain=uncertain)
+    out = explain(image, make_analysis([face], image))
+    turned = turn_back(image.shape, 30.0)
+    distance = np.maximum(np.abs(turned.real), np.abs(turned.imag)) - 60
+    straight = np.minimum(np.abs(turned.real), np.abs(turned.imag)) < 45
+    drawn = out.max(axis=2) > 150
+    line = drawn[straight & (distance > 0.7) & (distance < 1.3)].mean()
+    assert 0.4 < line < 0.9 if uncertain else line > 0.98
+    assert np.array_equal(out[distance < -3], image[distance < -3])
+    beside = (distance > 8) & (np.arange(700) < 200) & (np.arange(300) > 60)[:, None]  # no label, no panel
+    assert np.array_equal(out[beside], image[beside])
 
 
 def test_the_panel_has_the_bars_and_the_legend(make_explained, make_analysis) -> None:
@@ -212,8 +247,11 @@ def test_six_labels(picture, make_explained, make_analysis, labels, bars) -> Non
         (200, 200, 200.4, 200.4),
     ],
 )
-def test_squares_at_and_beyond_the_border(picture, make_explained, make_analysis, box) -> None:
-    out = explain(picture, make_analysis([make_explained(box, hot(1, 1))], picture))
+@pytest.mark.parametrize("angle", [0.0, 20.0])
+def test_squares_at_and_beyond_the_border(picture, make_explained, make_analysis, box, angle) -> None:
+    out = explain(picture, make_analysis([make_explained(box, hot(1, 1), angle_deg=angle)], picture))
+    if angle and box[0] == 500:
+        return  # turned, it reaches into the picture
     outside = box[0] >= 480 or box[2] <= 0 or box[0] == box[2]
     assert out.shape[1] == picture.shape[1]
     assert np.array_equal(out, picture) == outside

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fervid.detection.alignment import align, choose_angle
 from fervid.detection.detector import Detection
 from fervid.errors import UsageError, VideoError
-from fervid.geometry import Square
 from fervid.reading import FaceReader
 from fervid.results import Box, Frame
 from fervid.streaming.stream import MAX_WAITING, FrameStream, StreamSettings, TimedImage, count_waiting, detect_reduced
@@ -36,6 +36,14 @@ def read_all(
         min_face=10, smooth_s=smooth_s, detect_s=detect_s, sure_score=detector.score_threshold, live=live
     )
     return [frame for frame, _ in FrameStream(reader, detector, settings, size=(160, 120)).read(frames)]
+
+
+def tilt(face: Detection, degrees: float) -> Detection:
+    """The same face with its points turned clockwise."""
+    assert face.landmarks is not None
+    middle = complex(*face.box.centre)
+    points = (face.landmarks @ np.array([1, 1j]) - middle) * np.exp(1j * np.radians(degrees)) + middle
+    return Detection(face.box, face.score, np.stack([points.real, points.imag], axis=1))
 
 
 def follow(frames: list[Frame]) -> dict[int | None, dict[int, Any]]:
@@ -147,15 +155,27 @@ def test_live_faces_move_on_between_looks(make_reader: MakeReader) -> None:
     assert max(abs(face.box.x1 - 10 - n) for n, face in late.items()) < 3
 
 
-def test_answers_belong_to_their_faces(make_reader: MakeReader) -> None:
+def test_live_faces_stay_tilted_between_looks(make_reader: MakeReader) -> None:
+    detector = ScriptedDetector(lambda n: [tilt(face_at(10 + n, 40), 25)])
+    tracks = follow(read_all(make_reader(), detector, make_frames(100), live=True))
+    assert len(detector.looked) < 60
+    assert all(choose_angle(face.landmarks) == pytest.approx(25, abs=2) for face in tracks[1].values())
+
+
+@pytest.mark.parametrize("degrees", [0.0, 25.0])
+def test_answers_belong_to_their_faces(degrees: float, make_reader: MakeReader) -> None:
     """Batches of several frames are taken apart again: each face has the answer of its own crop."""
-    reader, detector = make_reader(), ScriptedDetector(two_people)
+    reader = make_reader()
+    detector = ScriptedDetector(lambda n: [tilt(face, degrees) for face in two_people(n)])
     frames = read_all(reader, detector, make_frames(80), smooth_s=0)
     assert max(reader.classifier.asked) > 8  # type: ignore[attr-defined]
     images = {frame.index: frame.image for frame in make_frames(80)}
     for frame in frames:
         for face in frame.faces:
-            prepared = reader.prepare(images[frame.index], Detection(face.box, 1.0, face.landmarks), Square(face.box))
+            found = Detection(face.box, 1.0, face.landmarks)
+            square = align(found, detector.framing)
+            assert (square.angle_deg == 0) == (degrees == 0)
+            prepared = reader.prepare(images[frame.index], found, square)
             alone = reader.predict([prepared]).probabilities[0]
             assert np.abs(face.probabilities.array - alone).max() < 1e-6
             assert face.quality is not None

@@ -1,7 +1,7 @@
-"""From a detection to the square that is cut out of the picture: in the network's framing, turned as the face is tilted.
+"""From a detection to the square that is cut out: in the network's framing, turned as the face is tilted.
 
-The network learnt from nearly upright faces. What turning brings is measured by ``benchmarks/alignment.py``, and so are
-the points below.
+The network learnt from nearly upright faces. ``benchmarks/alignment.py`` measures the points below and what turning is
+worth.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def align(detection: Detection, framing: Framing) -> Square:
 
 
 def measure_tilt(landmarks: NDArray[np.float64]) -> float:
-    """Clockwise tilt of a face, degrees, by ``(5, 2)`` points: of the similarity from the mean points (Umeyama 1991)."""
+    """Clockwise tilt of ``(5, 2)`` points, degrees: that of the similarity from the mean ones (Umeyama 1991)."""
     mean, points = (np.asarray(p, dtype=np.float64) @ np.array([1, 1j]) for p in (MEAN_POINTS, landmarks))
     return math.degrees(float(np.angle((np.conj(mean - mean.mean()) * (points - points.mean())).sum())))
 
@@ -47,5 +47,5 @@ def choose_angle(landmarks: NDArray[np.float64] | None) -> float:
     if landmarks is None:
         return 0.0
     tilt = measure_tilt(landmarks)
-    share = min(max((abs(tilt) - UPRIGHT_DEG) / (TILTED_DEG - UPRIGHT_DEG), 0.0), 1.0)
-    return tilt * share
+    share = (abs(tilt) - UPRIGHT_DEG) / (TILTED_DEG - UPRIGHT_DEG)
+    return tilt * min(share, 1.0) if share > 0 else 0.0

@@ -65,9 +65,23 @@ class Canvas:
             self._lay(_faded_mask(right - left, bottom - top, round(radius), opacity), (left, top), colour)
 
     def outline(
-        self, box: Box, colour: Colour, width: int, *, radius: float = 0.0, opacity: float = 1.0, dash: int = 0
+        self,
+        box: Box,
+        colour: Colour,
+        width: int,
+        *,
+        radius: float = 0.0,
+        opacity: float = 1.0,
+        dash: int = 0,
+        angle_deg: float = 0.0,
     ) -> None:
-        """Draw the border of a rectangle, ``width`` px inwards from its edge, dashed when ``dash`` px are given."""
+        """Draw the border of a rectangle, ``width`` px inwards from its edge, dashed when ``dash`` px are given.
+
+        With an angle it is turned clockwise around its middle.
+        """
+        if angle_deg:
+            self._outline_turned(box, colour, width, radius, opacity, dash, math.radians(angle_deg))
+            return
         left, top, right, bottom = _snap(box)
         columns, rows = right - left, bottom - top
         if columns <= 0 or rows <= 0:
@@ -84,6 +98,33 @@ class Canvas:
     def write(self, text: str, x: float, y: float, font: Font, colour: Colour, *, anchor: str = "lm") -> None:
         """Set a line of text; ``anchor`` as Pillow's, by default the left end of its middle line."""
         ImageDraw.Draw(self.picture).text((x, y), text, font=font, fill=colour, anchor=anchor)
+
+    def _outline_turned(
+        self, box: Box, colour: Colour, width: int, radius: float, opacity: float, dash: int, angle: float
+    ) -> None:
+        """By the distance of every pixel from the rounded rectangle, in the rectangle's own directions."""
+        (middle_x, middle_y), cosine, sine = box.centre, math.cos(angle), math.sin(angle)
+        halves = box.width / 2, box.height / 2
+        reach_x = abs(cosine) * halves[0] + abs(sine) * halves[1] + 1
+        reach_y = abs(sine) * halves[0] + abs(cosine) * halves[1] + 1
+        left, right = max(0, math.floor(middle_x - reach_x)), min(self.width, math.ceil(middle_x + reach_x))
+        top, bottom = max(0, math.floor(middle_y - reach_y)), min(self.height, math.ceil(middle_y + reach_y))
+        if right <= left or bottom <= top:
+            return
+        x = np.arange(left, right, dtype=np.float32)[None] + 0.5 - middle_x
+        y = np.arange(top, bottom, dtype=np.float32)[:, None] + 0.5 - middle_y
+        across, down = x * cosine + y * sine, y * cosine - x * sine
+        outside_x, outside_y = np.abs(across) - (halves[0] - radius), np.abs(down) - (halves[1] - radius)
+        corner = np.hypot(np.maximum(outside_x, 0), np.maximum(outside_y, 0))
+        distance = corner + np.minimum(np.maximum(outside_x, outside_y), 0) - radius
+        opacities = np.clip(0.5 - distance, 0, 1) * np.clip(0.5 + distance + width, 0, 1) * opacity
+        if dash > 0:
+            along = np.where(outside_x - outside_y > 0, down + halves[1], across + halves[0])
+            length = np.where(outside_x - outside_y > 0, box.height, box.width)
+            pieces = 2 * np.maximum(1, np.round((length / dash - 1) / 2)) + 1
+            opacities *= np.floor(along / length * pieces) % 2 == 0
+        mask = Image.fromarray((255 * opacities + 0.5).astype(np.uint8))
+        self._lay(mask, (left, top), colour)
 
     def _lay(self, mask: Image.Image, corner: tuple[int, int], colour: Colour) -> None:
         self.picture.paste(colour, (*corner, corner[0] + mask.width, corner[1] + mask.height), mask)

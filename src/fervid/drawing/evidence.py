@@ -17,6 +17,7 @@ from fervid.drawing.panel import Panel, PanelLayout, draw_panel, find_main, plac
 from fervid.drawing.plate import Framed, Plate, draw_frame, draw_plate, frame_faces, measure_plate, place_plates
 from fervid.drawing.scale import Scale
 from fervid.errors import UsageError
+from fervid.geometry import Square
 from fervid.imaging import ImageLike
 from fervid.results import Analysis, Box, Evidence, Face
 
@@ -26,6 +27,8 @@ _LEAST_STRONGEST: Final = 4.0
 """A map is shown relative to its strongest place, or to this many log-odds when that is weaker."""
 _BORDER: Final = 0.06
 """Share of the square's side over which the overlay fades out."""
+_ROWS: Final = 256
+"""Rows of a face that are tinted at a time."""
 _FOOTER: Final = 2.0
 """Rows of type that the legend takes below the bars."""
 _GREY: Final = (128, 128, 128)
@@ -35,10 +38,10 @@ _GREY: Final = (128, 128, 128)
 def explain(image: ImageLike, analysis: Analysis) -> NDArray[np.uint8]:
     """Draw what in each face speaks for its expression (orange) and against it (blue), beside the probabilities.
 
-    The square that the network saw turns grey, as the network sees it, and is tinted the more the more a place counts,
-    relative to the face's strongest place: tints compare the places of a face, not faces. Of an uncertain face
-    the most probable expression is explained. The network decides in few, wide places (see :class:`fervid.Evidence`);
-    the tint runs smoothly between their middles, and its shape within a place means nothing.
+    The square that the network saw, tilted as the face is, turns grey, as the network sees it, and is tinted the more
+    the more a place counts, relative to the face's strongest place: tints compare the places of a face, not faces. Of
+    an uncertain face the most probable expression is explained. The network decides in few, wide places (see
+    :class:`fervid.Evidence`); the tint runs smoothly between their middles, and its shape within a place means nothing.
 
     Bars stand beside all the main faces. Where there is no room for that, the faces are numbered and the bars stand in
     a strip below the picture; crowds whose strip would be higher than the picture get the legend alone.
@@ -55,14 +58,15 @@ def explain(image: ImageLike, analysis: Analysis) -> NDArray[np.uint8]:
         UsageError: it has another size than the picture that was analysed, or a face has no evidence.
     """
     canvas = Canvas.for_analysis(image, analysis)
-    framed = frame_faces(canvas, [(face, _find_evidence(face).square) for face in analysis.faces])
+    framed = frame_faces(canvas, [(face, _find_bounds(face)) for face in analysis.faces])
     if not framed:
         return canvas.array
     scale = Scale.of(canvas)
     for face, _ in reversed(framed):
         _lay_evidence(canvas, face)
     for face, box in reversed(framed):
-        draw_frame(canvas, face, box, scale)
+        evidence = _find_evidence(face)
+        draw_frame(canvas, face, evidence.square if evidence.angle_deg else box, scale, evidence.angle_deg)
     plates = place_plates((canvas.width, canvas.height), framed, scale, _describe)
     panels = place_panels(canvas, framed, plates, scale, footer=_FOOTER)
     if not panels:
@@ -92,36 +96,52 @@ def _describe(face: Face, number: int | None = None) -> tuple[str, str]:
 
 
 def _lay_evidence(canvas: Canvas, face: Face) -> None:
-    """Turn the visible part of a face's square grey and tint it."""
+    """Turn the visible part of a face's square grey and tint it, some rows at a time: close-ups are large."""
     evidence = _find_evidence(face)
-    square, places = evidence.square, evidence[face.probabilities.top]
-    left, right = max(0, math.ceil(square.x1 - 0.5)), min(canvas.width, math.ceil(square.x2 - 0.5))
-    top, bottom = max(0, math.ceil(square.y1 - 0.5)), min(canvas.height, math.ceil(square.y2 - 0.5))
-    if right <= left or bottom <= top:
-        return
-    x = (np.arange(left, right) + 0.5 - square.x1) / square.width
-    y = (np.arange(top, bottom) + 0.5 - square.y1) / square.height
-    strength = places / max(float(np.abs(places).max()), _LEAST_STRONGEST)
-    field = np.asarray(
-        _interpolate(y, len(strength)) @ strength.astype(np.float32) @ _interpolate(x, strength.shape[1]).T
-    )
-    _tint(canvas, (left, top, right, bottom), field, np.outer(_fade(y), _fade(x)))
+    square, bounds = evidence.square, _find_bounds(face)
+    places = evidence[face.probabilities.top]
+    strength = (places / max(float(np.abs(places).max()), _LEAST_STRONGEST)).astype(np.float32)
+    (middle_x, middle_y), angle = square.centre, math.radians(evidence.angle_deg)
+    cosine, sine = math.cos(angle), math.sin(angle)
+    left, right = max(0, math.ceil(bounds.x1 - 0.5)), min(canvas.width, math.ceil(bounds.x2 - 0.5))
+    end = min(canvas.height, math.ceil(bounds.y2 - 0.5))
+    for top in range(max(0, math.ceil(bounds.y1 - 0.5)), end if right > left else 0, _ROWS):
+        bottom = min(top + _ROWS, end)
+        x = (np.arange(left, right)[None] + 0.5 - middle_x) / square.width
+        y = (np.arange(top, bottom)[:, None] + 0.5 - middle_y) / square.height
+        # Shares of the square; for an upright one those across depend on the column alone, those down on the row.
+        across, down = (x * cosine + y * sine, y * cosine - x * sine) if angle else (x, y)
+        across, down = across + 0.5, down + 0.5
+        fade = np.broadcast_to(_fade(across) * _fade(down), (bottom - top, right - left))
+        _tint(canvas, (left, top, right, bottom), _read_places(strength, across, down), fade)
 
 
-def _interpolate(positions: NDArray[np.floating], count: int) -> NDArray[np.float32]:
-    """Weights ``(P, count)`` of places in a row for positions of 0–1 along it.
+def _find_bounds(face: Face) -> Box:
+    evidence = _find_evidence(face)
+    return Square(evidence.square, evidence.angle_deg).bounds
+
+
+def _read_places(
+    places: NDArray[np.float32], across: NDArray[np.floating], down: NDArray[np.floating]
+) -> NDArray[np.float32]:
+    """Values of a map ``(h, w)`` at positions of 0–1 across and down it, which broadcast to a window.
 
     A place's own value stands at its middle. Between two middles the value goes from one to the other along a cubic
     that is level at both ends, so that no tint appears that the map does not have; splines and Lanczos kernels ring.
     """
+    (left, right, share_x), (top, below, share_y) = _locate(across, places.shape[1]), _locate(down, places.shape[0])
+    upper = places[top, left] * (1 - share_x) + places[top, right] * share_x
+    lower = places[below, left] * (1 - share_x) + places[below, right] * share_x
+    return np.asarray(upper * (1 - share_y) + lower * share_y, dtype=np.float32)
+
+
+def _locate(
+    positions: NDArray[np.floating], count: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+    """The two places in a row between whose middles a position of 0–1 lies, and the share of the second."""
     middles = np.clip(positions * count - 0.5, 0, count - 1)
-    first = np.minimum(np.floor(middles).astype(np.int64), max(0, count - 2))
-    share = _smooth(middles - first)
-    weights = np.zeros((len(positions), count), dtype=np.float32)
-    rows = np.arange(len(positions))
-    weights[rows, first] = 1 - share
-    weights[rows, np.minimum(first + 1, count - 1)] += share
-    return weights
+    first = middles.astype(np.intp)
+    return first, np.minimum(first + 1, count - 1), _smooth(middles - first).astype(np.float32)
 
 
 def _fade(positions: NDArray[np.floating]) -> NDArray[np.float32]:

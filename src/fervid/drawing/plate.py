@@ -41,15 +41,16 @@ def frame_faces(canvas: Canvas, frames: Sequence[tuple[Face, Box]]) -> list[tupl
     return sorted((pair for pair in framed if pair[1].area > 0), key=lambda pair: -pair[1].area)
 
 
-def draw_frame(canvas: Canvas, face: Face, box: Box, scale: Scale) -> None:
-    """Draw a frame in the colour of the expression, dashed when it is uncertain."""
+def draw_frame(canvas: Canvas, face: Face, box: Box, scale: Scale, angle_deg: float = 0.0) -> None:
+    """Draw a frame in the colour of the expression, dashed when it is uncertain; turned clockwise around its middle."""
     line = scale.line(box)
     casing = max(1, round(line * 0.4))
     radius = min(box.width, box.height) * 0.06 + line
     outer = grow_box(box, line + casing)
-    canvas.outline(outer, INK, line + 2 * casing, radius=radius + casing, opacity=0.55)
+    canvas.outline(outer, INK, line + 2 * casing, radius=radius + casing, opacity=0.55, angle_deg=angle_deg)
     dash = max(3 * line, round(math.sqrt(box.area) / 11)) if face.emotion is None else 0
-    canvas.outline(grow_box(box, line), emotion_colour(face.emotion), line, radius=radius, dash=dash)
+    colour = emotion_colour(face.emotion)
+    canvas.outline(grow_box(box, line), colour, line, radius=radius, dash=dash, angle_deg=angle_deg)
 
 
 def place_plates(
