@@ -16,7 +16,6 @@ from fervid.geometry import Square, central_box
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.spec import EVIDENCE_OUTPUTS, INPUT, LOGIT_OUTPUTS, ModelSpec
 from fervid.models.store import load_model
-from fervid.results import Box
 
 
 @dataclass(frozen=True, slots=True)
