@@ -1,6 +1,7 @@
 /** The pages there are; each is loaded when somebody goes there. */
 
 import type { ComponentType } from "preact";
+import type { IconName } from "../ui/Icon";
 import { matchPath, type Params } from "./router";
 
 export interface PageProps {
@@ -14,15 +15,41 @@ export interface Page {
   title: string;
   /** The word in the navigation; pages without one are reached from others. */
   nav?: string;
+  /** What the start page says of it. */
+  door?: { icon: IconName; text: string };
   load: () => Promise<{ default: ComponentType<PageProps> }>;
 }
 
 export const PAGES: readonly Page[] = [
   { patterns: ["/"], title: "fervid", load: () => import("../pages/home/HomePage") },
-  { patterns: ["/photo"], title: "Photo", nav: "Photo", load: () => import("../pages/photo/PhotoPage") },
-  { patterns: ["/film"], title: "Film", nav: "Film", load: () => import("../pages/film/FilmPage") },
+  {
+    patterns: ["/photo"],
+    title: "Photo",
+    nav: "Photo",
+    door: {
+      icon: "picture",
+      text: "Drop, paste or take a picture: every face with its odds, and what in it they come from.",
+    },
+    load: () => import("../pages/photo/PhotoPage"),
+  },
+  {
+    patterns: ["/film"],
+    title: "Film",
+    nav: "Film",
+    door: {
+      icon: "film",
+      text: "Who shows which expression when: an annotated film beside everybody’s timeline.",
+    },
+    load: () => import("../pages/film/FilmPage"),
+  },
   { patterns: ["/film/:id"], title: "Film", load: () => import("../pages/film/ResultPage") },
-  { patterns: ["/live"], title: "Live", nav: "Live", load: () => import("../pages/live/LivePage") },
+  {
+    patterns: ["/live"],
+    title: "Live",
+    nav: "Live",
+    door: { icon: "camera", text: "Your own camera, read inside this page. No picture leaves it." },
+    load: () => import("../pages/live/LivePage"),
+  },
 ];
 
 export interface Destination {

@@ -1,3 +1,4 @@
+// @vitest-environment happy-dom
 import { describe, expect, it } from "vitest";
 import { findPage, type Page } from "./pages";
 import { currentPath, matchPath, navigate, startRouter, visitCount } from "./router";

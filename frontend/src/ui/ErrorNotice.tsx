@@ -1,6 +1,7 @@
 /** An error in the page: what was wrong, and what to do. */
 
 import type { ComponentChildren } from "preact";
+import { asSentence } from "./format";
 import { Icon } from "./Icon";
 
 export interface ErrorText {
@@ -21,7 +22,7 @@ export function ErrorNotice({
     <div class="notice notice-error" role="alert">
       <Icon name="alert" />
       <div class="notice-text">
-        <p class="notice-title">{endSentence(error.message)}</p>
+        <p class="notice-title">{asSentence(error.message)}</p>
         {error.advice && <p>{error.advice}</p>}
         {(onRetry || children) && (
           <div class="button-row">
@@ -36,9 +37,4 @@ export function ErrorNotice({
       </div>
     </div>
   );
-}
-
-function endSentence(text: string): string {
-  const sentence = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?…]$/.test(sentence) ? sentence : `${sentence}.`;
 }

@@ -60,3 +60,9 @@ export function formatCount(count: number, one: string, many = `${one}s`): strin
 export function capitalise(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
+
+/** With a capital and a full stop. */
+export function asSentence(text: string): string {
+  const sentence = capitalise(text);
+  return /[.!?…]$/.test(sentence) ? sentence : `${sentence}.`;
+}

@@ -1,11 +1,11 @@
 /** What was read of a film: the annotated film, everybody's timeline, and figures. */
 
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { fetchJobFile } from "../../api/client";
 import { type ApiError, toApiError } from "../../api/errors";
 import type { Job, Summary, Timeline } from "../../api/types";
 import { ErrorNotice } from "../../ui/ErrorNotice";
-import { formatBytes } from "../../ui/format";
+import { asSentence, formatBytes } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { PeopleTable } from "./PeopleTable";
 import { TimelineView } from "./TimelineView";
@@ -21,8 +21,8 @@ export function FilmResult({ job }: { job: Job }) {
     start: data.timeline.start_s,
     stop: data.timeline.start_s + Math.max(data.timeline.seconds, 0.001),
   };
-  const { time, playing, seek } = usePlayhead(video, whole?.start ?? 0);
-  const onSeek = useCallback((target: number) => seek(target), [seek]);
+  const { time, playing, seek, toggle } = usePlayhead(video, whole?.start ?? 0);
+  const plays = film !== undefined && !unplayable;
 
   return (
     <div class="film-result">
@@ -31,55 +31,47 @@ export function FilmResult({ job }: { job: Job }) {
           <Icon name="alert" />
           <ul class="notice-text">
             {job.warnings?.map((warning) => (
-              <li key={warning}>{warning}</li>
+              <li key={warning}>{asSentence(warning)}</li>
             ))}
           </ul>
         </div>
       )}
-      {film && !unplayable && (
-        <div class="film-screen">
-          {/* biome-ignore lint/a11y/useMediaCaption: the film is the user's own and has no captions */}
-          <video
-            ref={video}
-            src={film.url}
-            controls
-            playsInline
-            preload="metadata"
-            aria-label={`${job.name}, annotated`}
-            onError={() => setUnplayable(true)}
-          />
-        </div>
-      )}
-      {unplayable && (
-        <div class="notice notice-caution">
-          <Icon name="alert" />
-          <p>This browser cannot play the annotated film. It can be saved below and played elsewhere.</p>
-        </div>
-      )}
-      {error && <ErrorNotice error={error} onRetry={retry} />}
-      {!data && !error && <div class="film-waiting" aria-busy="true" />}
-      {data && whole && (
-        <>
-          {data.timeline.tracks.length > 0 ? (
-            <TimelineView
-              timeline={data.timeline}
-              whole={whole}
-              time={time}
-              playing={playing}
-              onSeek={onSeek}
+      <div class="film-main" data-beside={plays && (data === null || data.timeline.tracks.length > 0)}>
+        {plays && (
+          <div class="film-screen">
+            {/* biome-ignore lint/a11y/useMediaCaption: the film is the reader's own, and it has none */}
+            <video
+              ref={video}
+              src={film.url}
+              controls
+              playsInline
+              preload="metadata"
+              aria-label={`${job.name}, annotated`}
+              onError={() => setUnplayable(true)}
             />
-          ) : (
-            <div class="notice">
-              <Icon name="info" />
-              <div class="notice-text">
-                <p class="notice-title">Nobody was found in this film.</p>
-                <p>Faces smaller than 20 px and those seen from behind are not found.</p>
-              </div>
-            </div>
-          )}
-          {data.summary.people.length > 0 && <PeopleTable summary={data.summary} onSeek={onSeek} />}
-        </>
-      )}
+          </div>
+        )}
+        {unplayable && (
+          <div class="notice notice-caution">
+            <Icon name="alert" />
+            <p>This browser cannot play the annotated film. It can be saved below and played elsewhere.</p>
+          </div>
+        )}
+        {error && <ErrorNotice error={error} onRetry={retry} />}
+        {!data && !error && <div class="film-waiting" aria-busy="true" />}
+        {data && whole && data.timeline.tracks.length > 0 && (
+          <TimelineView
+            timeline={data.timeline}
+            whole={whole}
+            time={time}
+            playing={playing}
+            onSeek={seek}
+            onToggle={plays ? toggle : undefined}
+          />
+        )}
+        {data && data.timeline.tracks.length === 0 && <Nobody untracked={data.summary.untracked} />}
+      </div>
+      {data && data.summary.people.length > 0 && <PeopleTable summary={data.summary} onSeek={seek} />}
       <section aria-label="Downloads" class="film-downloads">
         <h2>Save</h2>
         <div class="button-row">
@@ -91,6 +83,20 @@ export function FilmResult({ job }: { job: Job }) {
           ))}
         </div>
       </section>
+    </div>
+  );
+}
+
+function Nobody({ untracked }: { untracked: number }) {
+  return (
+    <div class="notice">
+      <Icon name="info" />
+      <div class="notice-text">
+        <p class="notice-title">
+          {untracked > 0 ? "Nobody is seen long enough for a timeline." : "Nobody was found in this film."}
+        </p>
+        <p>Faces smaller than 20 px and those seen from behind are not found.</p>
+      </div>
     </div>
   );
 }

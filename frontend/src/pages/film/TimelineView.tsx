@@ -26,12 +26,15 @@ export function TimelineView({
   time,
   playing,
   onSeek,
+  onToggle,
 }: {
   timeline: Timeline;
   whole: View;
   time: number;
   playing: boolean;
   onSeek: (time: number) => void;
+  /** Play or pause the film, where there is one. */
+  onToggle: (() => void) | undefined;
 }) {
   const lanes = useRef<HTMLDivElement>(null);
   const { width } = useSize(lanes);
@@ -96,6 +99,7 @@ export function TimelineView({
             else if (event.key === "+" || event.key === "=") zoom(0.5);
             else if (event.key === "-") zoom(2);
             else if (event.key === "0") setView(whole);
+            else if (event.key === " " && onToggle) onToggle();
             else return;
             event.preventDefault();
           }}

@@ -114,6 +114,17 @@ describe("bins", () => {
   });
 });
 
+describe("layOutLane", () => {
+  it("joins what goes on from bin to bin, and nothing across a gap", () => {
+    const bins = [bin(0, { happy: 1 }), bin(1, { happy: 1 }), bin(2, { sad: 1 }), bin(5, { sad: 1 })];
+    expect(layOutLane({ ...TRACK, bins }, { start: 0, stop: 10 }, 100)).toEqual([
+      { reading: "happy", x: 0, width: 20, top: 0, bottom: 1 },
+      { reading: "sad", x: 20, width: 10, top: 0, bottom: 1 },
+      { reading: "sad", x: 50, width: 10, top: 0, bottom: 1 },
+    ]);
+  });
+});
+
 describe("moveByKey", () => {
   it("moves within the film", () => {
     expect(moveByKey("ArrowRight", 5, WHOLE)).toBe(6);

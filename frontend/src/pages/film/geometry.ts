@@ -104,24 +104,51 @@ export interface Piece {
   bottom: number;
 }
 
-/** A person's bins as stacked rectangles; the height of a bin that was seen in part is that part. */
+/**
+ * A person's bins as stacked rectangles; the height of a bin that was seen in part is that part.
+ *
+ * Rectangles that go on in the next bin are one, so that no seam is drawn between them.
+ */
 export function layOutLane(track: TimelineTrack, view: View, width: number): Piece[] {
   const pieces: Piece[] = [];
+  let growing: Piece[] = [];
   for (const bin of track.bins) {
     if (bin.end_s <= view.start || bin.start_s >= view.stop) continue;
     const x = Math.max(0, timeToX(bin.start_s, view, width));
     const end = Math.min(width, timeToX(bin.end_s, view, width));
-    let bottom = 1;
-    const stack = (reading: Reading, share: number): void => {
-      if (share <= 0) return;
-      const top = Math.max(0, bottom - share);
-      pieces.push({ reading, x, width: end - x, top, bottom });
-      bottom = top;
-    };
-    for (const label of STACKING) stack(label, bin.shares[label] ?? 0);
-    stack("uncertain", bin.uncertain);
+    const column = stackBin(bin).map(([reading, top, bottom]): Piece => {
+      const before = growing.find(
+        (piece) =>
+          piece.reading === reading &&
+          Math.abs(piece.top - top) < 1e-3 &&
+          Math.abs(piece.bottom - bottom) < 1e-3 &&
+          Math.abs(piece.x + piece.width - x) < 0.05,
+      );
+      if (before) {
+        before.width = end - before.x;
+        return before;
+      }
+      const piece: Piece = { reading, x, width: end - x, top, bottom };
+      pieces.push(piece);
+      return piece;
+    });
+    growing = column;
   }
   return pieces;
+}
+
+/** What a bin shows, from the bottom up. */
+function stackBin(bin: TimelineBin): [Reading, top: number, bottom: number][] {
+  const stack: [Reading, number, number][] = [];
+  let bottom = 1;
+  for (const reading of [...STACKING, "uncertain"] as const) {
+    const share = reading === "uncertain" ? bin.uncertain : (bin.shares[reading] ?? 0);
+    if (share <= 0) continue;
+    const top = Math.max(0, bottom - share);
+    stack.push([reading, top, bottom]);
+    bottom = top;
+  }
+  return stack;
 }
 
 /** Where a key takes the playhead; null for keys that do not move it. */

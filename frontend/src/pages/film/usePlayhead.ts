@@ -8,6 +8,8 @@ export interface Playhead {
   time: number;
   playing: boolean;
   seek: (time: number) => void;
+  /** Play or pause. */
+  toggle: () => void;
 }
 
 export function usePlayhead(video: RefObject<HTMLVideoElement | null>, start: number): Playhead {
@@ -40,5 +42,12 @@ export function usePlayhead(video: RefObject<HTMLVideoElement | null>, start: nu
     setTime(target);
     if (video.current) video.current.currentTime = target;
   }, []);
-  return { time, playing, seek };
+  const toggle = useCallback((): void => {
+    const player = video.current;
+    if (!player) return;
+    if (player.paused)
+      void player.play().catch(() => undefined); // the player itself shows what it cannot play
+    else player.pause();
+  }, []);
+  return { time, playing, seek, toggle };
 }
