@@ -10,6 +10,7 @@ import pytest
 
 from fervid.classification.calibration import softmax
 from fervid.classification.classifier import Classifier
+from fervid.models.store import list_bundled
 
 FOLDER = Path(__file__).parent
 TIGHT, LOOSE = 5e-4, 5e-3
@@ -20,10 +21,15 @@ def update(load_script: Callable[[str], ModuleType]) -> ModuleType:
     return load_script("tests/golden/update.py")
 
 
+def test_every_bundled_network_has_its_golden_file(update: ModuleType) -> None:
+    assert sorted(update.MODELS) == [entry.name for entry in list_bundled() if entry.kind == "expression"]
+
+
 @pytest.mark.parametrize("threads", [1, 2])
-def test_stored_inputs_give_the_stored_logits(update: ModuleType, threads: int) -> None:
-    golden = json.loads((FOLDER / "base.json").read_text(encoding="utf-8"))
-    classifier = Classifier("base", threads=threads)
+@pytest.mark.parametrize("model", ["base", "small"])
+def test_stored_inputs_give_the_stored_logits(update: ModuleType, model: str, threads: int) -> None:
+    golden = json.loads((FOLDER / f"{model}.json").read_text(encoding="utf-8"))
+    classifier = Classifier(model, threads=threads)
     assert golden["model"] == classifier.identity, "a new model: run python tests/golden/update.py"
     computed = update.compute_logits(classifier)
     assert set(computed) == set(golden["logits"])
@@ -37,8 +43,9 @@ def test_stored_inputs_give_the_stored_logits(update: ModuleType, threads: int) 
             assert np.abs(probabilities - expected).max() < TIGHT
 
 
-def test_the_golden_faces_read_as_people_read_them(update: ModuleType) -> None:
-    classifier = Classifier("base", threads=1)
+@pytest.mark.parametrize("model", ["base", "small"])
+def test_the_golden_faces_read_as_people_read_them(update: ModuleType, model: str) -> None:
+    classifier = Classifier(model, threads=1)
     chips = update.make_inputs()
     votes = classifier.predict([chips["astronaut"]]).votes[0]
     assert classifier.spec.vote_labels[int(votes.argmax())] == "happy"

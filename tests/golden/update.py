@@ -1,4 +1,4 @@
-"""Make the golden file again after a new model was published: ``python tests/golden/update.py``.
+"""Make the golden files again after a new model was published: ``python tests/golden/update.py``.
 
 The inputs are chips of two public-domain portraits (NASA; U.S. Navy) and drawings that need no file.
 """
@@ -17,6 +17,7 @@ from fervid.geometry import Square, central_box, square_box
 from fervid.imaging import crop_resize, load_image, save_image
 
 FOLDER = Path(__file__).parent
+MODELS = ("base", "small")
 PORTRAITS = ("astronaut", "hopper")
 
 
@@ -54,9 +55,10 @@ def cut_portraits() -> None:
 
 def main() -> None:
     """Compute and store."""
-    classifier = Classifier("base", threads=1)
-    table = {"model": classifier.identity, "logits": compute_logits(classifier)}
-    (FOLDER / "base.json").write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    for name in MODELS:
+        classifier = Classifier(name, threads=1)
+        table = {"model": classifier.identity, "logits": compute_logits(classifier)}
+        (FOLDER / f"{name}.json").write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
