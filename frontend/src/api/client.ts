@@ -112,7 +112,8 @@ export async function fetchJobFile<T>(job: Job, name: string, signal?: AbortSign
   return (await fetchAnswer(file.url, { signal: signal ?? null })).json();
 }
 
-async function request<T>(path: string, init: RequestInit): Promise<T> {
+/** The JSON that the API answers with. */
+export async function request<T>(path: string, init: RequestInit): Promise<T> {
   const answer = await send(path, init);
   try {
     return await answer.json();
@@ -121,7 +122,8 @@ async function request<T>(path: string, init: RequestInit): Promise<T> {
   }
 }
 
-function send(path: string, init: RequestInit): Promise<Response> {
+/** The API's answer; an error when it is one. */
+export function send(path: string, init: RequestInit): Promise<Response> {
   return fetchAnswer(ROOT + path, init);
 }
 

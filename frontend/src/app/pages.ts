@@ -50,6 +50,19 @@ export const PAGES: readonly Page[] = [
     door: { icon: "camera", text: "Your own camera, read inside this page. No picture leaves it." },
     load: () => import("../pages/live/LivePage"),
   },
+  {
+    patterns: ["/rooms"],
+    title: "Rooms",
+    nav: "Rooms",
+    door: {
+      icon: "people",
+      text: "An audience says how it goes; the presenter sees sums of five people or more, never one answer.",
+    },
+    load: () => import("../pages/rooms/RoomsPage"),
+  },
+  { patterns: ["/rooms/host/:id"], title: "Room", load: () => import("../pages/rooms/HostPage") },
+  { patterns: ["/join"], title: "Join a room", load: () => import("../pages/rooms/JoinPage") },
+  { patterns: ["/join/:code"], title: "Room", load: () => import("../pages/rooms/RoomPage") },
 ];
 
 export interface Destination {

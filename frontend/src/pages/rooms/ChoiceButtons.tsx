@@ -1,0 +1,109 @@
+/** The answers as large buttons, and as the keys 1, 2, 3, … */
+
+import { useEffect } from "preact/hooks";
+import type { Choice } from "../../api/rooms";
+import { announce } from "../../ui/announce";
+import { formatDuration } from "../../ui/format";
+import { explainOption, listChoices, nameOption } from "./options";
+import type { Participant } from "./participant";
+import { OptionSign } from "./RoomIcon";
+import { useNow } from "./useNow";
+
+/** When so little is left the page says that an answer lapses. */
+const SOON_MS = 60_000;
+
+export function ChoiceButtons({
+  participant,
+  isDisabled,
+}: {
+  participant: Participant;
+  isDisabled: boolean;
+}) {
+  const { room } = participant;
+  const choices = listChoices(room);
+  const chosen = participant.choice.value;
+
+  const choose = (choice: Choice | null): void => {
+    participant.choose(choice);
+    announce(choice === null ? "Your answer is taken back" : `You say ${nameOption(choice)}`);
+  };
+
+  useEffect(() => {
+    if (isDisabled) return;
+    const press = (event: KeyboardEvent): void => {
+      if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTyping(event.target)) return;
+      const choice = choices[Number(event.key) - 1];
+      if (choice) choose(choice);
+      else if (event.key === "0" && participant.choice.value !== null) choose(null);
+    };
+    document.addEventListener("keydown", press);
+    return () => document.removeEventListener("keydown", press);
+  }, [isDisabled, participant]);
+
+  return (
+    <section aria-label="Your answer" class="choices" data-count={choices.length}>
+      <ul class="choice-list">
+        {choices.map((choice, index) => (
+          <li key={choice}>
+            <button
+              type="button"
+              class={`choice option-tone-${choice}`}
+              aria-pressed={chosen === choice}
+              aria-keyshortcuts={String(index + 1)}
+              disabled={isDisabled}
+              onClick={() => choose(choice)}
+            >
+              <span class="choice-sign">
+                <OptionSign option={choice} />
+              </span>
+              <span class="choice-words">
+                <span class="choice-name">{nameOption(choice)}</span>
+                {explainOption(choice) && <span class="choice-text">{explainOption(choice)}</span>}
+              </span>
+              <span class="choice-key" aria-hidden="true">
+                {index + 1}
+              </span>
+            </button>
+          </li>
+        ))}
+      </ul>
+      <p class="choice-foot soft">
+        {chosen === null ? (
+          <span>No answer is an answer too: you are counted as “no answer”.</span>
+        ) : (
+          <>
+            <Lapse participant={participant} />
+            <button type="button" class="link-button" disabled={isDisabled} onClick={() => choose(null)}>
+              Take it back
+            </button>
+          </>
+        )}
+      </p>
+    </section>
+  );
+}
+
+function Lapse({ participant }: { participant: Participant }) {
+  const lapsesAt = participant.lapsesAt.value;
+  const now = useNow(1000, lapsesAt !== null);
+  const leftMs = (lapsesAt ?? now) - now;
+  if (leftMs > SOON_MS) {
+    return (
+      <span class="numbers">
+        It holds for {Math.ceil(leftMs / 60_000)} min. Tap it again to keep it longer.
+      </span>
+    );
+  }
+  return (
+    <span class="numbers">
+      It lapses in {formatDuration(Math.max(0, leftMs) / 1000)}. Tap it again to keep it.
+    </span>
+  );
+}
+
+function isTyping(target: EventTarget | null): boolean {
+  return (
+    target instanceof HTMLElement &&
+    (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+  );
+}

@@ -1,0 +1,164 @@
+/** A participant's own camera, read in their browser; what comes out is an expression or nothing, twice a second. */
+
+import { batch, type Signal, signal } from "@preact/signals";
+import type { Face } from "../../api/types";
+import type { Emotion } from "../../generated/vocabulary";
+import { findObstacle, WorkerReader } from "../../inference/client";
+import { describeError } from "../../inference/errors";
+import { closeCamera, explainCamera, openCamera } from "../../ui/camera";
+import type { ErrorText } from "../../ui/ErrorNotice";
+import { Sampler } from "./sampling";
+
+export type CameraPhase = "off" | "camera" | "networks" | "on" | "failed";
+
+const EVERY_MS = 500;
+
+export class CameraReader {
+  readonly phase: Signal<CameraPhase> = signal("off");
+  readonly error: Signal<ErrorText | null> = signal(null);
+  /** Of the networks, 0–1. */
+  readonly progress = signal(0);
+  /** What was read last; null for no face or uncertain. */
+  readonly latest: Signal<Emotion | null> = signal(null);
+  /** Samples since the last bucket. */
+  readonly size = signal(0);
+  readonly sampler = new Sampler();
+  readonly stream: Signal<MediaStream | null> = signal(null);
+  private readonly video = document.createElement("video");
+  private worker: WorkerReader | null = null;
+  private timer: ReturnType<typeof setInterval> | undefined;
+  private isReading = false;
+  private run = 0;
+
+  constructor() {
+    this.video.muted = true;
+    this.video.playsInline = true;
+  }
+
+  async start(): Promise<void> {
+    const run = ++this.run;
+    const obstacle = findObstacle();
+    if (obstacle !== null) {
+      this.fail({
+        message: `This browser cannot read a camera by itself: ${obstacle}`,
+        advice: "Your picture is sent nowhere, so you cannot take part with this browser. Use a current one.",
+      });
+      return;
+    }
+    batch(() => {
+      this.error.value = null;
+      this.phase.value = "camera";
+    });
+    try {
+      const stream = await openCamera({ facingMode: "user", width: { ideal: 640 } });
+      if (run !== this.run) {
+        closeCamera(stream);
+        return;
+      }
+      this.stream.value = stream;
+      stream.getVideoTracks()[0]?.addEventListener("ended", () => {
+        if (this.stream.value === stream) {
+          this.fail({ message: "The camera is lost", advice: "Connect it again, then try again." });
+        }
+      });
+      this.video.srcObject = stream;
+      await this.video.play();
+    } catch (reason) {
+      if (run === this.run) this.fail(explainCamera(reason));
+      return;
+    }
+    await this.prepare(run);
+  }
+
+  /** The camera is off, and its light; the networks stay. */
+  stop(): void {
+    this.run++;
+    this.release();
+    batch(() => {
+      this.phase.value = "off";
+      this.latest.value = null;
+      this.size.value = 0;
+    });
+  }
+
+  close(): void {
+    this.stop();
+    this.worker?.close();
+    this.worker = null;
+  }
+
+  /** Counts of the samples since the last call. */
+  take(steps: number) {
+    const counts = this.sampler.take(steps);
+    this.size.value = 0;
+    return counts;
+  }
+
+  private async prepare(run: number): Promise<void> {
+    this.phase.value = "networks";
+    try {
+      if (this.worker === null) {
+        const worker = new WorkerReader();
+        this.worker = worker;
+        await worker.start((share) => {
+          this.progress.value = share;
+        });
+      }
+    } catch (error) {
+      this.worker?.close();
+      this.worker = null;
+      if (run === this.run) this.fail(describeError(error));
+      return;
+    }
+    if (run !== this.run) return;
+    this.worker.reset();
+    this.phase.value = "on";
+    this.timer = setInterval(() => void this.read(run), EVERY_MS);
+  }
+
+  private async read(run: number): Promise<void> {
+    if (this.isReading || this.worker === null || this.video.videoWidth === 0) return;
+    this.isReading = true;
+    try {
+      const picture = await createImageBitmap(this.video);
+      const { frame } = await this.worker.read(picture, performance.now() / 1000);
+      if (run !== this.run) return;
+      const emotion = findNearest(frame.faces)?.emotion ?? null;
+      this.sampler.add(emotion);
+      batch(() => {
+        this.latest.value = emotion;
+        this.size.value = this.sampler.size;
+      });
+    } catch (error) {
+      if (run === this.run) this.fail(describeError(error));
+    } finally {
+      this.isReading = false;
+    }
+  }
+
+  private fail(error: ErrorText): void {
+    this.run++;
+    this.release();
+    batch(() => {
+      this.error.value = error;
+      this.phase.value = "failed";
+    });
+  }
+
+  private release(): void {
+    clearInterval(this.timer);
+    if (this.stream.value) closeCamera(this.stream.value);
+    this.stream.value = null;
+    this.video.srcObject = null;
+    this.sampler.take(1);
+  }
+}
+
+/** The largest face: whoever sits before the screen. */
+export function findNearest(faces: readonly Face[]): Face | null {
+  const areaOf = ({ box: [x1, y1, x2, y2] }: Face): number => (x2 - x1) * (y2 - y1);
+  return faces.reduce<Face | null>(
+    (best, face) => (best && areaOf(best) >= areaOf(face) ? best : face),
+    null,
+  );
+}

@@ -1,0 +1,82 @@
+// @vitest-environment happy-dom
+import { describe, expect, it } from "vitest";
+import type { Room } from "../../api/rooms";
+import {
+  buildContribution,
+  cleanCode,
+  drawMoment,
+  isCode,
+  makeToken,
+  readCode,
+  readToken,
+  spaceCode,
+  writeMessage,
+} from "./messages";
+
+const PULSE = { kind: "pulse" } as Room;
+const EXPRESSIONS = { kind: "expressions" } as Room;
+
+describe("contributions", () => {
+  it("hold the choice and nothing else", () => {
+    expect(writeMessage(buildContribution(PULSE, "lost", {}))).toBe('{"type":"pulse","choice":"lost"}');
+    expect(writeMessage(buildContribution(PULSE, null, { happy: 5 }))).toBe('{"type":"pulse","choice":null}');
+  });
+
+  it("hold counts and no choice where expressions are read", () => {
+    expect(writeMessage(buildContribution(EXPRESSIONS, "lost", { happy: 3, neutral: 1 }))).toBe(
+      '{"type":"expressions","counts":{"happy":3,"neutral":1}}',
+    );
+  });
+});
+
+describe("drawMoment", () => {
+  it("is in the first 70 % of what is left of the bucket", () => {
+    expect(drawMoment(10, "pulse", () => 0)).toBe(0);
+    expect(drawMoment(10, "pulse", () => 1)).toBeCloseTo(7);
+    expect(drawMoment(2, "pulse", () => 0.5)).toBeCloseTo(0.7);
+    expect(drawMoment(-1, "pulse", () => 0.5)).toBe(0);
+  });
+
+  it("leaves time to see counts before they go", () => {
+    expect(drawMoment(10, "expressions", () => 0)).toBeCloseTo(3);
+    expect(drawMoment(10, "expressions", () => 1)).toBeCloseTo(7);
+  });
+});
+
+describe("tokens", () => {
+  it("are what the server takes, and differ", () => {
+    const tokens = Array.from({ length: 50 }, makeToken);
+    for (const token of tokens) expect(token).toMatch(/^[A-Za-z0-9_-]{22}$/);
+    expect(new Set(tokens).size).toBe(50);
+  });
+
+  it("stay for a room in this tab, and differ between rooms", () => {
+    sessionStorage.clear();
+    const token = readToken("a");
+    expect(readToken("a")).toBe(token);
+    expect(readToken("b")).not.toBe(token);
+    sessionStorage.setItem("fervid.room.a", "not a token!");
+    expect(readToken("a")).toMatch(/^[\w-]{22}$/);
+  });
+
+  it("do without a storage", () => {
+    const refuse = (): Storage => {
+      throw new DOMException("", "SecurityError");
+    };
+    expect(readToken("a", refuse)).toMatch(/^[\w-]{22}$/);
+  });
+});
+
+describe("codes", () => {
+  it("are read without regard to case, spaces and hyphens", () => {
+    expect(cleanCode(" k7p-m3q ")).toBe("K7PM3Q");
+    expect(readCode("k7p m3q")).toBe("K7PM3Q");
+    expect(readCode("https://fervid.example.org/join/k7pm3q?x")).toBe("K7PM3Q");
+    expect(spaceCode("K7PM3Q")).toBe("K7P M3Q");
+  });
+
+  it("have six characters that do not look alike", () => {
+    expect(["K7PM3Q", "k7p m3q", "ZZZZ99"].map(isCode)).toEqual([true, true, true]);
+    expect(["", "K7PM3", "K7PM3QQ", "K7PM3O", "K7PM31", "ILO01K"].some(isCode)).toBe(false);
+  });
+});

@@ -1,0 +1,75 @@
+/** What a participant's page sends, when, and how it is written. */
+
+import type { Choice, Room, ToRoom } from "../../api/rooms";
+import type { Counts } from "./sampling";
+
+/** A message as it goes over the wire; the consent page shows this very text. */
+export function writeMessage(message: object): string {
+  return JSON.stringify(message);
+}
+
+/** The contribution to a bucket. */
+export function buildContribution(room: Room, choice: Choice | null, counts: Counts): ToRoom {
+  return room.kind === "expressions" ? { type: "expressions", counts } : { type: "pulse", choice };
+}
+
+/** Nobody's page speaks later than in this part of a bucket. */
+const LATEST = 0.7;
+/** Counts are shown for this part of a bucket before they go. */
+const SHOWN = 0.3;
+
+/**
+ * When to send in a bucket, s from now: at random, so that five hundred pages do not speak at once.
+ *
+ * @param endsInS until the bucket is over, s.
+ */
+export function drawMoment(endsInS: number, kind: Room["kind"], random: () => number = Math.random): number {
+  const earliest = kind === "expressions" ? SHOWN : 0;
+  return Math.max(0, endsInS) * (earliest + (LATEST - earliest) * random());
+}
+
+/** Names this browser for one room and says nothing about it: 128 random bits in URL-safe base64. */
+export function makeToken(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
+}
+
+/** The token of this tab for a room: the same after a reload, so that nobody is counted twice. */
+export function readToken(roomId: string, storage: () => Storage = () => sessionStorage): string {
+  const name = `fervid.room.${roomId}`;
+  try {
+    const kept = storage().getItem(name);
+    if (kept !== null && /^[\w-]{16,64}$/.test(kept)) return kept;
+    const made = makeToken();
+    storage().setItem(name, made);
+    return made;
+  } catch {
+    return makeToken(); // without storage a reload is a new participant
+  }
+}
+
+/** Letters and figures of a join code; those that look alike are in none. */
+const CODE = /^[A-HJKMNP-Z2-9]{6}$/;
+
+/** A code as it was typed, without what does not matter. */
+export function cleanCode(text: string): string {
+  return text.replace(/[\s-]/g, "").toUpperCase();
+}
+
+export function isCode(text: string): boolean {
+  return CODE.test(cleanCode(text));
+}
+
+/** `K7PM3Q` → `K7P M3Q`, as it is read aloud. */
+export function spaceCode(code: string): string {
+  return code.replace(/^(.{3})(.{3})$/, "$1 $2");
+}
+
+/** What somebody typed or pasted into the field of codes: a code, or the whole address with one. */
+export function readCode(text: string): string {
+  const inAddress = /\/join\/([^/?#]+)/.exec(text);
+  return cleanCode(inAddress?.[1] ?? text);
+}
