@@ -22,6 +22,7 @@ import websockets
 from fastapi import FastAPI
 
 from fervid.web.errors import ErrorGuard, install_error_handlers
+from fervid.web.rooms import service
 from fervid.web.rooms.routes import create_routers
 from fervid.web.rooms.service import Rooms
 from fervid.web.security import SecurityGuard
@@ -157,6 +158,11 @@ def serve_rooms(settings: Settings, **options: Any) -> Iterator[Server]:
     finally:
         server.should_exit = True
         thread.join(20)
+
+
+@pytest.fixture(autouse=True)
+def fast_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "NEWS_S", 0.05)
 
 
 @pytest.fixture

@@ -9,10 +9,13 @@ import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import websockets
+
+from fervid.web.settings import Settings
 
 Server = Any  # of conftest.py
 
@@ -314,7 +317,7 @@ def test_nothing_that_was_sent_is_kept(memory_server: Server, caplog: pytest.Log
             await ada.wait_for("ack")
             shelf = memory_server.rooms._store._shelves[room["room"]["id"]]  # type: ignore[attr-defined]
             assert sum(t.counts[3] for t in shelf.sums.values()) == 1
-            assert "speed_up" not in repr((shelf.people, shelf.crowds, shelf.hands, shelf.rows))
+            assert "speed_up" not in repr((shelf.people, shelf.crowds, shelf.hands, shelf.records))
             assert "ada_" not in repr(shelf)  # the token itself is not kept either
             await asyncio.sleep(2 * memory_server.rooms.bucket_s)
             assert shelf.sums == {}
@@ -322,3 +325,82 @@ def test_nothing_that_was_sent_is_kept(memory_server: Server, caplog: pytest.Log
     run(work())
     ours = [r.getMessage() for r in caplog.records if r.name.startswith(("fervid", "uvicorn.access"))]
     assert not [line for line in ours if "speed_up" in line or "ada_" in line]
+
+
+def test_the_snapshot_comes_before_the_news(memory_server: Server, monkeypatch: pytest.MonkeyPatch):
+    describe = memory_server.rooms.describe
+
+    async def describe_slowly(room: Any, **more: Any) -> str:
+        text = await describe(room, **more)
+        await memory_server.rooms.mark(room, "meanwhile")
+        return str(text)
+
+    async def work() -> None:
+        room = memory_server.make_room()
+        monkeypatch.setattr(memory_server.rooms, "describe", describe_slowly)
+        async with memory_server.host(room) as host:
+            await host.wait_for("mark")
+            assert [m["type"] for m in host.told[:2]] == ["snapshot", "mark"]
+            assert host.told[0]["marks"] == []
+
+    run(work())
+
+
+def test_twelve_people_and_one_who_leaves(server: Server):
+    """Two crowds: the one that lost somebody is waited out, the other is shown all the time."""
+
+    async def work() -> None:
+        room = server.make_room()
+        async with AsyncExitStack() as stack:
+            host = await stack.enter_async_context(server.host(room))
+            people = [await stack.enter_async_context(server.join(room, f"p{i:02}")) for i in range(12)]
+            group = await stack.enter_async_context(asyncio.TaskGroup())
+            tasks = [group.create_task(answer(p, "lost" if i < 6 else "fine")) for i, p in enumerate(people)]
+            row = (await host.wait_for("row", lambda m: m["row"]["contributors"] == 12))["row"]
+            assert row["lost"] == 6
+            tasks[0].cancel()
+            await people[0].say(type="leave")
+            row = (await host.wait_for("row", lambda m: m["row"]["why"] == "change", new=True))["row"]
+            assert (row["contributors"], row["withheld"]) == (6, 5)
+            await host.wait_for("row", lambda m: (m["row"]["contributors"], m["row"]["lost"]) == (11, 5), new=True)
+            shown = {r["contributors"] for r in server.ask("GET", room).json()["rows"]}
+            assert shown <= {0, 5, 6, 7, 11, 12}  # never eleven of the twelve before the change is waited out
+            for task in tasks:
+                task.cancel()
+
+    run(work())
+
+
+def test_a_room_that_reads_expressions(serve: Any, tmp_path: Path):
+    async def work(server: Server) -> None:
+        room = server.make_room(kind="expressions")
+        async with AsyncExitStack() as stack:
+            host = await stack.enter_async_context(server.host(room))
+            people = [await stack.enter_async_context(server.join(room, f"p{i}")) for i in range(5)]
+            await people[0].wait_for("bucket")
+            for person in people:
+                await person.say(type="expressions", counts={"happy": 2, "neutral": 2})
+            row = (await host.wait_for("row", lambda m: m["row"]["contributors"] == 5))["row"]
+            assert (row["shares"]["happy"], row["shares"]["neutral"], row["shares"]["none"]) == (0.4, 0.4, 0.2)
+            assert row["lost"] is None
+            await people[0].say(type="expressions", counts={"happy": 3, "sad": 3})
+            assert (await people[0].wait_for("error"))["error"]["code"] == "room.message"
+            await people[1].say(type="pulse", choice="happy")
+            assert (await people[1].wait_for("error"))["error"]["code"] == "room.message"
+
+    settings = Settings(data_dir=tmp_path, allow_expression_rooms=True, statement="volunteers, at leisure")
+    with serve(settings) as server:
+        run(work(server))
+
+
+def test_everybody_is_told_when_the_time_is_over(serve: Any, tmp_path: Path):
+    async def work(server: Server) -> None:
+        room = server.make_room()
+        async with server.host(room) as host, server.join(room, "ada") as ada:
+            await ada.wait_for("ended")
+            await host.wait_for("deleted")
+            await ada.wait_for("closed", lambda m: m["code"] == 1000)
+        assert server.ask("GET", room).status_code == 404
+
+    with serve(Settings(data_dir=tmp_path, room_hours=1.2 / 3600)) as server:
+        run(work(server))

@@ -48,6 +48,7 @@ class Link:
         self.member = ""
         self._websocket = websocket
         self._queue: asyncio.Queue[str | _Goodbye] = asyncio.Queue(BEHIND + 1)
+        self._kept: list[str] | None = None
         self._closing = False
         self._allowance = TokenBucket(PER_S, BURST, clock=clock)
 
@@ -55,10 +56,23 @@ class Link:
         """Send a message, or its JSON; a browser that is too far behind is dropped."""
         if self._closing:
             return
-        if self._queue.qsize() >= BEHIND:
+        text = message if isinstance(message, str) else dump(message)
+        if self._kept is not None:
+            self._kept.append(text)
+        elif self._queue.qsize() >= BEHIND:
             self.close(SlowError("the browser does not read what it is sent", advice="Connect again."))
-            return
-        self._queue.put_nowait(message if isinstance(message, str) else dump(message))
+        else:
+            self._queue.put_nowait(text)
+
+    def keep(self) -> None:
+        """Keep what is sent, until :meth:`release`."""
+        self._kept = []
+
+    def release(self, first: str) -> None:
+        """Send ``first``, and after it what was kept."""
+        kept, self._kept = self._kept or [], None
+        for text in (first, *kept):
+            self.send(text)
 
     def close(self, error: FervidError | None = None) -> None:
         """Close after what was sent; with 1000, or as an error says."""

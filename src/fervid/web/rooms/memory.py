@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +21,18 @@ from fervid.web.rooms.aggregation import (
     place_contribution,
 )
 from fervid.web.rooms.errors import RoomEndedError, RoomFullError, RoomUnknownError
-from fervid.web.rooms.room import MAX_HANDS, MAX_MARKS, Hand, Mark, Room, Row, build_row
+from fervid.web.rooms.room import (
+    MAX_HANDS,
+    MAX_MARKS,
+    Hand,
+    Mark,
+    Record,
+    Room,
+    Row,
+    build_row,
+    build_rows,
+    make_record,
+)
 from fervid.web.rooms.store import HAND_PATIENCE, Contents, Event, Listener, Receipt, Store, ignore_event, is_present
 
 
@@ -32,7 +44,7 @@ class _Shelf:
     crowds: dict[int, int] = field(default_factory=dict)
     next_crowd: int = 1
     sums: Sums = field(default_factory=dict)
-    rows: list[Row] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     hands: dict[str, Hand] = field(default_factory=dict)
     hands_seen: dict[str, int] = field(default_factory=dict)
@@ -153,10 +165,12 @@ class MemoryStore(Store):
         shelf.people, shelf.crowds, shelf.sums = dict(closing.ledger.people), dict(closing.ledger.crowds), {}
         for hand in [h for h, seen in shelf.hands_seen.items() if following - seen > HAND_PATIENCE]:
             await self.lower_hand(room, hand)
-        row = build_row(room, closed, closing)
-        if row is not None:
-            shelf.rows.append(row)
-            self._emit(room, {"type": "row", "row": row.to_dict()})
+        record = make_record(closed, closing)
+        if record is None:
+            return None
+        shelf.records.append(record)
+        row = build_row(room, record)
+        self._emit(room, {"type": "row", "row": row.to_dict()})
         return row
 
     async def read(self, room: Room) -> Contents:
@@ -164,7 +178,9 @@ class MemoryStore(Store):
         if shelf is None:
             raise RoomUnknownError
         hands, present = await self.read_present(room)
-        return Contents(tuple(shelf.rows), tuple(shelf.marks), hands, present)
+        marks = tuple(shelf.marks)
+        rows = await asyncio.to_thread(build_rows, room, tuple(shelf.records))  # there may be a day of them
+        return Contents(rows, marks, hands, present)
 
     async def read_present(self, room: Room) -> tuple[tuple[Hand, ...], int]:
         shelf = self._find(room.id)

@@ -19,7 +19,18 @@ from fervid.errors import MissingExtraError, UsageError
 from fervid.web.rooms import scripts
 from fervid.web.rooms.aggregation import SILENCE, Ledger, Person, Sums, Tally, Values, close_bucket
 from fervid.web.rooms.errors import RoomEndedError, RoomFullError, RoomUnknownError, UnavailableError
-from fervid.web.rooms.room import MAX_HANDS, MAX_MARKS, Hand, Mark, Room, Row, build_row
+from fervid.web.rooms.room import (
+    MAX_HANDS,
+    MAX_MARKS,
+    Hand,
+    Mark,
+    Record,
+    Room,
+    Row,
+    build_row,
+    build_rows,
+    make_record,
+)
 from fervid.web.rooms.store import HAND_PATIENCE, Contents, Event, Listener, Receipt, Store, ignore_event, is_present
 
 LOG: Final = logging.getLogger("fervid.web")
@@ -200,7 +211,7 @@ class RedisStore(Store):
             int(next_crowd),
         )
         closing = close_bucket(ledger, _parse_sums(sums, len(room.options)), following, room.rules, self._rng)
-        row = build_row(room, ledger.bucket, closing)
+        record = make_record(ledger.bucket, closing)
         kept = {member: _format_person(person) for member, person in closing.ledger.people.items()}
         hands = [hand for hand, seen in hands_seen.items() if following - int(seen) > HAND_PATIENCE]
         changes = {
@@ -210,7 +221,7 @@ class RedisStore(Store):
             "set": {member: text for member, text in kept.items() if texts[member] != text},
             "remove": [member for member in texts if member not in kept],
             "hands": hands,
-            "row": "" if row is None else json.dumps(row.to_dict()),
+            "row": "" if record is None else json.dumps(record),
         }
         keys = [_key(room.id, part) for part in ("lock", "meta", "people", "sums", "rows", "hands", "hands_seen")]
         if not await self._scripts["COMMIT"](keys=keys, args=[token, ledger.bucket, json.dumps(changes)]):
@@ -219,22 +230,20 @@ class RedisStore(Store):
             await self._emit(room, {"type": "lowered", "hand": hand})
         if hands:
             await self._emit(room, {"type": "hands"})
-        if row is not None:
-            await self._emit(room, {"type": "row", "row": row.to_dict()})
+        if record is None:
+            return None
+        row = build_row(room, record)
+        await self._emit(room, {"type": "row", "row": row.to_dict()})
         return row
 
     async def read(self, room: Room) -> Contents:
         async with self._reach(), self._redis.pipeline(transaction=True) as pipe:
             pipe.lrange(_key(room.id, "rows"), 0, -1)
             pipe.lrange(_key(room.id, "marks"), 0, -1)
-            rows, marks = await pipe.execute()
+            records, marks = await pipe.execute()
         hands, present = await self.read_present(room)
-        return Contents(
-            tuple(Row.from_dict(json.loads(row)) for row in rows),
-            tuple(Mark(**json.loads(mark)) for mark in marks),
-            hands,
-            present,
-        )
+        rows = await asyncio.to_thread(_parse_rows, room, records)  # there may be a day of them
+        return Contents(rows, tuple(Mark(**json.loads(mark)) for mark in marks), hands, present)
 
     async def read_present(self, room: Room) -> tuple[tuple[Hand, ...], int]:
         async with self._reach(), self._redis.pipeline(transaction=True) as pipe:
@@ -346,6 +355,10 @@ def _try_connection(url: str, timeout_s: float) -> None:
 
 def _key(room_id: str, part: str) -> str:
     return f"{PREFIX}{{{room_id}}}:{part}"
+
+
+def _parse_rows(room: Room, texts: Sequence[str]) -> tuple[Row, ...]:
+    return build_rows(room, (Record(*json.loads(text)) for text in texts))
 
 
 def _parse_person(text: str) -> Person:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, NamedTuple, Self
 
 from fervid.emotions import EMOTIONS
 from fervid.web.rooms.aggregation import Closing, Rules, Values, count_hold, estimate_interval
@@ -146,13 +147,7 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """Its JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> Self:
-        """The row that :meth:`to_dict` wrote."""
-        intervals = record["intervals"]
-        return cls(**{**record, "intervals": intervals and {k: (low, high) for k, (low, high) in intervals.items()}})
+        return {name: getattr(self, name) for name in self.__slots__}  # asdict would copy a day's rows for seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,29 +176,43 @@ class Hand:
         return asdict(self)
 
 
-def build_row(room: Room, bucket: int, closing: Closing) -> Row | None:
-    """What is shown of a closed bucket; None when nobody contributed."""
+class Record(NamedTuple):
+    """What is kept of a closed bucket: a row without what follows from it, a tenth of its size."""
+
+    bucket: int
+    contributors: int
+    withheld: int
+    why: str | None
+    returns: int | None
+    counts: Values | None
+
+
+def make_record(bucket: int, closing: Closing) -> Record | None:
+    """What is kept of a closed bucket; None when nobody contributed."""
     tally = closing.tally
     if tally is None and closing.withheld == 0:
         return None
-    returns_s = None if closing.returns is None else closing.returns * room.bucket_s
-    start_s, end_s = bucket * room.bucket_s, (bucket + 1) * room.bucket_s
-    if tally is None:
-        return Row(bucket, start_s, end_s, 0, closing.withheld, closing.why, returns_s, None, None, None)
-    people = tally.contributors
-    shares = {o: count / (people * room.steps) for o, count in zip(room.options, tally.counts, strict=True)}
-    return Row(
-        bucket,
-        start_s,
-        end_s,
-        people,
-        closing.withheld,
-        closing.why,
-        returns_s,
-        {option: round(share, 4) for option, share in shares.items()},
-        {option: _round_pair(estimate_interval(share, people)) for option, share in shares.items()},
-        tally.counts[room.options.index(LOST)] if room.question == "pace" else None,
-    )
+    people, counts = (0, None) if tally is None else (tally.contributors, tally.counts)
+    return Record(bucket, people, closing.withheld, closing.why, closing.returns, counts)
+
+
+def build_row(room: Room, record: Record) -> Row:
+    """What is shown of a closed bucket."""
+    returns_s = None if record.returns is None else record.returns * room.bucket_s
+    start_s, end_s = record.bucket * room.bucket_s, (record.bucket + 1) * room.bucket_s
+    shares = intervals = lost = None
+    people, counts = record.contributors, record.counts
+    if counts is not None:
+        exact = {option: count / (people * room.steps) for option, count in zip(room.options, counts, strict=True)}
+        shares = {option: round(share, 4) for option, share in exact.items()}
+        intervals = {option: _round_pair(estimate_interval(share, people)) for option, share in exact.items()}
+        lost = counts[room.options.index(LOST)] if room.question == "pace" else None
+    return Row(record.bucket, start_s, end_s, people, record.withheld, record.why, returns_s, shares, intervals, lost)
+
+
+def build_rows(room: Room, records: Iterable[Record]) -> tuple[Row, ...]:
+    """The rows of a session."""
+    return tuple(build_row(room, record) for record in records)
 
 
 def _round_pair(pair: tuple[float, float]) -> tuple[float, float]:

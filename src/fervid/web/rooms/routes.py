@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 from typing import Annotated, Any, Final
@@ -79,10 +80,10 @@ def _create_rest_router(rooms: Rooms) -> APIRouter:
         """The room that a code lets into."""
         return _answer(await rooms.find_by_code(code, name_client(request)))
 
-    @router.get("/{room_id}")
-    async def get_room(room: Room = hosted) -> schemas.Snapshot:
+    @router.get("/{room_id}", response_model=schemas.Snapshot)
+    async def get_room(room: Room = hosted) -> Response:
         """What the host sees."""
-        return schemas.Snapshot.model_validate(await rooms.describe(room))
+        return Response(await rooms.describe(room), media_type="application/json")
 
     @router.get("/{room_id}/qr.svg", response_class=Response, responses=_offer("image/svg+xml"))
     async def get_qr_code(request: Request, room: Room = hosted) -> Response:
@@ -114,13 +115,13 @@ def _create_rest_router(rooms: Rooms) -> APIRouter:
     @router.get("/{room_id}/export.csv", response_class=Response, responses=_offer("text/csv"))
     async def export_csv(room: Room = hosted) -> Response:
         """Rows and marks as CSV."""
-        text = format_csv(room, await rooms.read(room))
+        text = await asyncio.to_thread(format_csv, room, await rooms.read(room))
         return _attach(text, "text/csv; charset=utf-8", room, "csv")
 
     @router.get("/{room_id}/report.html", response_class=Response, responses=_offer("text/html"))
     async def export_report(room: Room = hosted) -> Response:
         """The session as a page that stands alone."""
-        text = build_report(room, await rooms.read(room))
+        text = await asyncio.to_thread(build_report, room, await rooms.read(room))
         return _attach(text, "text/html; charset=utf-8", room, "html")
 
     return router

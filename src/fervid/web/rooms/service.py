@@ -187,17 +187,18 @@ class Rooms:
         """What the host sees."""
         return await self._store.read(room)
 
-    async def describe(self, room: Room) -> dict[str, Any]:
-        """What the host sees, as JSON."""
+    async def describe(self, room: Room, **more: Any) -> str:
+        """What the host sees, as JSON; with ``more`` before it."""
         contents = await self._store.read(room)
-        return {
+        snapshot = {
+            **more,
             "room": room.to_dict(),
             "now_s": round(self._clock() - room.created_at, 3),
             "present": contents.present,
-            "rows": [row.to_dict() for row in contents.rows],
             "marks": [mark.to_dict() for mark in contents.marks],
             "hands": [hand.to_dict() for hand in contents.hands],
         }
+        return await asyncio.to_thread(lambda: dump({**snapshot, "rows": [row.to_dict() for row in contents.rows]}))
 
     async def mark(self, room: Room, text: str) -> Mark:
         """Mark this moment."""
@@ -247,8 +248,9 @@ class Rooms:
         local = self._open(room)
         if len(local.hosts) >= MAX_HOSTS:
             raise RoomFullError(f"{MAX_HOSTS} hosts are connected, which is all a room takes")
+        link.keep()  # news of the time in which the snapshot is made come after it
         local.hosts.add(link)
-        link.send({"type": "snapshot", **await self.describe(room)})
+        link.release(await self.describe(room, type="snapshot"))
 
     async def contribute(self, room: Room, link: Link, values: Values) -> Receipt:
         """Count what a participant sent, and forget it."""
@@ -362,7 +364,7 @@ class Rooms:
             if found is None or found.ended:  # it went while nothing could be heard
                 self._say_goodbye(local, {"type": "deleted" if found is None else "ended"})
                 return
-            self._tell(local.hosts, {"type": "snapshot", **await self.describe(local.room)})
+            self._tell(local.hosts, await self.describe(local.room, type="snapshot"))
         except (UnavailableError, RoomUnknownError):  # the next news say it
             return
 
@@ -385,9 +387,9 @@ class Rooms:
             link.close()
         self._close(local)
 
-    def _tell(self, links: set[Link], message: dict[str, Any]) -> None:
+    def _tell(self, links: set[Link], message: dict[str, Any] | str) -> None:
         if links:
-            text = dump(message)
+            text = message if isinstance(message, str) else dump(message)
             for link in list(links):
                 link.send(text)
 

@@ -111,7 +111,7 @@ async def _serve_host(rooms: Rooms, link: Link, room_id: str, address: str) -> N
     hello = READ_HOST.read(await link.receive_first())
     room = await rooms.authorise(room_id, hello.key, address)
     if room.ended:
-        link.send({"type": "snapshot", **await rooms.describe(room)})
+        link.send(await rooms.describe(room, type="snapshot"))
         link.send({"type": "ended", "room": room.to_dict()})
         return
     try:
