@@ -195,6 +195,15 @@ def test_a_journal_of_another_film_is_refused(film: Path, tmp_path: Path, open_f
         Journal(path, open_film(other).describe(), resume=True)
 
 
+def test_a_journal_of_upright_squares_is_refused(film: Path, tmp_path: Path, open_film: MakeFilmStream) -> None:
+    """Answers of version 1 were read before tilted faces were cut out upright."""
+    path = tmp_path / "journal"
+    record(open_film(film), path)
+    path.write_text(path.read_text().replace("fervid-journal/2", "fervid-journal/1", 1))
+    with pytest.raises(UsageError, match="fervid-journal/1"):
+        Journal(path, open_film(film).describe(), resume=True)
+
+
 @pytest.mark.parametrize("text", ["hello\n", "[1, 2]\n", '{"journal": 2}\n', '"x"\n'])
 def test_a_file_that_is_no_journal_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "journal"
