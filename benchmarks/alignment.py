@@ -1,6 +1,6 @@
 """Does turning a face upright by its five points help the expression network, from the whole picture on?
 
-    python benchmarks/alignment.py faces.parquet --photos photos.parquet --detector yunet --count 300
+    python benchmarks/alignment.py faces.parquet --photos photos.parquet --count 500
 
 Two measures, each at several angles, each with the same detections for every way to cut a face out:
 
@@ -8,11 +8,16 @@ Two measures, each at several angles, each with the same detections for every wa
   middle. Accuracy against the labels; a face that is not found counts as wrong. "known" cuts where the face is known to
   lie, turned as it was turned: what a perfect detector with perfect points would give; "known square" does not turn.
 - photos (optional): validation heads with all their surroundings, turned. Nobody labelled their expressions, so what
-  counts is whether the answer for the turned photo is that for the photo as it was; not found is not the same.
+  counts is whether the answer for the turned photo is that for the upright square of the photo as it was; not found is
+  not the same.
 
-Ways to cut: "square" is the product's, the framing's square around the detector's box; "turned" is that square, turned
-by the points' angle; "similar" is where the least-squares similarity takes the mean points of FER2013's frame, which
-are measured on Training faces first; "… > 8°" leave faces alone that are nearly upright.
+Ways to cut: "square" is the framing's square around the detector's box, upright; "product" is what fervid does
+(fervid.detection.alignment): that square turned by the points' tilt, nearly upright faces left alone; "turned" turns
+them too; "similar" is where the least-squares similarity takes the mean points of FER2013's frame, which are measured
+on Training faces first. "centred" is the product's square with its middle where the points say.
+
+Last, boxes that are off: the product's square moved by a share of its side to the left, the right, up and down, against
+"centred", which does not depend on where the box is.
 """
 
 from __future__ import annotations
@@ -20,7 +25,6 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,38 +32,35 @@ from pasting import paste_face
 from PIL import Image
 
 from fervid.classification.classifier import Classifier
+from fervid.classification.preprocess import preprocess
 from fervid.datasets.faceset import PUBLIC_TEST, TRAINING, FaceSet
 from fervid.datasets.parquet import read_faces
 from fervid.datasets.photos import iterate_photos
+from fervid.detection.alignment import align
 from fervid.detection.detector import Detection, Detector
 from fervid.detection.selection import create_detector
 from fervid.evaluation.metrics import bootstrap_interval
-from fervid.geometry import boxes_to_array, intersection_over_union, square_box
-from fervid.imaging import crop_resize
+from fervid.geometry import Square, boxes_to_array, intersection_over_union, square_box
 from fervid.results import Box
 
-UPRIGHT = 8.0
-"""Smaller angles are left alone by the last two ways, degrees."""
+SHIFTS = (0.1, 0.15)
+"""How far off boxes are, shares of the square's side."""
 
+DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """A square to cut out, turned clockwise by degrees."""
-
-    x: float
-    y: float
-    side: float
-    angle: float = 0.0
+Rows = dict[float, dict[str, NDArray[np.bool_]]]
+"""By angle and way to cut: which answers are right."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("faces")
     parser.add_argument("--photos", help="also measure on validation heads of this file")
-    parser.add_argument("--detector", default="yunet")
+    parser.add_argument("--detector", default="faces")
     parser.add_argument("--model", default="base")
-    parser.add_argument("--count", type=int, default=300, help="faces, and photos")
+    parser.add_argument("--count", type=int, default=500, help="faces, and photos")
     parser.add_argument("--angles", type=float, nargs="+", default=[0, -10, 10, -20, 20, -30, 30])
+    parser.add_argument("--moved", type=float, nargs="+", default=[0, -20, 20], help="angles at which boxes are moved")
     parser.add_argument("--min-face", type=float, default=20.0)
     arguments = parser.parse_args()
 
@@ -71,20 +72,17 @@ def main() -> None:
 
     test = faces.split(PUBLIC_TEST)
     test = test[np.random.default_rng(1).permutation(len(test))[: arguments.count]]
-    print(f"\n{len(test)} PublicTest faces, {arguments.detector}, {classifier.identity}: accuracy")
-    rows = {
-        angle: judge_faces(test, angle, detector, classifier, points, arguments.min_face) for angle in arguments.angles
-    }
-    report(rows)
+    print(f"\n{len(test)} PublicTest faces, {detector.name}, {classifier.identity}: accuracy")
+    report(judge_faces(test, arguments.angles, arguments.moved, detector, classifier, points, arguments.min_face))
     if arguments.photos:
         heads = list(pick_heads(arguments.photos, arguments.count))
         print(f"\n{len(heads)} photos of heads: same answer as for the photo as it is")
-        report(judge_photos(heads, arguments.angles, detector, classifier, points, arguments.min_face))
+        report(judge_photos(heads, arguments.angles, arguments.moved, detector, classifier, points, arguments.min_face))
 
 
-def report(rows: dict[float, dict[str, NDArray[np.bool_]]]) -> None:
-    """A line per angle, then upright against turned with the difference from the product's way."""
-    names = list(next(iter(rows.values())))
+def report(rows: Rows) -> None:
+    """A line per angle, then upright against turned with the difference from the upright square; boxes that are off."""
+    names = [name for name in next(iter(rows.values())) if not name.startswith("moved")]
     print(f"{'':>9}" + "".join(f"{name:>14}" for name in names))
     for angle, row in rows.items():
         print(f"{angle:>+8g}°" + "".join(f"{row[name].mean():>14.1%}" for name in names))
@@ -93,128 +91,135 @@ def report(rows: dict[float, dict[str, NDArray[np.bool_]]]) -> None:
     for name in names:
         if name in ("found", "square") or name.startswith("known"):
             continue
-        low, high = bootstrap_interval(turned[name] - turned["square"])
-        gain = (turned[name] - turned["square"]).mean()
-        print(f"{name}: {gain * 100:+.1f} points on turned ones ({low * 100:+.1f} … {high * 100:+.1f})", end="")
+        print(f"{name}: {compare(turned[name], turned['square'])} on turned ones", end="")
         print(f", {(rows[0][name].mean() - rows[0]['square'].mean()) * 100:+.1f} upright" if 0 in rows else "")
+    moved = [row for row in rows.values() if any(name.startswith("moved") for name in row)]
+    for shift in (0.0, *SHIFTS) if moved else ():
+        ways = [f"moved {shift:g} {i}" for i in range(len(DIRECTIONS))] if shift else ["product"]
+        product = np.mean([row[name] for row in moved for name in ways], axis=0)
+        centred = np.mean([row["centred"] for row in moved], axis=0)
+        print(f"box off by {shift:4.0%}: product {product.mean():.1%}, centred {compare(centred, product)} against it")
+
+
+def compare(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> str:
+    """The difference of two means in points and its 95 % interval."""
+    low, high = bootstrap_interval(ours - theirs)
+    return f"{(ours - theirs).mean() * 100:+.1f} points ({low * 100:+.1f} … {high * 100:+.1f})"
 
 
 def judge_faces(
     faces: FaceSet,
-    angle: float,
+    angles: Sequence[float],
+    moved: Sequence[float],
     detector: Detector,
     classifier: Classifier,
     points: NDArray[np.float64],
     min_face: float,
-) -> dict[str, NDArray[np.bool_]]:
-    """Which faces are read rightly, by way to cut."""
-    pictures, cuts, errors = [], [], []
-    for index, face in enumerate(faces.images):
-        picture, square = paste_face(face, np.random.default_rng(index))
-        turned, place = turn(picture, angle), turn_point(square.centre, angle, picture.shape[1] / 2)
-        known = Cut(*place, square.width, angle), Cut(*place, square.width)
-        found = find(detector, turned, square_box(*place, square.width), min_face)
-        ways = {"known": known[0], "known square": known[1]}
-        pictures.append(turned)
-        cuts.append(ways | ({} if found is None else plan_cuts(found, detector, points)))
-        if found is not None:
-            errors.append(fit_similarity(points, found).angle - angle)
-    print(f"{angle:+g}°: angle of the points off by {np.median(errors):+.1f}° (median), {np.std(errors):.1f}° (sd)")
-    answers = classify(pictures, cuts, classifier)
-    return {name: answer == faces.emotions for name, answer in answers.items()} | {
-        "found": np.array(["square" in ways for ways in cuts])
-    }
+) -> Rows:
+    """Which faces are read rightly."""
+    rows = {}
+    for angle in angles:
+        pictures, ways, errors = [], [], []
+        for index, face in enumerate(faces.images):
+            picture, square = paste_face(face, np.random.default_rng(index))
+            turned, place = turn(picture, angle), turn_point(square.centre, angle, picture.shape[1] / 2)
+            known = square_box(*place, square.width)
+            found = find(detector, turned, known, min_face)
+            pictures.append(turned)
+            ways.append({"known": Square(known, angle), "known square": Square(known)})
+            if found is not None:
+                ways[-1] |= plan_squares(found, detector, points, moved=angle in moved)
+                errors.append(fit_similarity(points, found).angle_deg - angle)
+        print(f"{angle:+g}°: angle of the points off by {np.median(errors):+.1f}° (median), {np.std(errors):.1f}° (sd)")
+        answers = classify(pictures, ways, classifier)
+        rows[angle] = {name: answer == faces.emotions for name, answer in answers.items()}
+        rows[angle]["found"] = answers["square"] >= 0
+    return rows
 
 
 def judge_photos(
     photos: Sequence[tuple[NDArray[np.uint8], Box]],
     angles: Sequence[float],
+    moved: Sequence[float],
     detector: Detector,
     classifier: Classifier,
     points: NDArray[np.float64],
     min_face: float,
-) -> dict[float, dict[str, NDArray[np.bool_]]]:
-    """Which photos are read as they were before they were turned, by angle and way to cut."""
+) -> Rows:
+    """Which photos are read as they were before they were turned."""
     upright: NDArray[np.int64] | None = None
     rows = {}
     for angle in sorted(angles, key=abs):
-        pictures, cuts, errors = [], [], []
+        pictures, ways, tilts = [], [], []
         for image, box in photos:
             turned = turn(pad(image), angle)
             square = detector.framing.apply(shift(box, pad(image), image))
             place = turn_point(square.centre, angle, turned.shape[1] / 2)
             found = find(detector, turned, square_box(*place, square.width), min_face)
             pictures.append(turned)
-            cuts.append({} if found is None else plan_cuts(found, detector, points))
+            ways.append({} if found is None else plan_squares(found, detector, points, moved=angle in moved))
             if found is not None:
-                errors.append(fit_similarity(points, found).angle)
-        print(f"{angle:+g}°: the points say {np.median(errors):+.1f}° (median), {np.std(errors):.1f}° (sd)")
-        answers = classify(pictures, cuts, classifier)
+                tilts.append(fit_similarity(points, found).angle_deg)
+        print(f"{angle:+g}°: the points say {np.median(tilts):+.1f}° (median), {np.std(tilts):.1f}° (sd)")
+        answers = classify(pictures, ways, classifier)
         if upright is None:
             upright = answers["square"]
-        same = {name: (answer == upright) & (answer >= 0) for name, answer in answers.items()}
-        rows[angle] = same | {"found": answers["square"] >= 0}
+        rows[angle] = {name: (answer == upright) & (answer >= 0) for name, answer in answers.items()}
+        rows[angle]["found"] = answers["square"] >= 0
     return rows
 
 
-def plan_cuts(found: Detection, detector: Detector, points: NDArray[np.float64]) -> dict[str, Cut]:
-    square = detector.framing.apply(found.box)
-    plain = Cut(*square.centre, square.width)
-    similar = fit_similarity(points, found)
-    turned = Cut(plain.x, plain.y, plain.side, similar.angle)
-    return {
-        "square": plain,
-        "turned": turned,
+def plan_squares(
+    found: Detection, detector: Detector, points: NDArray[np.float64], *, moved: bool
+) -> dict[str, Square]:
+    """What each way cuts out."""
+    product, similar = align(found, detector.framing), fit_similarity(points, found)
+    side, (x, y) = product.box.width, product.box.centre
+    centre = locate_centre(points, found, side, similar.angle_deg)
+    ways = {
+        "square": Square(product.box),
+        "product": product,
+        "turned": Square(product.box, similar.angle_deg),
         "similar": similar,
-        f"turned > {UPRIGHT:g}°": turned if abs(similar.angle) > UPRIGHT else plain,
-        f"similar > {UPRIGHT:g}°": similar if abs(similar.angle) > UPRIGHT else plain,
+        "centred": Square(square_box(*centre, side), product.angle_deg),
     }
+    for share in SHIFTS if moved else ():
+        for i, (right, down) in enumerate(DIRECTIONS):
+            box = square_box(x + right * share * side, y + down * share * side, side)
+            ways[f"moved {share:g} {i}"] = Square(box, product.angle_deg)
+    return ways
 
 
-def fit_similarity(points: NDArray[np.float64], found: Detection) -> Cut:
+def fit_similarity(points: NDArray[np.float64], found: Detection) -> Square:
     """Where the least-squares similarity from the mean points to a face's takes FER2013's frame (Umeyama 1991)."""
     if found.landmarks is None:
         raise SystemExit("the detector gives no points")
     z, w = points @ [1, 1j], found.landmarks @ [1, 1j]
     scale = (np.conj(z - z.mean()) * (w - w.mean())).sum() / (np.abs(z - z.mean()) ** 2).sum()
     middle = w.mean() + scale * (0.5 + 0.5j - z.mean())
-    return Cut(middle.real, middle.imag, abs(scale), math.degrees(np.angle(scale)))
+    return Square(square_box(middle.real, middle.imag, abs(scale)), math.degrees(np.angle(scale)))
+
+
+def locate_centre(points: NDArray[np.float64], found: Detection, side: float, angle_deg: float) -> tuple[float, float]:
+    """Where the middle of FER2013's frame of that side and angle lies by the points."""
+    if found.landmarks is None:
+        raise SystemExit("the detector gives no points")
+    offset = (0.5 + 0.5j - (points @ [1, 1j]).mean()) * side * np.exp(1j * math.radians(angle_deg))
+    middle = (found.landmarks @ [1, 1j]).mean() + offset
+    return float(middle.real), float(middle.imag)
 
 
 def classify(
-    pictures: Sequence[NDArray[np.uint8]], cuts: Sequence[dict[str, Cut]], classifier: Classifier
+    pictures: Sequence[NDArray[np.uint8]], ways: Sequence[dict[str, Square]], classifier: Classifier
 ) -> dict[str, NDArray[np.int64]]:
     """The most probable emotion of every picture by way to cut; −1 where there is nothing to cut."""
-    spec = classifier.spec
-    names = list(dict.fromkeys(name for ways in cuts for name in ways))
     answers = {}
-    for name in names:
-        rows = [i for i, ways in enumerate(cuts) if name in ways]
-        crops = [cut_out(pictures[i], cuts[i][name], spec.crop, spec.size) for i in rows]
-        inputs = ((np.stack(crops)[:, None] - spec.mean) / spec.std).astype(np.float32)
-        answer = np.full(len(cuts), -1)
-        answer[rows] = classifier.predict_inputs(inputs).probabilities.argmax(axis=1)
-        answers[name] = answer
+    for name in dict.fromkeys(name for squares in ways for name in squares):
+        rows = [i for i, squares in enumerate(ways) if name in squares]
+        inputs = [preprocess(pictures[i], [ways[i][name]], classifier.spec) for i in rows]
+        answers[name] = np.full(len(ways), -1)
+        answers[name][rows] = classifier.predict_inputs(np.concatenate(inputs)).probabilities.argmax(axis=1)
     return answers
-
-
-def cut_out(image: NDArray[np.uint8], cut: Cut, share: float, size: int) -> NDArray[np.float32]:
-    """``crop_resize`` of a turned square: cut its surroundings at twice the size, sample that, average."""
-    side = cut.side * share
-    if not cut.angle:
-        return crop_resize(image, square_box(cut.x, cut.y, side), size)
-    cosine, sine = math.cos(math.radians(cut.angle)), math.sin(math.radians(cut.angle))
-    fine = 2 * size
-    wide = math.ceil(fine * (abs(cosine) + abs(sine))) + 4
-    middle = crop_resize(image, square_box(cut.x, cut.y, side * wide / fine), wide)
-    x, y = np.meshgrid(np.arange(fine) + 0.5 - size, np.arange(fine) + 0.5 - size)
-    across, down = x * cosine - y * sine + wide / 2 - 0.5, x * sine + y * cosine + wide / 2 - 0.5
-    left, top = np.floor(across).astype(int), np.floor(down).astype(int)
-    right_share, lower_share = across - left, down - top
-    upper = middle[top, left] * (1 - right_share) + middle[top, left + 1] * right_share
-    lower = middle[top + 1, left] * (1 - right_share) + middle[top + 1, left + 1] * right_share
-    mixed = upper * (1 - lower_share) + lower * lower_share
-    return np.asarray(mixed.reshape(size, 2, size, 2).mean(axis=(1, 3)), dtype=np.float32)
 
 
 def measure_points(detector: Detector, faces: FaceSet, count: int, min_face: float) -> NDArray[np.float64]:
