@@ -404,3 +404,17 @@ def test_everybody_is_told_when_the_time_is_over(serve: Any, tmp_path: Path):
 
     with serve(Settings(data_dir=tmp_path, room_hours=1.2 / 3600)) as server:
         run(work(server))
+
+
+def test_who_was_forgotten_is_let_in_again(memory_server: Server):
+    """A process that was stopped for a while finds its participants gone from the store, but not from its sockets."""
+
+    async def work() -> None:
+        room = memory_server.make_room()
+        async with memory_server.join(room, "ada") as ada:
+            await ada.wait_for("bucket")
+            memory_server.rooms._store._shelves[room["room"]["id"]].people.clear()  # type: ignore[attr-defined]
+            await ada.say(type="pulse", choice="fine")
+            assert (await ada.wait_for("ack"))["counted"] == "waiting"
+
+    run(work())

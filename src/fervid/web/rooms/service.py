@@ -254,7 +254,11 @@ class Rooms:
 
     async def contribute(self, room: Room, link: Link, values: Values) -> Receipt:
         """Count what a participant sent, and forget it."""
-        return await self._store.contribute(room, link.member, values)
+        try:
+            return await self._store.contribute(room, link.member, values)
+        except RoomUnknownError:  # this process was away for so long that others forgot its participants
+            await self._store.join(room, link.member)
+            return await self._store.contribute(room, link.member, values)
 
     async def raise_hand(self, room: Room, link: Link, name: str) -> Hand:
         """Raise a participant's hand, or rename it."""
