@@ -121,13 +121,13 @@ def test_a_length_that_is_none_is_refused(length: str) -> None:
 
 def test_a_body_that_pauses_too_long_is_refused() -> None:
     with pytest.raises(SlowError):
-        run_guard([(0, b"x"), (1, b"x")], idle_s=0.05)
+        run_guard([(0, b"x"), (2, b"x")], idle_s=0.05)
 
 
 def test_a_body_that_drips_is_refused() -> None:
     with pytest.raises(SlowError):
-        run_guard([(0.03, b"x")] * 30, idle_s=0.1)
-    assert run_guard([(0.03, b"x" * 1000)] * 10, idle_s=0.1) == 10_000
+        run_guard([(0.1, b"x")] * 30, idle_s=1)
+    assert run_guard([(0.1, b"x" * 4000)] * 15, idle_s=1) == 60_000
 
 
 def test_waiting_for_a_client_to_go_is_not_slow() -> None:

@@ -29,6 +29,9 @@ from fervid.web.workers import Cancellation, Workers
 SMALLEST_FACE: Final = 8.0
 """Smaller faces are not to be asked for: looking for them takes long, and nobody could read them, px."""
 LARGEST_FACE: Final = 10_000.0
+PICTURE_RATE: Final = 20.0
+PICTURE_BURST: Final = 100.0
+"""Pictures per second of one address, and at once."""
 
 _IN_MEMORY: Final = 1_000_000
 _JPEG_QUALITY: Final = 92
@@ -57,7 +60,7 @@ class Drawing(StrEnum):
 def create_router(settings: Settings, workers: Workers) -> APIRouter:
     """The route ``/images``. Bodies are limited by :class:`.BodyGuard`."""
     router = APIRouter(tags=["photos"])
-    limiter = RateLimiter(rate=20, burst=100, what="pictures")
+    limiter = RateLimiter(PICTURE_RATE, PICTURE_BURST, "pictures")
 
     @router.post(
         "/images",

@@ -45,7 +45,8 @@ MOST_PIXELS: Final = 3840 * 2160
 LIVE_MIN_FACE: Final = 40.0
 """Faces lower than this are not looked for, px; as ``fervid camera``."""
 MESSAGE_RATE: Final = 60.0
-"""Messages per second that a client may send in the long run."""
+MESSAGE_BURST: Final = 120.0
+"""Messages per second that a client may send in the long run, and at once."""
 MOST_CONNECTIONS: Final = 32
 START_S: Final = 10.0
 """The first message comes within so long."""
@@ -113,7 +114,7 @@ class LiveConnection:
         self._websocket = websocket
         self._workers = workers
         self._analyzer = analyzer
-        self._bucket = TokenBucket(MESSAGE_RATE, 2 * MESSAGE_RATE)
+        self._bucket = TokenBucket(MESSAGE_RATE, MESSAGE_BURST)
         self._stream: PushedStream | None = None
         self._newest: tuple[bytes, float] | None = None
         self._arrived = asyncio.Event()
@@ -137,7 +138,7 @@ class LiveConnection:
         finally:
             answering.cancel()
             receiving.cancel()
-            await asyncio.gather(answering, receiving, return_exceptions=True)
+            await asyncio.wait((answering, receiving))
 
     async def _receive_messages(self) -> None:
         while True:

@@ -13,6 +13,7 @@ import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from fervid.errors import UsageError
 from fervid.web.app import create_app
@@ -23,6 +24,8 @@ LARGEST_MESSAGE: Final = 4_000_000
 PING_S: Final = 20.0
 HEADERS_S: Final = 15.0
 """The headers of a request come within so long, or the connection is closed."""
+STALL_S: Final = 20.0
+"""A client that takes nothing of its answer for so long is dropped."""
 STOP_S: Final = 5
 """Open requests may take so long to end when the server is stopped."""
 
@@ -111,7 +114,7 @@ class Server(uvicorn.Server):
                 ssl_certfile=settings.ssl_certfile,
                 ssl_keyfile=settings.ssl_keyfile,
                 http=TimedProtocol,
-                ws="websockets-sansio",
+                ws=TimedWebSocket,
                 ws_max_size=LARGEST_MESSAGE,
                 ws_ping_interval=ping_s,
                 ws_ping_timeout=ping_s,
@@ -127,20 +130,56 @@ class Server(uvicorn.Server):
             self._ready()
 
 
+class _StallTimer:
+    """Ends a connection whose peer takes nothing of what waits for it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._handle: asyncio.TimerHandle | None = None
+
+    def start(self, transport: asyncio.Transport) -> None:
+        """What waits is more than a little."""
+        self.stop()
+        waiting = transport.get_write_buffer_size()
+        self._handle = self._loop.call_later(STALL_S, self._check, transport, waiting)
+
+    def stop(self) -> None:
+        """It has been taken."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _check(self, transport: asyncio.Transport, before: int) -> None:
+        if transport.get_write_buffer_size() < before:
+            self.start(transport)
+        else:
+            transport.abort()  # close would wait for the peer
+
+
 class TimedProtocol(H11Protocol):
-    """HTTP whose clients may not hold a connection open without asking for anything."""
+    """HTTP whose clients may not hold a connection open without asking for anything or taking it."""
 
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
+        self._stall = _StallTimer(self.loop)
         self._watch()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._watch()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stall.start(self.transport)
+
+    def resume_writing(self) -> None:
+        self._stall.stop()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
+        self._stall.stop()
         self._stop()
         super().connection_lost(exc)
 
@@ -155,3 +194,27 @@ class TimedProtocol(H11Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class TimedWebSocket(WebSocketsSansIOProtocol):
+    """A WebSocket whose client is dropped when it takes nothing, or no longer answers pings."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._stall = _StallTimer(self.loop)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stall.start(self.transport)
+
+    def resume_writing(self) -> None:
+        self._stall.stop()
+        super().resume_writing()
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self.loop.call_later(1.0, self.transport.abort)  # the route learns that it is over, whatever still waits
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stall.stop()
+        super().connection_lost(exc)
