@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fervid.web.rooms.aggregation import (
@@ -178,6 +178,7 @@ def test_wilson(share: float, people: int, expected: tuple[float, float]):
     assert estimate_interval(share, people) == pytest.approx(expected, abs=1e-4)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 500), st.integers(1, 500))
 def test_wilson_holds_its_share(count: int, people: int):
     share = min(count, people) / people

@@ -95,14 +95,14 @@ def find_singled_out(rows: NDArray[np.int64], accomplices: set[int]) -> set[int]
     return {n for i, n in enumerate(others) if np.linalg.matrix_rank(np.vstack([known, unit[i]])) == rank}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(SESSIONS, st.sets(st.integers(0, PEOPLE - 1), max_size=RULES.min_group - 2))
 def test_nobody_is_singled_out_by_any_combination_of_rows(session: list[Bucket], accomplices: set[int]):
     for rows in list_windows(session, publish):
         assert find_singled_out(rows, accomplices) == set()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(SESSIONS)
 def test_rows_are_about_whole_crowds(session: list[Bucket]):
     """People who are in the same rows cannot be told apart; there are always at least ``min_group`` of them."""
@@ -113,7 +113,7 @@ def test_rows_are_about_whole_crowds(session: list[Bucket]):
         assert all(size >= RULES.min_group for column, size in sizes.items() if any(column))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(SESSIONS, st.data())
 def test_rows_are_the_same_when_two_of_a_crowd_change_places(session: list[Bucket], data: Any):
     """Whatever the rows are used for, by whomever: nothing in them depends on who of a crowd said what."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("fastapi")
@@ -29,6 +29,7 @@ def test_codes_have_nothing_that_is_mistaken():
     assert not letters & set("01OIL")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_whatever_is_typed_is_a_code_or_none(text: str):
     code = codes.normalise_code(text)

@@ -418,3 +418,34 @@ def test_who_was_forgotten_is_let_in_again(memory_server: Server):
             assert (await ada.wait_for("ack"))["counted"] == "waiting"
 
     run(work())
+
+
+def test_a_deserted_room_forgets_everybody_and_keeps_its_rows(server: Server):
+    async def work() -> None:
+        room = server.make_room()
+        store = server.rooms._store
+        async with AsyncExitStack() as stack:
+            people = [await stack.enter_async_context(server.join(room, f"p{i}")) for i in range(5)]
+            await people[0].wait_for("bucket")
+            for person in people:
+                await person.say(type="pulse", choice="fine")
+                await person.wait_for("ack")
+        async with asyncio.timeout(20):
+            while await count_people(store, room["room"]["id"]):
+                await asyncio.sleep(0.1)
+        rows = server.ask("GET", room).json()["rows"]
+        assert [r["contributors"] for r in rows] == [5]
+
+    run(work())
+
+
+async def count_people(store: Any, room_id: str) -> int:
+    """What is left of anybody: people and open sums. A store of Redis is asked by a client of this event loop."""
+    if hasattr(store, "_shelves"):
+        shelf = store._shelves[room_id]
+        return len(shelf.people) + len(shelf.sums) + len(shelf.hands)
+    import redis
+
+    pool = store._redis.connection_pool.connection_kwargs
+    with redis.Redis(host=pool["host"], port=pool["port"]) as client:
+        return sum(client.hlen(f"fervid:room:{{{room_id}}}:{part}") for part in ("people", "sums", "hands"))

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 
+from fervid.web.rooms import memory
 from fervid.web.rooms.aggregation import Values
 from fervid.web.rooms.errors import RoomEndedError, RoomFullError, RoomUnknownError
 from fervid.web.rooms.memory import MemoryStore
@@ -381,5 +382,19 @@ def test_a_room_is_over_when_its_time_is(bench: Bench):
             assert await store.find(room.id) is None
             assert await store.find_code(room.code) is None
             assert await store.count() == 0
+
+    run(work())
+
+
+def test_memory_forgets_a_room_in_time_though_nobody_asks(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(memory, "SWEEP_S", 0.01)
+    bench = Bench(lambda clock: MemoryStore(clock=clock))
+
+    async def work() -> None:
+        async with bench.open() as store:
+            await store.create(make_room(expires_at=START + 60))
+            bench.now += 60
+            await bench.wait_for("deleted")
+            assert store._shelves == {}  # type: ignore[attr-defined]
 
     run(work())

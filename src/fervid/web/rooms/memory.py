@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from fervid.web.rooms.aggregation import (
     SILENCE,
@@ -34,6 +34,9 @@ from fervid.web.rooms.room import (
     make_record,
 )
 from fervid.web.rooms.store import HAND_PATIENCE, Contents, Event, Listener, Receipt, Store, ignore_event, is_present
+
+SWEEP_S: Final = 30.0
+"""Rooms are over at most so long after their time."""
 
 
 @dataclass(slots=True)
@@ -66,13 +69,17 @@ class MemoryStore(Store):
         self._rng = random.SystemRandom()
         self._shelves: dict[str, _Shelf] = {}
         self._codes: dict[str, str] = {}
+        self._sweeper: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        self._sweeper = asyncio.create_task(self._keep_sweeping(), name="fervid-rooms-sweeper")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         self._shelves.clear()
         self._codes.clear()
 
@@ -232,6 +239,12 @@ class MemoryStore(Store):
         if shelf.room.ended:
             raise RoomEndedError
         return shelf
+
+    async def _keep_sweeping(self) -> None:
+        """Rooms are deleted in time, also those that nobody asks for any more."""
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            self._sweep()
 
     def _sweep(self) -> None:
         now = self._clock()

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from fervid.errors import UsageError
 from fervid.web.errors import TooManyError
 from fervid.web.rooms import codes
-from fervid.web.rooms.aggregation import Values
+from fervid.web.rooms.aggregation import SILENCE, Values
 from fervid.web.rooms.errors import (
     ExpressionRoomsError,
     RoomEndedError,
@@ -282,13 +282,9 @@ class Rooms:
         if local is not None:
             local.participants.discard(link)
             local.hosts.discard(link)
-            elsewhere = any(other.member == link.member for other in local.participants)
-            if not local.participants and not local.hosts:
-                self._close(local)
-        else:
-            elsewhere = False
         if not link.member:
             return
+        elsewhere = local is not None and any(other.member == link.member for other in local.participants)
         with suppress(UnavailableError, RoomUnknownError, RoomEndedError):  # what is left behind expires
             await self.lower_own_hand(room, link)
             if left:
@@ -309,9 +305,12 @@ class Rooms:
             local.ticker.cancel()
 
     async def _tick(self, local: _Local) -> None:
-        """Close buckets at their end, while somebody of the room is connected here."""
+        """Close buckets at their end, while somebody of the room is connected here, and then until all are forgotten:
+        neither open sums nor hashes of tokens are left behind.
+        """
         room = local.room
-        while True:
+        deserted = 0
+        while deserted <= room.rules.hold + SILENCE + 1:
             bucket = room.find_bucket(self._clock())
             await asyncio.sleep(max(0.001, min(room.find_end(bucket), room.expires_at) - self._clock()))
             now = self._clock()
@@ -331,6 +330,8 @@ class Rooms:
                 LOG.exception("a bucket of a room could not be closed")
             ends_in_s = max(0.0, room.find_end(bucket + 1) - self._clock())
             self._tell(local.participants, {"type": "bucket", "bucket": bucket + 1, "ends_in_s": round(ends_in_s, 3)})
+            deserted = 0 if local.participants or local.hosts else deserted + 1
+        self._close(local)
 
     def _hear(self, room_id: str, event: Event) -> None:
         """Something happened in a room, here or in another process."""
