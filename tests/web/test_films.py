@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+import socket
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2 as httpx
 import pytest
 
 pytest.importorskip("fastapi")
@@ -19,6 +22,7 @@ from fastapi.testclient import TestClient
 from fervid.results import Frame
 from fervid.sinks.table import COLUMNS
 from fervid.web.app import create_app
+from fervid.web.films import service
 from fervid.web.films.folders import RESULTS
 from fervid.web.settings import API, Settings
 
@@ -293,3 +297,50 @@ def test_limits(strict: Any, film: Path, long_film: Path, astronaut: Path, tmp_p
     message = check_error(strict.send(film), 413, "input.size")
     assert "pixels" in message or "lasts 2 s" in message
     assert list_files(tmp_path) == []
+
+
+def test_a_client_that_goes_leaves_nothing(start_server: Any, tmp_path: Path, film: Path) -> None:
+    """While it sends, its film grows on the disk; when it goes, that is gone."""
+    port = start_server(create_app(Settings(data_dir=tmp_path)))
+    part = make_part('Content-Disposition: form-data; name="video"; filename="a.mp4"', b"\0" * 3_000_000)
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(
+            f"POST {API}/videos HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 9000000\r\n"
+            f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n\r\n".encode()
+        )
+        connection.sendall(part)
+        wait_for(lambda: any(path.stat().st_size >= 1_000_000 for path in find_parts(tmp_path)))
+        assert httpx.get(f"http://127.0.0.1:{port}{API}/health", timeout=30).status_code == 200
+    wait_for(lambda: not find_parts(tmp_path))
+    assert httpx.get(f"http://127.0.0.1:{port}{API}/videos", timeout=30).json() == {"jobs": []}
+
+
+def test_only_so_many_films_are_received_at_a_time(
+    start_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MOST_UPLOADS", 1)
+    port = start_server(create_app(Settings(data_dir=tmp_path)))
+    url = f"http://127.0.0.1:{port}{API}/videos"
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(
+            f"POST {API}/videos HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 9000\r\n"
+            f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n\r\n--".encode()
+        )
+        wait_for(lambda: bool(find_parts(tmp_path)))
+        refused = httpx.post(url, files={"video": ("a.mp4", b"x")}, timeout=30)
+        check_error(refused, 429, "web.too_many")
+        assert int(refused.headers["retry-after"]) > 0
+    wait_for(lambda: not find_parts(tmp_path))
+    check_error(httpx.post(url, files={"video": ("a.mp4", b"x")}, timeout=60), 422, "input.video")
+
+
+def find_parts(data_dir: Path) -> list[Path]:
+    return list((data_dir / "films").rglob("*.part"))
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if holds():
+            return
+        time.sleep(0.05)
+    pytest.fail("it never came true")
