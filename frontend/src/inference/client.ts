@@ -2,9 +2,15 @@
 
 import type { Frame } from "../api/types";
 import { InferenceError } from "./errors";
-import type { FromWorker, ReaderInfo, ToWorker, WorkerTimings } from "./protocol";
+import {
+  ANY,
+  type Choice,
+  type FromWorker,
+  type ReaderInfo,
+  type ToWorker,
+  type WorkerTimings,
+} from "./protocol";
 import { DEFAULT_SETTINGS, type ReadingSettings } from "./reading";
-import type { Backend } from "./runtime";
 
 export interface Answer {
   frame: Frame;
@@ -58,12 +64,12 @@ export class WorkerReader {
   start(
     onProgress: (share: number) => void = () => {},
     settings: ReadingSettings = DEFAULT_SETTINGS,
-    backend: Backend | null = null,
+    choice: Choice = ANY,
   ): Promise<ReaderInfo> {
     this.onProgress = onProgress;
     return new Promise((resolve, reject) => {
       this.started = { resolve, reject };
-      this.send({ type: "start", settings, backend });
+      this.send({ type: "start", settings, choice });
     });
   }
 

@@ -12,12 +12,15 @@ export interface ModelFile {
   bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** The detector and the expression network to use. */
-export async function chooseModels(): Promise<{ detector: ModelEntry; classifier: ModelEntry }> {
+/** The detector and the expression network to use, by its name or the one for browsers. */
+export async function chooseModels(
+  name: string | null = null,
+): Promise<{ detector: ModelEntry; classifier: ModelEntry }> {
   const answer = await request(ROOT);
   const { models } = (await answer.json()) as { models: ModelEntry[] };
   const detector = pick(models.filter((model) => model.task === "detection"));
-  const classifier = pick(models.filter((model) => model.task === "expressions"));
+  const known = models.filter((model) => model.task === "expressions");
+  const classifier = name === null ? pick(known) : known.find((model) => model.name === name);
   if (!detector || !classifier) {
     throw new InferenceError(
       "model.unknown",

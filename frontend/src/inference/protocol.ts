@@ -4,9 +4,18 @@ import type { ErrorDetail, Frame } from "../api/types";
 import type { ReadingSettings, Timings } from "./reading";
 import type { Backend } from "./runtime";
 
+export interface Choice {
+  /** An expression network by its name; null: the one for browsers. */
+  model: string | null;
+  /** Null takes the fastest. */
+  backend: Backend | null;
+}
+
+export const ANY: Choice = { model: null, backend: null };
+
 export type ToWorker =
-  /** Fetch the networks and get ready; `backend` null takes the fastest. To be sent once, first. */
-  | { type: "start"; settings: ReadingSettings; backend: Backend | null }
+  /** Fetch the networks and get ready. To be sent once, first. */
+  | { type: "start"; settings: ReadingSettings; choice: Choice }
   /** Read a picture, which is transferred. One at a time: the next is sent after the answer. */
   | { type: "frame"; id: number; image: ImageBitmap | VideoFrame; time_s: number }
   /** Forget everybody. */

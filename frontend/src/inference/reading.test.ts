@@ -90,6 +90,8 @@ describe("Reading", () => {
       const classifier = new Classifier(await open(file), readModelSpec(file));
       const settings = { ...DEFAULT_SETTINGS, min_face: 20 };
       const reading = new Reading(detector, classifier, { model: identity, detector: "faces" }, settings);
+      // int8 rounds at every layer: there the last bit of a float may decide about a step
+      const tolerance = readOperators(file).has("QuantizeLinear") ? 0.02 : 1e-3;
       const { frame } = await reading.read(makeScene(), 0);
       const [found] = frame.faces;
       expect(frame.faces).toHaveLength(1);
@@ -103,10 +105,10 @@ describe("Reading", () => {
       for (const [label, value] of Object.entries(face.probabilities)) {
         expect(
           Math.abs((found?.probabilities[label as keyof Face["probabilities"]] ?? -1) - value),
-        ).toBeLessThan(1e-3);
+        ).toBeLessThan(tolerance);
       }
       for (const [label, value] of Object.entries(face.votes)) {
-        expect(Math.abs((found?.votes[label as keyof Face["votes"]] ?? -1) - value)).toBeLessThan(1e-3);
+        expect(Math.abs((found?.votes[label as keyof Face["votes"]] ?? -1) - value)).toBeLessThan(tolerance);
       }
       expect(found?.quality?.sharpness).toBeCloseTo(face.quality?.sharpness as number, 0);
       expect(found?.quality?.roll_deg).toBeCloseTo(face.quality?.roll_deg as number, 1);

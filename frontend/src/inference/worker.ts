@@ -6,9 +6,9 @@ import { describeError, InferenceError } from "./errors";
 import { chooseModels, fetchModel } from "./models";
 import type { Tensor } from "./network";
 import type { Picture } from "./picture";
-import type { FromWorker, ReaderInfo, ToWorker } from "./protocol";
+import type { Choice, FromWorker, ReaderInfo, ToWorker } from "./protocol";
 import { Reading, type ReadingSettings } from "./reading";
-import { type Backend, Runtime } from "./runtime";
+import { Runtime } from "./runtime";
 import { readDetectorSpec, readModelSpec } from "./specs";
 
 interface Scope {
@@ -27,7 +27,7 @@ let canvas: OffscreenCanvas | null = null;
 scope.onmessage = async ({ data }) => {
   try {
     if (data.type === "start") {
-      prepared = await prepare(data.backend);
+      prepared = await prepare(data.choice);
       begin(data.settings);
       scope.postMessage({ type: "ready", info: prepared.info });
     } else if (data.type === "reset") begin(data.settings);
@@ -37,8 +37,8 @@ scope.onmessage = async ({ data }) => {
   }
 };
 
-async function prepare(backend: Backend | null): Promise<typeof prepared & object> {
-  const chosen = await chooseModels();
+async function prepare({ model, backend }: Choice): Promise<typeof prepared & object> {
+  const chosen = await chooseModels(model);
   const entries = [chosen.detector, chosen.classifier];
   const total = entries.reduce((sum, entry) => sum + entry.bytes, 0);
   const arrived = entries.map(() => 0);

@@ -1,0 +1,138 @@
+"""The web app and a real browser: Debian's Chromium, driven by Playwright, with a camera that plays a film."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CHROMIUM = os.environ.get("FERVID_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+PAGES = os.environ.get("FERVID_TEST_PAGES")
+"""A folder of built pages to test instead of the package's."""
+
+
+@dataclass
+class Traffic:
+    """Everything that a browser sent to a server."""
+
+    requests: list[tuple[str, str, int]] = field(default_factory=list)
+    messages: list[tuple[str, bytes | str]] = field(default_factory=list)
+
+    def clear(self) -> None:
+        self.requests.clear()
+        self.messages.clear()
+
+
+class Recorder:
+    """An app that notes what comes in: method, address and bytes of requests, messages of WebSockets."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.traffic = Traffic()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        traffic, number = self.traffic, -1
+        if scope["type"] == "http":
+            number = len(traffic.requests)
+            traffic.requests.append((scope["method"], scope["path"], 0))
+
+        async def note() -> Message:
+            message = await receive()
+            if message["type"] == "http.request" and number < len(traffic.requests):
+                method, path, count = traffic.requests[number]
+                traffic.requests[number] = method, path, count + len(message.get("body", b""))
+            elif message["type"] == "websocket.receive":
+                traffic.messages.append((scope["path"], message.get("bytes") or message.get("text") or ""))
+            return message
+
+        await self._app(scope, note, send)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running server."""
+
+    address: str
+    traffic: Traffic
+    pages: Path
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The web app with its built pages, on a free port of this machine."""
+    pytest.importorskip("fastapi", reason="the extra web is not installed")
+    from fervid.web import pages
+    from fervid.web.app import create_app
+    from fervid.web.server import Server, describe_address, open_socket
+    from fervid.web.settings import Settings
+
+    folder = Path(PAGES) if PAGES else pages.STATIC
+    if not (folder / "index.html").is_file():
+        pytest.skip("the pages are not built: cd frontend && npm ci && npm run build")
+    settings = Settings(port=0, data_dir=tmp_path_factory.mktemp("site"), workers=1)
+    listener = open_socket(settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages.Pages.__init__, "__defaults__", (folder,))
+        recorder = Recorder(create_app(settings))
+    is_ready = threading.Event()
+    server = Server(settings, recorder, is_ready.set)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    assert is_ready.wait(60)
+    yield Site(describe_address(settings, listener), recorder.traffic, folder)
+    server.should_exit = True
+    thread.join(20)
+    listener.close()
+
+
+@pytest.fixture(scope="session")
+def launch() -> Callable[..., AbstractContextManager[Browser]]:
+    """Starts a browser, with arguments: the block has it."""
+    return open_browser
+
+
+@contextmanager
+def open_browser(*arguments: str) -> Iterator[Browser]:
+    """A Chromium that asks nobody and talks to nobody."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium; Debian's package is chromium")
+    quiet = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-sync", *quiet, *arguments]
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
+    """Four seconds of a slow pan over the portrait, 640 × 480, as Chromium's camera plays it."""
+    with Image.open(astronaut) as picture:
+        portrait = picture.convert("RGB").resize((800, 800))
+    path = tmp_path_factory.mktemp("camera") / "pan.mjpeg"
+    with path.open("wb") as stream:
+        for k in range(120):
+            share = 0.5 - 0.5 * np.cos(2 * np.pi * k / 120)
+            x, y = round(20 + 120 * share), round(60 * share)
+            frame = io.BytesIO()
+            portrait.crop((x, y, x + 640, y + 480)).save(frame, "JPEG", quality=90)
+            stream.write(frame.getvalue())
+    return path

@@ -1,0 +1,210 @@
+"""The Live page with a camera that plays a film: what it shows, and what leaves it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WAIT_MS = 120_000
+"""For networks on a busy machine."""
+
+
+@pytest.fixture(scope="module")
+def browser(launch: Any, film: Path) -> Iterator[Any]:
+    camera = ("--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={film}")
+    with launch(*camera) as browser:
+        yield browser
+
+
+@pytest.fixture
+def context(browser: Any) -> Iterator[Any]:
+    context = browser.new_context(permissions=["camera"], viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(WAIT_MS)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: Any, site: Any) -> Any:
+    page = context.new_page()
+    site.traffic.clear()
+    page.goto(f"{site.address}/live")
+    page.get_by_role("heading", name="Live").wait_for()
+    return page
+
+
+def collect_complaints(page: Any) -> list[str]:
+    """What the page's console will complain of: errors, broken policies."""
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return complaints
+
+
+def start(page: Any) -> None:
+    page.get_by_role("button", name="Start the camera").click()
+    page.locator(".live-now strong").wait_for()
+
+
+def count_drawn(page: Any) -> int:
+    """Pixels of the overlay that are not transparent."""
+    return int(
+        page.evaluate("""() => {
+            const canvas = document.querySelector(".live-stage canvas");
+            const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            let count = 0;
+            for (let i = 3; i < data.length; i += 4) count += data[i] > 0;
+            return count;
+        }""")
+    )
+
+
+def test_a_face_gets_a_frame_and_a_label_and_no_picture_leaves_the_page(page: Any, site: Any) -> None:
+    complaints = collect_complaints(page)
+    assert page.evaluate("document.querySelector('video').srcObject") is None, "the camera waits to be asked for"
+    start(page)
+    assert page.locator(".live-now strong").inner_text() == "happy"
+    page.wait_for_function("document.querySelector('.live-summary').textContent.includes('happy')")
+    page.wait_for_timeout(2000)
+    assert count_drawn(page) > 1000
+    assert "readings/s" in page.get_by_test_id("pace").inner_text()
+    assert "WebAssembly" in page.get_by_test_id("means").inner_text()
+    assert "This page reads the picture. Nothing leaves it." in page.locator(".live-facts").inner_text()
+    assert complaints == []
+    # The policy lets a page talk to its own server alone, and that one has noted everything.
+    paths = {path for _, path, _ in site.traffic.requests}
+    assert "/api/v1/models" in paths
+    assert any(path.endswith(".wasm") for path in paths)
+    assert {method for method, _, _ in site.traffic.requests} <= {"GET", "HEAD"}
+    assert sum(sent for _, _, sent in site.traffic.requests) == 0
+    assert site.traffic.messages == []
+    assert max(len(path) for path in paths) < 100, "nor in addresses"
+
+
+def test_emoji_mirror_pause_and_stop(page: Any) -> None:
+    start(page)
+    page.wait_for_timeout(500)
+    framed = count_drawn(page)
+    page.get_by_text("Emoji", exact=True).click()
+    page.wait_for_timeout(700)
+    assert count_drawn(page) > 2 * framed, "a whole head is covered"
+    mirror = page.get_by_role("button", name="Mirror")
+    assert mirror.get_attribute("aria-pressed") == "true"
+    mirror.click()
+    assert mirror.get_attribute("aria-pressed") == "false"
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_text("Paused", exact=True).wait_for()
+    before = page.evaluate("document.querySelector('video').currentTime")
+    page.wait_for_timeout(600)
+    assert page.evaluate("document.querySelector('video').currentTime") == before
+    page.get_by_role("button", name="Go on").click()
+    page.wait_for_function("(t) => document.querySelector('video').currentTime > t + 0.2", arg=before)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_role("button", name="Start the camera").wait_for()
+    assert page.evaluate("document.querySelector('video').srcObject") is None
+
+
+def test_numbers_are_recorded_in_the_page_and_saved_as_csv(page: Any, tmp_path: Path) -> None:
+    start(page)
+    page.get_by_role("button", name="Record numbers").click()
+    page.get_by_role("button", name="CSV").wait_for()
+    page.wait_for_timeout(1500)
+    page.get_by_role("button", name="Stop recording").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    path = tmp_path / "live.csv"
+    download.value.save_as(path)
+    with path.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) >= 2
+    assert rows[-1]["emotion"] == "happy"
+    assert float(rows[0]["time_s"]) == 0
+    assert sum(float(value) for name, value in rows[0].items() if name.startswith("p_")) == pytest.approx(1, abs=1e-4)
+    assert float(rows[0]["x1"]) < float(rows[0]["x2"]) <= 700
+
+
+def test_without_simd_the_server_reads_and_the_page_says_so(context: Any, site: Any) -> None:
+    context.add_init_script("WebAssembly.validate = () => false;")
+    page = context.new_page()
+    site.traffic.clear()
+    page.goto(f"{site.address}/live")
+    start(page)
+    notice = page.locator(".notice-caution").inner_text()
+    assert "Pictures now go to this server" in notice
+    assert "SIMD" in notice
+    assert page.get_by_text("Nothing leaves it").count() == 0
+    assert page.locator(".live-now strong").inner_text() == "happy"
+    assert any(isinstance(message, bytes) and message[:2] == b"\xff\xd8" for _, message in site.traffic.messages)
+
+
+def test_networks_that_cannot_be_fetched_are_a_reason_to_ask_the_server(context: Any, site: Any) -> None:
+    context.route("**/api/v1/models/*/file*", lambda route: route.fulfill(status=200, body=b"no network"))
+    page = context.new_page()
+    page.goto(f"{site.address}/live")
+    start(page)
+    assert "is not the published one" in page.locator(".notice-caution").inner_text()
+
+
+def test_another_machine_is_asked_only_by_whoever_is_seen(context: Any, site: Any) -> None:
+    """The page believes to come from elsewhere; nothing is sent before the button."""
+    context.add_init_script("WebAssembly.validate = () => false;")
+    context.route("**/assets/LivePage-*.js", _pretend_to_be_remote)
+    page = context.new_page()
+    site.traffic.clear()
+    page.goto(f"{site.address}/live")
+    page.get_by_role("button", name="Start the camera").click()
+    page.get_by_role("button", name="Send pictures to the server").wait_for()
+    assert site.traffic.messages == []
+    page.get_by_role("button", name="Send pictures to the server").click()
+    page.locator(".live-now strong").wait_for()
+    assert any(isinstance(message, bytes) for _, message in site.traffic.messages)
+
+
+def _pretend_to_be_remote(route: Any) -> None:
+    answer = route.fetch()
+    text = answer.text()
+    assert "location.hostname" in text
+    route.fulfill(response=answer, body=text.replace("location.hostname", '"192.0.2.7"'))
+
+
+def test_a_refused_camera_is_explained(browser: Any, site: Any) -> None:
+    context = browser.new_context()
+    context.add_init_script(
+        "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'));"
+    )
+    page = context.new_page()
+    page.goto(f"{site.address}/live")
+    page.get_by_role("button", name="Start the camera").click()
+    page.get_by_role("alert").wait_for()
+    assert "refused" in page.get_by_role("alert").inner_text()
+    context.close()
+
+
+def test_a_lost_camera_is_explained(page: Any) -> None:
+    start(page)
+    page.evaluate("""() => {
+        const [track] = document.querySelector("video").srcObject.getVideoTracks();
+        track.stop();
+        track.dispatchEvent(new Event("ended"));
+    }""")
+    page.get_by_role("alert").wait_for()
+    assert "The camera is lost" in page.get_by_role("alert").inner_text()
+    page.get_by_role("button", name="Try again").click()
+    page.locator(".live-now strong").wait_for()
+
+
+def test_an_insecure_page_says_why_and_what_to_do(browser: Any, site: Any) -> None:
+    context = browser.new_context()
+    context.add_init_script("Object.defineProperty(window, 'isSecureContext', { value: false });")
+    page = context.new_page()
+    page.goto(f"{site.address}/live")
+    page.get_by_text("Browsers give a camera only to secure pages").wait_for()
+    text = page.locator(".notice-caution").inner_text()
+    assert "localhost" in text
+    assert "--ssl-certfile" in text
+    assert page.get_by_role("button", name="Start the camera").count() == 0
+    context.close()
