@@ -57,8 +57,8 @@ _UNBUILT: Final = f"""<!doctype html>
 <body>
 <main>
 <h1>The pages are not built</h1>
-<p>This server runs from a clone of the project, without its front end. With <a href="https://nodejs.org">Node</a> 20 or
-newer, run in the project's folder</p>
+<p>This server runs from a clone of the project, without its front end. With <a href="https://nodejs.org">Node</a> 20.19
+or newer, run in the project's folder</p>
 <pre>make serve</pre>
 <p>or, with this server running,</p>
 <pre>cd frontend &amp;&amp; npm ci &amp;&amp; npm run build</pre>
