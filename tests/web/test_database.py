@@ -127,3 +127,26 @@ def test_a_file_that_is_no_database_is_an_error_and_stays(tmp_path: Path) -> Non
     assert path.read_bytes() == before
     with pytest.raises(DatabaseError, match="cannot make the folder"):
         Database(f"sqlite:///{path}/below/fervid.db")
+
+
+def test_a_database_that_goes_away_is_an_error_in_words(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with Database(f"sqlite:///{folder / 'fervid.db'}") as database:
+        store = StatementStore(database)
+        folder.rename(tmp_path / "elsewhere")
+        with pytest.raises(DatabaseError, match="does not answer"):
+            store.list()
+        with pytest.raises(DatabaseError, match="does not answer"):
+            store.record("lost")
+        (tmp_path / "elsewhere").rename(folder)
+        assert store.list() == []
+
+
+def test_a_connection_that_was_cut_is_replaced(postgres_url: str) -> None:
+    with Database(postgres_url) as database, Database(postgres_url) as other:
+        store = StatementStore(database)
+        store.record("before")
+        with other.write() as connection:
+            cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            assert connection.execute(text(cut + " AND datname = current_database()")).scalar() == 1
+        assert [statement.text for statement in store.list()] == ["before"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 
 from fervid.errors import MissingExtraError, UsageError
 from fervid.web.database.migration import migrate
 from fervid.web.errors import DatabaseError
+
+LOG: Final = logging.getLogger("fervid.web.database")
 
 _BUSY_MS: Final = 10_000
 _CONNECT_S: Final = 10
@@ -56,14 +59,22 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads."""
-        with self.engine.connect().execution_options(fervid_reads=True) as connection:
-            yield connection
+        """A transaction that only reads.
+
+        Raises:
+            DatabaseError: the database does not answer.
+        """
+        with _explain(), self.engine.connect() as connection:
+            yield connection.execution_options(fervid_reads=True)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction, committed when the block ends without an error."""
-        with self.engine.begin() as connection:
+        """A transaction, committed when the block ends without an error.
+
+        Raises:
+            DatabaseError: the database does not answer.
+        """
+        with _explain(), self.engine.begin() as connection:
             yield connection
 
     def close(self) -> None:
@@ -75,6 +86,17 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextmanager
+def _explain() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        LOG.error("the database does not answer: %s", _shorten(error))
+        raise DatabaseError(
+            "the server's database does not answer", advice="Try again; its operator finds why in the server's log."
+        ) from error
 
 
 def _parse(url: str) -> URL:

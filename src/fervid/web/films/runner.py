@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -9,8 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from sqlalchemy.exc import SQLAlchemyError
-
+from fervid.web.errors import DatabaseError
 from fervid.web.films.folders import FilmFolders, ServerFolder
 from fervid.web.films.jobs import Job, Status
 from fervid.web.films.processes import WorkerProcess
@@ -98,8 +98,8 @@ class FilmRunner:
             self._wake.clear()
             try:
                 self._step()
-            except SQLAlchemyError as error:
-                LOG.warning("the database does not answer: %s", error)
+            except DatabaseError:  # in the log already
+                self._stopping.wait(BEAT_S)
             except Exception:
                 LOG.exception("looking after films failed")
             self._wake.wait(TICK_S)
@@ -249,10 +249,8 @@ class _Reading(threading.Thread):
         self._settle(lambda: self._store.report(self.job, progress=progress, frames=frames, seconds_left=left_s))
 
     def _settle(self, step: Callable[[], object]) -> None:
-        try:
+        with contextlib.suppress(DatabaseError):
             step()
-        except SQLAlchemyError as error:
-            LOG.warning("the database does not answer: %s", error)
 
     def _plan(self, job: Job) -> ReadTask:
         settings, options = self._settings, job.options
