@@ -1,20 +1,34 @@
-# make demo: install the runtime alone and analyse a portrait.   make test: install everything and run the tests.
+# make demo: install the runtime alone and analyse a portrait.   make serve: build the pages and open the web app.
+# make test: install everything and run the tests, those of the pages too where Node.js is.
 VENV ?= .venv
 # The first interpreter of a supported version that starts; `make PYTHON=…` overrides it.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& echo $$p && break; done)
 BIN := $(VENV)/bin
+NODE_FITS = node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null \
+	&& command -v npm >/dev/null
+PAGES := src/fervid/web/static/index.html
+PAGES_SOURCES := $(shell find frontend -name node_modules -prune -o -type f -print)
 
-.PHONY: demo test lint format clean
+.PHONY: demo serve test test-pages lint format clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/runtime
 	@# The first run writes the bytecode of what is used, also where the environment forbids it.
 	PYTHONDONTWRITEBYTECODE= $(BIN)/fervid demo
 
-test: $(VENV)/dev
+serve: $(VENV)/web
+	@if $(NODE_FITS); then $(MAKE) --no-print-directory $(PAGES); \
+	else echo "Node.js 20.19 or newer and npm build the pages; they are not here, so this is the API alone." >&2; fi
+	$(BIN)/fervid serve
+
+test: $(VENV)/dev test-pages
 	$(BIN)/python -m pytest
+
+test-pages:
+	@if $(NODE_FITS); then $(MAKE) --no-print-directory frontend/node_modules/.checked; \
+	else echo "Node.js 20.19 or newer and npm are not here: the pages are neither checked nor built." >&2; fi
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -39,5 +53,22 @@ $(VENV)/dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(VENV)/runtime
 
+$(VENV)/web: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[web]'
+	@touch $@ $(VENV)/runtime
+
+frontend/node_modules/.installed: frontend/package.json frontend/package-lock.json
+	cd frontend && npm ci --no-audit --no-fund
+	@touch $@
+
+$(PAGES): $(PAGES_SOURCES) frontend/node_modules/.installed
+	cd frontend && npm run build
+
+frontend/node_modules/.checked: $(PAGES_SOURCES) frontend/node_modules/.installed
+	cd frontend && npm run check
+	$(MAKE) --no-print-directory $(PAGES)
+	@touch $@
+
 clean:
+	rm -rf frontend/node_modules src/fervid/web/static
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from pathlib import Path
 from types import ModuleType
 
@@ -53,4 +54,55 @@ def test_the_lock_file_names_no_registry() -> None:
     packages = json.loads((FRONTEND / "package-lock.json").read_text("utf-8"))["packages"]
     assert len(packages) > 50
     assert not [name for name, entry in packages.items() if "resolved" in entry]
-    assert all("integrity" in entry for name, entry in packages.items() if name)
+
+
+def test_the_lock_file_is_whole() -> None:
+    """``npm install`` leaves out optional packages that a registry has not got; ``npm ci`` refuses such a file."""
+    packages = json.loads((FRONTEND / "package-lock.json").read_text("utf-8"))["packages"]
+    names = {name.rpartition("node_modules/")[2] for name in packages}
+    wanted = {option for entry in packages.values() for option in entry.get("optionalDependencies", {})}
+    assert wanted <= names
+    unchecked = {name for name, entry in packages.items() if name and "integrity" not in entry}
+    # The linter's binaries for systems that the registry at hand did not carry.
+    assert all(name.startswith("node_modules/@biomejs/cli-") for name in unchecked)
+
+
+@pytest.fixture(scope="module")
+def hatch_build() -> ModuleType:
+    """The build hook, where hatchling is."""
+    pytest.importorskip("hatchling", reason="hatchling is in the build's environment alone")
+    spec = importlib.util.spec_from_file_location("hatch_build", FRONTEND.parent / "hatch_build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_pages_are_built_again_when_a_source_is_newer(hatch_build: ModuleType, tmp_path: Path) -> None:
+    source, page = tmp_path / "frontend" / "src" / "main.tsx", tmp_path / hatch_build.STATIC / "index.html"
+    for path in (source, page, tmp_path / "frontend" / "node_modules" / "new.js"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    os.utime(page, (2000, 2000))
+    os.utime(source, (1000, 1000))
+    assert hatch_build.is_current(tmp_path)
+    os.utime(source, (3000, 3000))
+    assert not hatch_build.is_current(tmp_path)
+    page.unlink()
+    assert not hatch_build.is_current(tmp_path)
+
+
+def test_without_node_the_build_says_what_to_do(
+    hatch_build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "frontend").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    hook = hatch_build.PagesHook(str(tmp_path), {}, None, None, str(tmp_path), "wheel")
+    hook.initialize("editable", {})  # needs no pages
+    with pytest.raises(SystemExit, match=r"there is no Node\.js"):
+        hook.initialize("standard", {})
+    (tmp_path / hatch_build.STATIC).mkdir(parents=True)
+    (tmp_path / hatch_build.STATIC / "index.html").touch()
+    (tmp_path / "PKG-INFO").touch()
+    hook.initialize("standard", {})  # an sdist carries them

@@ -1,0 +1,95 @@
+"""Building a wheel or an sdist builds the web pages first.
+
+From an sdist, which carries them built, no Node is needed; an editable install takes them from where ``make serve``
+puts them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+STATIC: Final = Path("src/fervid/web/static")
+FRONTEND: Final = Path("frontend")
+OLDEST_NODE: Final = (20, 19)
+_BUILT_OR_FETCHED: Final = frozenset({"node_modules", "dist"})
+
+
+class PagesHook(BuildHookInterface[Any]):
+    """Makes ``src/fervid/web/static`` from ``frontend/``."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+        """Build the pages where they are missing or older than their sources.
+
+        Raises:
+            SystemExit: they are, and there is no Node.js to build them.
+        """
+        root = Path(self.root)
+        if version == "editable":
+            return
+        from_sdist = (root / "PKG-INFO").is_file()
+        if (from_sdist and (root / STATIC / "index.html").is_file()) or is_current(root):
+            return
+        problem = find_problem()
+        if problem:
+            sys.exit(
+                f"fervid: the web pages are not built, and {problem}. Install Node.js {OLDEST_NODE[0]}.{OLDEST_NODE[1]}"
+                " or newer with npm, or install fervid from PyPI or from an sdist, which carry them."
+            )
+        try:
+            build_pages(root / FRONTEND)
+        except subprocess.CalledProcessError as error:
+            sys.exit(f"fervid: the web pages could not be built: {' '.join(error.cmd)} failed; see above.")
+
+
+def build_pages(frontend: Path) -> None:
+    """Install what the build needs, unless it is there, and build.
+
+    Raises:
+        CalledProcessError: npm failed; what it said is on stderr.
+    """
+    lock, installed = frontend / "package-lock.json", frontend / "node_modules" / ".installed"
+    if not installed.is_file() or installed.stat().st_mtime < lock.stat().st_mtime:
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=frontend, check=True, stdout=sys.stderr)
+        installed.touch()  # the Makefile's stamp
+    subprocess.run(["npm", "run", "build"], cwd=frontend, check=True, stdout=sys.stderr)
+
+
+def is_current(root: Path) -> bool:
+    """Whether the pages are built and no source is newer."""
+    page = root / STATIC / "index.html"
+    if not page.is_file():
+        return False
+    built = page.stat().st_mtime
+    return all(path.stat().st_mtime <= built for path in list_sources(root))
+
+
+def list_sources(root: Path) -> list[Path]:
+    """The files that the pages are made of."""
+    found: list[Path] = []
+    waiting = [root / FRONTEND]
+    while waiting:
+        for path in waiting.pop().iterdir():
+            if path.is_dir():
+                if path.name not in _BUILT_OR_FETCHED:
+                    waiting.append(path)
+            else:
+                found.append(path)
+    return found
+
+
+def find_problem() -> str:
+    """Why the pages cannot be built here; empty when they can."""
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        return "there is no Node.js"
+    answer = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    try:
+        version = tuple(int(part) for part in answer.removeprefix("v").split("."))
+    except ValueError:
+        return f"node --version says {answer!r}"
+    return f"Node.js is {answer}" if version < OLDEST_NODE else ""
