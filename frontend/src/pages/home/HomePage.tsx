@@ -65,8 +65,8 @@ export default function HomePage() {
         <div>
           <h2>Where pictures go</h2>
           <p class="soft">
-            To the server that this page came from, and nowhere else. Photos are read in memory and forgotten.
-            Films and what was read from them stay until you delete them or their time is up.
+            To the server that this page came from, and nowhere else. Photos are read in memory and forgotten;
+            films stay until you delete them or their time is up. Live reads your camera inside the page.
           </p>
         </div>
         <div>

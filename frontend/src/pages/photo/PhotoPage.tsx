@@ -32,10 +32,10 @@ export default function PhotoPage() {
         </div>
         {shown && (
           <div class="button-row">
-            <button type="button" class="button" onClick={choose}>
+            <button type="button" class="button photo-add" onClick={choose}>
               <Icon name="picture" /> Add photos
             </button>
-            <button type="button" class="button" onClick={() => setCamera(true)}>
+            <button type="button" class="button photo-add" onClick={() => setCamera(true)}>
               <Icon name="camera" /> Take a picture
             </button>
           </div>

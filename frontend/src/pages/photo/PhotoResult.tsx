@@ -45,7 +45,7 @@ export function PhotoResult({ photo }: { photo: Photo }) {
             <span />
           )}
           <button type="button" class="button button-quiet" onClick={() => removePhoto(photo)}>
-            <Icon name="trash" /> Remove
+            <Icon name="trash" /> <span class="photo-remove">Remove</span>
           </button>
         </div>
         <PhotoStage

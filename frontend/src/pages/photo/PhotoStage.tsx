@@ -3,9 +3,14 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Face } from "../../api/types";
 import type { Emotion } from "../../generated/vocabulary";
+import { Icon } from "../../ui/Icon";
 import { EvidenceCanvas } from "./EvidenceCanvas";
 import { FaceFrames } from "./FaceFrames";
 import { drawPhoto, type Photo } from "./store";
+
+const LARGEST_ZOOM = 2;
+/** Share of the window's height. */
+const HIGHEST = 0.72;
 
 export function PhotoStage({
   photo,
@@ -31,15 +36,24 @@ export function PhotoStage({
   const image = useRef<HTMLImageElement>(null);
   const [loaded, setLoaded] = useState(false);
   const { url, onUnreadable } = useReadable(photo);
+  const failed = photo.state.value.kind === "failed" && !loaded;
 
   useEffect(() => {
     onImage(loaded ? image.current : null);
     return () => onImage(null);
   }, [loaded]);
 
+  if (failed) {
+    return (
+      <div class="stage stage-broken">
+        <Icon name="picture" />
+        <p>{photo.name}</p>
+      </div>
+    );
+  }
   return (
     <div class="stage" data-busy={busy}>
-      <div class="stage-picture">
+      <div class="stage-picture" style={{ width: widthOf(loaded ? image.current : null) }}>
         <img
           ref={image}
           src={url}
@@ -62,6 +76,13 @@ export function PhotoStage({
       </div>
     </div>
   );
+}
+
+/** As wide as there is room for, but not blown up beyond recognition. */
+function widthOf(image: HTMLImageElement | null): string {
+  if (!image?.naturalHeight) return "auto";
+  const ratio = image.naturalWidth / image.naturalHeight;
+  return `min(100%, ${Math.round(LARGEST_ZOOM * image.naturalWidth)}px, ${(100 * HIGHEST * ratio).toFixed(2)}vh)`;
 }
 
 /** The photo's address; of formats that this browser does not know, the address of the server's own drawing. */

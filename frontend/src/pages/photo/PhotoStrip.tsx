@@ -34,7 +34,7 @@ function Thumbnail({ photo }: { photo: Photo }) {
         chosenPhoto.value = photo.id;
       }}
     >
-      <img src={photo.url} alt="" loading="lazy" />
+      {state.kind === "failed" ? <Icon name="picture" /> : <img src={photo.url} alt="" loading="lazy" />}
       <span class="photo-thumbnail-state" data-kind={state.kind} aria-hidden="true">
         {state.kind === "read" ? (
           state.analysis.faces.length
