@@ -6,6 +6,7 @@ puts them.
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,11 @@ class PagesHook(BuildHookInterface[Any]):
         root = Path(self.root)
         if version == "editable":
             return
+        self.build_missing(root)
+        pack_runtimes(root / STATIC / "assets")
+
+    def build_missing(self, root: Path) -> None:
+        """Build the pages unless they are there."""
         from_sdist = (root / "PKG-INFO").is_file()
         if (from_sdist and (root / STATIC / "index.html").is_file()) or is_current(root):
             return
@@ -58,6 +64,19 @@ def build_pages(frontend: Path) -> None:
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=frontend, check=True, stdout=sys.stderr)
         installed.touch()  # the Makefile's stamp
     subprocess.run(["npm", "run", "build"], cwd=frontend, check=True, stdout=sys.stderr)
+
+
+def pack_runtimes(assets: Path) -> None:
+    """Lay a packed file beside each ``.wasm``: packages carry it instead, the server unpacks it. It is a third less.
+
+    Their names carry a digest, so what is packed stays right.
+    """
+    for path in assets.glob("*.wasm"):
+        packed = path.with_name(f"{path.name}.xz")
+        if not packed.is_file():
+            part = path.with_name(f"{path.name}.part")
+            part.write_bytes(lzma.compress(path.read_bytes(), preset=6))
+            part.replace(packed)
 
 
 def is_current(root: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,19 @@ def test_every_page_of_the_front_end_is_its_one_page(client: TestClient, address
     assert answer.text == "<!doctype html><title>fervid</title>"
     assert answer.headers["Cache-Control"] == "no-cache"
     assert client.head("/").headers["Content-Length"] == str(len(answer.content))
+
+
+@pytest.mark.parametrize("accepted", ["gzip, br", "identity"])
+def test_what_the_package_carries_packed_comes_as_browsers_read_it(
+    folder: Path, client: TestClient, accepted: str
+) -> None:
+    (folder / "assets" / "ort-7.wasm.xz").write_bytes(lzma.compress(b"\0asm packed"))
+    answer = client.get("/assets/ort-7.wasm", headers={"Accept-Encoding": accepted})
+    assert answer.content == b"\0asm packed"
+    assert answer.headers["Content-Type"] == "application/wasm"
+    assert answer.headers.get("Content-Encoding") == ("gzip" if "gzip" in accepted else None)
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert client.get("/assets/ort-8.wasm").status_code == 404
 
 
 def test_hashed_assets_are_kept_for_ever_and_others_are_not(client: TestClient) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import gzip
+import lzma
 import mimetypes
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -123,6 +127,9 @@ class Pages:
         path = self.files.get(address)
         if path is not None and address != "/index.html":
             return self._answer_file(request, address, path)
+        packed = self.files.get(f"{address}.xz")
+        if packed is not None:
+            return _answer_packed(request, address, packed)
         if self.files and "text/html" in request.headers.get("accept", "") and not address.startswith(("/api", "/ws")):
             return self._answer_page(request, 404)  # the page says so in its own words
         raise NotFoundError("there is nothing at this address", advice=f"See {API}/docs, or begin at /.")
@@ -143,6 +150,23 @@ class Pages:
         return FileResponse(path, status, headers=headers, media_type=f"{kind}{charset}")
 
 
+def _answer_packed(request: Request, address: str, path: Path) -> Response:
+    """A file that the package carries in a form that no browser reads: half the size of what they read."""
+    headers = {"Cache-Control": _YEAR, "Vary": "Accept-Encoding"}
+    data = _repack(path, path.stat().st_mtime_ns)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+    else:
+        data = gzip.decompress(data)
+    return Response(data, headers=headers, media_type=_TYPES.get(Path(address).suffix, "application/octet-stream"))
+
+
+@functools.lru_cache(maxsize=8)
+def _repack(path: Path, _stamp: int) -> bytes:
+    """What :mod:`lzma` packed, as gzip."""
+    return gzip.compress(lzma.decompress(path.read_bytes()), compresslevel=6, mtime=0)
+
+
 def create_router(pages: Pages) -> APIRouter:
     """The addresses of the front end's router."""
     router = APIRouter(include_in_schema=False)
@@ -160,7 +184,8 @@ def install_files(app: FastAPI, pages: Pages) -> None:
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] in ("GET", "HEAD"):
-            await pages.answer_file(Request(scope), scope["path"])(scope, receive, send)
+            response = await asyncio.to_thread(pages.answer_file, Request(scope), scope["path"])  # it may unpack
+            await response(scope, receive, send)
         else:
             await unknown(scope, receive, send)
 
