@@ -186,26 +186,36 @@ def web_client(web_app: FastAPI) -> Iterator[TestClient]:
         yield client
 
 
-@pytest.fixture
-def start_server() -> Iterator[Callable[..., int]]:
-    """Serves an app on a free loopback port from a thread, as ``fervid serve`` does; gives the port."""
+@contextlib.contextmanager
+def serve_app(app: FastAPI, **options: Any) -> Iterator[int]:
+    """An app on a free loopback port, from a thread, as ``fervid serve`` runs it; gives the port."""
     from fervid.web.server import Server, open_socket
     from fervid.web.settings import Settings
 
-    with contextlib.ExitStack() as stack:
-
-        def start(app: FastAPI, **options: Any) -> int:
-            listener = stack.enter_context(open_socket(Settings(port=0)))
-            ready = threading.Event()
-            server = Server(Settings(), app, ready.set, **options)
-            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-            thread.start()
-            stack.callback(thread.join)
-            stack.callback(setattr, server, "should_exit", True)
+    with open_socket(Settings(port=0)) as listener:
+        ready = threading.Event()
+        server = Server(Settings(), app, ready.set, **options)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
             assert ready.wait(60)
-            return int(listener.getsockname()[1])
+            yield int(listener.getsockname()[1])
+        finally:
+            server.should_exit = True
+            thread.join()
 
-        yield start
+
+@pytest.fixture(scope="session")
+def open_server() -> Callable[..., contextlib.AbstractContextManager[int]]:
+    """A context in which an app is served: :func:`serve_app`."""
+    return serve_app
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[..., int]]:
+    """Serves an app until the test ends; gives the port."""
+    with contextlib.ExitStack() as stack:
+        yield lambda app, **options: stack.enter_context(serve_app(app, **options))
 
 
 class FilmClient:

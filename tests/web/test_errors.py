@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2 as httpx
@@ -14,7 +15,10 @@ from fervid.errors import FervidError
 
 pytest.importorskip("fastapi")
 
+from fastapi import WebSocket
 from fastapi.testclient import TestClient
+from starlette.testclient import WebSocketDenialResponse
+from starlette.websockets import WebSocketDisconnect
 
 from fervid.web.app import create_app
 from fervid.web.errors import TooManyError, WebError
@@ -37,6 +41,20 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     @app.get("/many", include_in_schema=False)
     async def refuse() -> None:
         raise TooManyError("much", retry_after_s=2.5)
+
+    @app.websocket("/ws/refuses")
+    async def refuse_socket(websocket: WebSocket) -> None:
+        raise TooManyError("much")
+
+    @app.websocket("/ws/ends")
+    async def end_socket(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise TooManyError("much")
+
+    @app.websocket("/ws/fails")
+    async def fail_socket(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise RuntimeError("secret of /home/somebody")
 
     with TestClient(app, base_url="http://127.0.0.1:8642", raise_server_exceptions=False) as client:
         yield client
@@ -101,6 +119,44 @@ def test_a_wider_bind_knows_addresses_but_no_foreign_names(tmp_path: Path) -> No
     with TestClient(app) as client:
         assert client.get(f"{API}/health", headers={"Host": "192.168.1.5:8642"}).status_code == 200
         check_error(client.get(f"{API}/health", headers={"Host": "evil.example"}), 403, "web.forbidden")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"), [("/ws/refuses", 429, "web.too_many"), ("/ws/nothing", 404, "web.not_found")]
+)
+def test_a_socket_that_is_refused_says_why(client: TestClient, path: str, status: int, code: str) -> None:
+    with pytest.raises(WebSocketDenialResponse) as caught, client.websocket_connect(f"ws://127.0.0.1:8642{path}"):
+        pass
+    check_error(caught.value, status, code)
+
+
+def test_an_open_socket_says_why_it_ends(client: TestClient) -> None:
+    with client.websocket_connect("ws://127.0.0.1:8642/ws/ends") as connection:
+        assert connection.receive_json()["error"]["code"] == "web.too_many"
+        with pytest.raises(WebSocketDisconnect) as caught:
+            connection.receive_json()
+    assert caught.value.code == 1008
+
+
+def test_a_socket_that_fails_tells_nothing(client: TestClient) -> None:
+    with (
+        pytest.raises(WebSocketDisconnect) as caught,
+        client.websocket_connect("ws://127.0.0.1:8642/ws/fails") as connection,
+    ):
+        connection.receive_json()
+    assert (caught.value.code, caught.value.reason) == (1011, "web.internal")
+
+
+def test_a_client_that_goes_while_it_sends_is_no_failure(
+    start_server: Callable[..., int], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    port = start_server(create_app(Settings(data_dir=tmp_path, workers=1)))
+    for kind in (b"image/png", b"multipart/form-data; boundary=x"):
+        with socket.create_connection(("127.0.0.1", port)) as leaving:
+            head = b"POST /api/v1/images HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\nContent-Type: " + kind
+            leaving.sendall(head + b"\r\n\r\n--x")
+    assert httpx.get(f"http://127.0.0.1:{port}{API}/health").status_code == 200
+    assert not [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")]
 
 
 def all_errors() -> list[type[WebError]]:

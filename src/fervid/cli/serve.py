@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from fervid.cli.image import DetectorOption, ModelOption
+from fervid.cli.image import check_detector
 from fervid.cli.terminal import print_note
 
 MODULES: Final = ("fastapi", "uvicorn", "websockets", "python_multipart", "sqlalchemy", "alembic", "segno")
@@ -56,8 +56,23 @@ def serve(
             envvar="FERVID_SSL_KEYFILE", metavar="PEM", rich_help_panel=_NETWORK, help="Key of the certificate."
         ),
     ] = None,
-    model: ModelOption = "base",
-    detector: DetectorOption = "auto",
+    model: Annotated[
+        str,
+        typer.Option(
+            envvar="FERVID_MODEL",
+            rich_help_panel=_MODELS,
+            help="Reads expressions: a model's name, or the path of an .onnx file.",
+        ),
+    ] = "base",
+    detector: Annotated[
+        str,
+        typer.Option(
+            envvar="FERVID_DETECTOR",
+            callback=check_detector,
+            rich_help_panel=_MODELS,
+            help="Finds faces: faces, yunet, haar, auto, or the path of a detector's .onnx file.",
+        ),
+    ] = "auto",
     threads: Annotated[
         int,
         typer.Option(
@@ -165,8 +180,7 @@ def serve(
 ) -> None:
     """Open the web app at http://127.0.0.1:8642: photos, films, the camera, rooms.
 
-    Every option is a variable FERVID_… too. Ctrl-C ends it. Nothing leaves this machine; other machines reach it only
-    with --host, and browsers give them a camera only over HTTPS.
+    Ctrl-C ends it. Nothing leaves this machine, and other machines reach it only with --host (see docs/serving.md).
     """
     for module in MODULES:
         if importlib.util.find_spec(module) is None:

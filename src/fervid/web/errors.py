@@ -38,7 +38,9 @@ from fastapi import FastAPI, Request, WebSocket
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketState
 
 from fervid.errors import (
     ContractError,
@@ -259,16 +261,24 @@ async def close_with_error(websocket: WebSocket, error: FervidError, *, timeout_
 
 def install_error_handlers(app: FastAPI) -> None:
     """Every error of a route leaves in the one shape."""
-    app.add_exception_handler(FervidError, _handle_fervid)
+    app.add_exception_handler(FervidError, _handle_fervid)  # type: ignore[arg-type]  # it is for both kinds
     app.add_exception_handler(HTTPException, _handle_http)
     app.add_exception_handler(RequestValidationError, _handle_validation)
 
 
-async def _handle_fervid(_: Request, error: Exception) -> JSONResponse:
+async def _handle_fervid(connection: Request | WebSocket, error: Exception) -> JSONResponse | None:
     known = cast("FervidError", error)
     if hide_internals(known) is INTERNAL:
         LOG.error("a request failed: %s", known)
-    return answer_error(known)
+    if isinstance(connection, Request):
+        return answer_error(known)
+    if connection.application_state is not WebSocketState.CONNECTING:
+        await close_with_error(connection, known)
+    elif "websocket.http.response" in connection.scope.get("extensions", {}):
+        await connection.send_denial_response(answer_error(known))
+    else:
+        await connection.close(CLOSE_POLICY, known.code)
+    return None
 
 
 async def _handle_http(_: Request, error: Exception) -> JSONResponse:
@@ -321,6 +331,8 @@ class ErrorGuard:
 
         try:
             await self._app(scope, receive, watch)
+        except ClientDisconnect:
+            return  # while its body was read; nobody waits for an answer
         except Exception as error:
             known = error if isinstance(error, FervidError) else INTERNAL
             if hide_internals(known) is INTERNAL:

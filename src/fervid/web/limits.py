@@ -137,12 +137,13 @@ class BodyGuard:
             await self._app(scope, receive, send)
             return
         limit = self._larger.get(scope["path"], BODY_BYTES)
-        declared = Headers(scope=scope).get("content-length", "0")
+        headers = Headers(scope=scope)
+        declared = headers.get("content-length", "0")
         if not (declared.isascii() and declared.isdecimal() and len(declared) < 19):
             raise RequestError(f"the Content-Length is {declared[:40]!r}", advice="Send a number.")
         if int(declared) > limit:
-            # A client that still sends when the connection is closed may never read the answer.
-            await drain(receive)
+            if "expect" not in headers:  # a client that still sends when the connection is closed may miss the answer
+                await drain(receive)
             raise _too_large(int(declared), limit)
         await self._app(scope, _Body(receive, limit, self._idle_s).receive, send)
 

@@ -36,6 +36,7 @@ from fervid.web.errors import (
     close_with_error,
     explain_validation,
 )
+from fervid.web.images import encode_jpeg
 from fervid.web.limits import TokenBucket
 from fervid.web.workers import Workers
 
@@ -201,6 +202,8 @@ def create_router(workers: Workers) -> APIRouter:
     """The WebSocket ``/ws/live``. Origins are checked by :class:`.SecurityGuard`."""
     router = APIRouter()
     analyzer = workers.analyzer.derive(min_face=LIVE_MIN_FACE)
+    # Makes the detector of streams, which connections share from then on, and has everything loaded for the first one.
+    PushedStream(analyzer, 0.0).read(encode_jpeg(np.zeros((64, 64, 3), np.uint8)), 0.0)
     connections = 0
 
     @router.websocket("/ws/live")

@@ -16,7 +16,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from fervid.web.errors import NotFoundError
+from fervid.web.errors import NotFoundError, refuse
 from fervid.web.settings import API
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -186,6 +186,8 @@ def install_files(app: FastAPI, pages: Pages) -> None:
         if scope["type"] == "http" and scope["method"] in ("GET", "HEAD"):
             response = await asyncio.to_thread(pages.answer_file, Request(scope), scope["path"])  # it may unpack
             await response(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await refuse(NotFoundError("there is no WebSocket at this address"), scope, send)
         else:
             await unknown(scope, receive, send)
 

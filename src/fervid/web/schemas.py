@@ -48,9 +48,8 @@ class QualityModel(BaseModel):
 class EvidenceModel(BaseModel):
     """Where in a face its answer comes from."""
 
-    model_config = ConfigDict(extra="allow")
-
     square: BoxArray
+    angle_deg: float = Field(default=0.0, description="How far the square is turned, clockwise; there when it is.")
     maps: dict[str, list[list[float]]] = Field(description="By expression, rows of places: log-odds each adds.")
 
 

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import logging
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Final
 
@@ -62,6 +63,24 @@ def open_socket(settings: Settings) -> socket.socket:
     return listener
 
 
+def check_certificate(settings: Settings) -> None:
+    """Refuse a certificate that cannot be used, or a key that is not its own.
+
+    Raises:
+        UsageError: as said.
+    """
+    if settings.ssl_certfile is None:
+        return
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, password="")  # never ask on the terminal
+    except (ssl.SSLError, OSError) as error:
+        raise UsageError(
+            f"the certificate {settings.ssl_certfile} cannot be used ({error.strerror or error})",
+            advice="Give PEM files of a certificate and of its own key, without a password.",
+        ) from None
+
+
 def describe_address(settings: Settings, listener: socket.socket) -> str:
     """The URL to open."""
     host, port = listener.getsockname()[:2]
@@ -78,9 +97,10 @@ def serve(settings: Settings, *, notify: Callable[[str], None]) -> None:
         notify: is told one line once the server answers.
 
     Raises:
-        UsageError: the address cannot be listened on.
+        UsageError: the address cannot be listened on, or the certificate not used.
         ModelError: a model cannot be used.
     """
+    check_certificate(settings)
     listener = open_socket(settings)
     try:
         logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")  # stderr; nothing below warnings

@@ -1,0 +1,185 @@
+"""``fervid serve``: how it starts, what it says, how it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from fervid.cli import serve as command
+from fervid.cli.app import app
+from fervid.errors import MissingExtraError, UsageError
+from fervid.web.server import describe_address, open_socket
+from fervid.web.settings import Settings
+
+FERVID = (sys.executable, "-m", "fervid")
+
+
+@contextmanager
+def run_serve(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+    """The process once it answers, its address, and the lines it has said."""
+    environment = {**os.environ, "FERVID_DATA_DIR": str(folder / "data"), "NO_COLOR": "1"}
+    process = subprocess.Popen(
+        [*FERVID, "serve", "--port", "0", "--workers", "1", *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    try:
+        assert process.stderr is not None
+        lines = []
+        for line in process.stderr:
+            lines.append(line.rstrip())
+            if found := re.search(r"fervid is at (https?://\S+) ", line):
+                yield process, found[1], lines
+                return
+        pytest.fail("\n".join(lines))
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def ask(address: str, context: ssl.SSLContext | None = None) -> bytes:
+    with urllib.request.urlopen(f"{address}/api/v1/health", timeout=60, context=context) as answer:
+        data: bytes = answer.read()
+    return data
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+def test_it_says_one_line_and_a_signal_ends_it(tmp_path: Path, number: signal.Signals, status: int) -> None:
+    with run_serve(tmp_path) as (process, address, lines):
+        assert b'"ok"' in ask(address)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert len(lines) == 1
+    assert "Ctrl-C" in lines[0]
+    assert (out, err) == ("", "")
+    assert process.returncode == status
+
+
+def test_with_a_certificate_it_speaks_https(tmp_path: Path) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not here, so there is no certificate")
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    kind = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([openssl, *kind, *names, *files], check=True, capture_output=True)
+    arguments = ("--ssl-certfile", str(certificate), "--ssl-keyfile", str(key))
+    with run_serve(tmp_path, *arguments) as (_, address, _):
+        assert address.startswith("https://127.0.0.1:")
+        assert b'"ok"' in ask(address, ssl.create_default_context(cafile=certificate))
+
+
+def test_a_wider_bind_is_warned_of(tmp_path: Path) -> None:
+    with run_serve(tmp_path, "--host", "0.0.0.0") as (_, address, lines):
+        assert address.startswith("http://localhost:")
+    assert len(lines) == 2
+    for words in ("Other machines", "HTTPS", "docs/serving.md"):
+        assert words in lines[0]
+
+
+def test_a_port_in_use_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run([*FERVID, "serve", "--port", str(port)], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"port {port} of 127.0.0.1 is in use" in done.stderr
+    assert "--port" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_certificate_is_said(tmp_path: Path) -> None:
+    (tmp_path / "cert.pem").write_text("no certificate")
+    done = subprocess.run(
+        [*FERVID, "serve", "--port", "0", "--data-dir", str(tmp_path), "--ssl-certfile", str(tmp_path / "cert.pem")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "cert.pem" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("module", command.MODULES)
+def test_without_the_extra_the_pip_line_is_given(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    find = command.importlib.util.find_spec
+    monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None if name == module else find(name))
+    result = CliRunner().invoke(app, ["serve"])
+    assert isinstance(result.exception, MissingExtraError)
+    assert "pip install 'fervid[web]'" in str(result.exception)
+    assert module in str(result.exception)
+
+
+def test_help_names_every_setting() -> None:
+    done = subprocess.run(
+        [*FERVID, "serve", "--help"], capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "120"}
+    )
+    for words in ("--host", "--port", "--origin", "--ssl-certfile", "--workers", "--data-dir", "--max-film-mb"):
+        assert words in done.stdout
+    for field in Settings.__dataclass_fields__:
+        assert f"FERVID_{field.upper()}" in done.stdout, field
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"port": 70000}, "port"),
+        ({"workers": -1}, "workers"),
+        ({"threads": 0}, "threads"),
+        ({"min_group": 2}, "min_group"),
+        ({"max_film_s": 0}, "max_film_s"),
+        ({"origins": ("example.org",)}, "origin"),
+        ({"origins": ("https://example.org/path",)}, "origin"),
+        ({"origins": ("javascript://example.org",)}, "origin"),
+        ({"ssl_keyfile": Path("key.pem")}, "certificate"),
+        ({"ssl_certfile": Path("no-such-file.pem")}, "no-such-file.pem"),
+    ],
+)
+def test_settings_out_of_range_are_refused(wrong: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        Settings(**wrong)  # type: ignore[arg-type]
+
+
+def test_settings_fill_in_what_follows(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    assert settings.database_url == f"sqlite:///{tmp_path}/fervid.sqlite3"
+    assert settings.workers >= 1
+    assert settings.is_loopback
+    assert not Settings(host="0.0.0.0").is_loopback
+    assert Settings(host="::1").is_loopback
+
+
+def test_an_address_of_others_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match=r"cannot listen on 192\.0\.2\.1"):
+        open_socket(Settings(host="192.0.2.1", port=0))
+
+    def find_nothing(*_: object, **__: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", find_nothing)
+    with pytest.raises(UsageError, match="'nowhere' is no address"):
+        open_socket(Settings(host="nowhere"))
+
+
+def test_the_address_can_be_opened() -> None:
+    for host, shown in (("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "localhost")):
+        with open_socket(Settings(host=host, port=0)) as listener:
+            port = listener.getsockname()[1]
+            assert describe_address(Settings(), listener) == f"http://{shown}:{port}"
