@@ -75,7 +75,7 @@ export function JobList({ arrivals }: { arrivals: number }) {
                 <button
                   type="button"
                   class="button button-small"
-                  aria-label={`Read ${job.name} again`}
+                  aria-label={`Read again: ${job.name}`}
                   onClick={() => act(() => retryJob(job.id), `${job.name} is read again`)}
                 >
                   Read again

@@ -72,7 +72,7 @@ function Row({
             type="button"
             class="link-button"
             onClick={() => onSeek(longest.start_s)}
-            aria-label={`Go to ${formatClock(longest.start_s)}: ${longest.emotion} for ${formatDuration(longest.seconds)}`}
+            aria-label={`${longest.emotion}, ${formatDuration(longest.seconds)}: go to ${formatClock(longest.start_s)}`}
           >
             {longest.emotion}, {formatDuration(longest.seconds)}
           </button>
