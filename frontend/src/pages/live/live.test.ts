@@ -1,0 +1,98 @@
+import { describe, expect, it } from "vitest";
+import type { Face, Frame } from "../../api/types";
+import { FaceFollower } from "./follower";
+import { averageCourse, History, MOST_ROWS, Rate, Recording, WINDOW_S } from "./history";
+
+function makeFace(track: number | null, x: number, shares: Face["probabilities"] = { happy: 1 }): Face {
+  return {
+    box: [x, 10, x + 50, 70],
+    score: 0.9,
+    emotion: "happy",
+    confidence: 1,
+    probabilities: shares,
+    votes: {},
+    landmarks: null,
+    quality: null,
+    track,
+  };
+}
+
+function makeFrame(time_s: number, faces: Face[]): Frame {
+  const identity = { schema: "fervid/1", source: null, model: "small", detector: "faces" } as const;
+  return { ...identity, size: [640, 480], frame: 0, time_s, faces };
+}
+
+describe("FaceFollower", () => {
+  it("carries a face on the way it went, for a moment", () => {
+    const follower = new FaceFollower();
+    for (let i = 0; i <= 20; i++) follower.update(makeFrame(i / 10, [makeFace(1, 100 + 10 * i)]));
+    const place = (time: number) => follower.place(time)[0]?.box[0] as number;
+    expect(place(2)).toBe(300);
+    expect(place(2.1)).toBeGreaterThan(305);
+    expect(place(2.1)).toBeLessThan(312);
+    expect(place(2.4)).toBeGreaterThan(place(2.2));
+    expect(place(2.9)).toBe(place(2.4)); // nobody knows where it goes after that
+    expect(follower.place(3.6)).toEqual([]);
+  });
+
+  it("leaves faces without a number where they were seen, and forgets", () => {
+    const follower = new FaceFollower();
+    follower.update(makeFrame(0, [makeFace(null, 100)]));
+    expect(follower.place(0.3)[0]?.box).toEqual([100, 10, 150, 70]);
+    follower.clear();
+    expect(follower.place(0.3)).toEqual([]);
+  });
+});
+
+describe("History", () => {
+  it("averages seconds, and people within them alike", () => {
+    const history = new History();
+    // The first is read ten times in a second, the second once.
+    for (let i = 0; i < 10; i++) history.add(makeFrame(5 + i / 20, [makeFace(1, 0, { happy: 1 })]));
+    history.add(makeFrame(5.6, [makeFace(2, 0, { happy: 0.2, sad: 0.8 })]));
+    const everybody = history.measure(null);
+    expect(everybody.shares.happy.at(-1)).toBeCloseTo(0.6);
+    expect(everybody.shares.sad.at(-1)).toBeCloseTo(0.4);
+    expect(everybody.shares.happy.at(-2)).toBeNull();
+    expect(history.measure(2).shares.sad.at(-1)).toBeCloseTo(0.8);
+    expect(history.tracks).toEqual([1, 2]);
+    expect(averageCourse(everybody)?.happy).toBeCloseTo(0.6);
+    expect(averageCourse(history.measure(9))).toBeNull();
+  });
+
+  it("prefers smoothed shares and leaves out who has no number", () => {
+    const history = new History();
+    history.add(makeFrame(1, [{ ...makeFace(1, 0), smoothed: { sad: 1 } }, makeFace(null, 0)]));
+    expect(history.measure(null).shares.sad.at(-1)).toBe(1);
+  });
+
+  it("forgets what is older than a minute", () => {
+    const history = new History();
+    history.add(makeFrame(0.5, [makeFace(1, 0)]));
+    history.add(makeFrame(WINDOW_S - 0.5, [makeFace(2, 0)]));
+    expect(history.measure(1).shares.happy[0]).toBe(1);
+    history.add(makeFrame(WINDOW_S + 5, [makeFace(2, 0)]));
+    expect(history.tracks).toEqual([2]);
+    expect(history.measure(null).times).toHaveLength(WINDOW_S);
+    expect(history.measure(null).times.at(-1)).toBe(0);
+  });
+});
+
+it("a recording ends where it is full", () => {
+  const recording = new Recording();
+  const crowd = makeFrame(
+    0,
+    Array.from({ length: 5000 }, (_, i) => makeFace(i, i)),
+  );
+  let count = 0;
+  while (recording.add(crowd)) count++;
+  expect(count).toBe(MOST_ROWS / 5000);
+  expect(recording.rows).toBe(MOST_ROWS);
+});
+
+it("a rate counts the last two seconds", () => {
+  const rate = new Rate();
+  expect(rate.perSecond).toBe(0);
+  for (let i = 0; i < 100; i++) rate.add(i / 10);
+  expect(rate.perSecond).toBeCloseTo(10);
+});
