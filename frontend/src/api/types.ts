@@ -75,6 +75,8 @@ export interface Health {
   model: string;
   detector: string;
   uptime_s: number;
+  /** What the server takes. */
+  limits?: { max_upload_mb: number; max_pixels: number; max_film_mb: number; max_film_s: number };
 }
 
 export interface ModelEntry {
@@ -105,6 +107,8 @@ export interface Job {
   seconds_left: number | null;
   /** ISO 8601. */
   created: string;
+  /** When the server deletes the film and its results by itself, ISO 8601; null while it is read. */
+  expires?: string | null;
   name: string;
   duration_s: number | null;
   error?: ErrorDetail | null;

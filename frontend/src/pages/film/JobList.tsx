@@ -9,7 +9,7 @@ import { announce } from "../../ui/announce";
 import { ConfirmDialog } from "../../ui/ConfirmDialog";
 import { ErrorNotice } from "../../ui/ErrorNotice";
 import { ProgressBar } from "../../ui/ProgressBar";
-import { describeStatus, formatCreated } from "./wording";
+import { describeStatus, formatMoment } from "./wording";
 
 const POLL_MS = 1500;
 
@@ -66,7 +66,7 @@ export function JobList({ arrivals }: { arrivals: number }) {
                 {job.name}
               </a>
               <p class="soft numbers" data-failed={job.status === "failed"}>
-                {describeStatus(job)} · {formatCreated(job.created)}
+                {describeStatus(job)} · {formatMoment(job.created)}
               </p>
               {job.status === "running" && <ProgressBar value={job.progress} label={`Reading ${job.name}`} />}
             </div>

@@ -15,7 +15,7 @@ import { Icon } from "../../ui/Icon";
 import { ProgressBar } from "../../ui/ProgressBar";
 import { FilmResult } from "./FilmResult";
 import "./film.css";
-import { formatCreated } from "./wording";
+import { formatMoment } from "./wording";
 
 export default function ResultPage({ params }: PageProps) {
   const id = params.id ?? "";
@@ -52,7 +52,8 @@ export default function ResultPage({ params }: PageProps) {
           {job && (
             <p class="soft">
               {job.duration_s !== null && `${formatClock(job.duration_s)} · `}
-              {formatCreated(job.created)}
+              {formatMoment(job.created)}
+              {job.expires && ` · kept until ${formatMoment(job.expires)}`}
             </p>
           )}
         </div>

@@ -1,10 +1,12 @@
 /** Films on their way to the server; they go on while other pages are shown. */
 
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
-import { uploadFilm } from "../../api/client";
+import { type FilmOptions, fetchHealth, uploadFilm } from "../../api/client";
 import { type ApiError, toApiError } from "../../api/errors";
+import type { Job } from "../../api/types";
 import { currentPath, navigate } from "../../app/router";
 import { announce } from "../../ui/announce";
+import { refuseSize } from "./wording";
 
 export interface Upload {
   readonly id: number;
@@ -45,7 +47,7 @@ export function startUpload(film: File, annotated: boolean): void {
     const elapsed = (performance.now() - started) / 1000;
     upload.secondsLeft.value = share > 0.01 && elapsed > 1 ? (elapsed * (1 - share)) / share : null;
   };
-  uploadFilm(film, { annotated, signal: abort.signal, onProgress })
+  sendFilm(film, { annotated, signal: abort.signal, onProgress })
     .then((job) => {
       removeUpload(upload);
       announce(`${film.name} has arrived`);
@@ -56,6 +58,14 @@ export function startUpload(film: File, annotated: boolean): void {
       if (error) upload.error.value = error;
       guardLeaving();
     });
+}
+
+/** Send what the server takes; what is too large is refused before it is on its way for an hour. */
+async function sendFilm(film: File, options: FilmOptions): Promise<Job> {
+  const health = await fetchHealth(options.signal);
+  const refusal = refuseSize(film.size, health.limits);
+  if (refusal) throw refusal;
+  return uploadFilm(film, options);
 }
 
 export function removeUpload(upload: Upload): void {

@@ -1,7 +1,8 @@
 /** What is said of a job. */
 
-import type { Job } from "../../api/types";
-import { formatClock, formatPercent, formatTimeLeft } from "../../ui/format";
+import { ApiError } from "../../api/errors";
+import type { Health, Job } from "../../api/types";
+import { formatBytes, formatClock, formatPercent, formatTimeLeft } from "../../ui/format";
 
 /** Where a job stands, in a few words. */
 export function describeStatus(job: Job): string {
@@ -21,9 +22,9 @@ export function describeStatus(job: Job): string {
   }
 }
 
-/** A job's day and time, as the reader's system writes them. */
-export function formatCreated(created: string): string {
-  const date = new Date(created);
+/** A day and time, as the reader's system writes them. */
+export function formatMoment(iso: string): string {
+  const date = new Date(iso);
   if (Number.isNaN(date.getTime())) return "";
   return date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
@@ -40,4 +41,15 @@ export function nameFile(name: string): string {
     "timeline.json": "Timeline as data",
   };
   return names[name] ?? name;
+}
+
+/** Why a film is not worth sending; null when it is. */
+export function refuseSize(bytes: number, limits: Health["limits"]): ApiError | null {
+  const most = (limits?.max_film_mb ?? Number.POSITIVE_INFINITY) * 1e6;
+  if (bytes <= most) return null;
+  return new ApiError({
+    code: "web.too_large",
+    message: `The film has ${formatBytes(bytes)}, and this server takes ${formatBytes(most)}`,
+    advice: "Cut it, or make it smaller.",
+  });
 }

@@ -107,7 +107,8 @@ async function readPhoto(photo: Photo): Promise<void> {
     } catch (reason) {
       const error = toApiError(reason);
       if (!error) return;
-      if (error.status !== 429 || attempt === ATTEMPTS) {
+      const busy = error.status === 429 || error.status === 503;
+      if (!busy || attempt === ATTEMPTS) {
         photo.state.value = { kind: "failed", error };
         return;
       }
