@@ -67,18 +67,20 @@ export function ChoiceButtons({
           </li>
         ))}
       </ul>
-      <p class="choice-foot soft">
-        {chosen === null ? (
-          <span>No answer is an answer too: you are counted as “no answer”.</span>
-        ) : (
-          <>
-            <Lapse participant={participant} />
-            <button type="button" class="link-button" disabled={isDisabled} onClick={() => choose(null)}>
-              Take it back
-            </button>
-          </>
-        )}
-      </p>
+      {!isDisabled && (
+        <p class="choice-foot soft">
+          {chosen === null ? (
+            <span>No answer is an answer too: you are counted as “no answer”.</span>
+          ) : (
+            <>
+              <Lapse participant={participant} />
+              <button type="button" class="link-button" onClick={() => choose(null)}>
+                Take it back
+              </button>
+            </>
+          )}
+        </p>
+      )}
     </section>
   );
 }

@@ -2,6 +2,7 @@
 
 import { useMemo, useState } from "preact/hooks";
 import type { Choice, Room, ToRoom } from "../../api/rooms";
+import { formatDuration } from "../../ui/format";
 import { Icon, type IconName } from "../../ui/Icon";
 import { CameraView } from "./CameraView";
 import type { CameraReader } from "./camera";
@@ -101,7 +102,7 @@ function PulsePreview({ room }: { room: Room }) {
         words={
           choice === null
             ? "You have not answered; you are counted as “no answer”."
-            : `You say “${nameOption(choice)}”. It lapses after ${Math.round(room.hold_s / 60)} minutes unless you say it again.`
+            : `You say “${nameOption(choice)}”. It lapses after ${formatDuration(room.hold_s)} unless you say it again.`
         }
         message={buildContribution(room, choice, {})}
       />

@@ -12,7 +12,11 @@ export function JoinCard({ room, pass }: { room: Room; pass: HostPass }) {
     <section class="card room-card join-card" aria-labelledby="join-card-title">
       <div class="join-words">
         <h2 id="join-card-title">Join</h2>
-        <p class="join-address">{location.host}/join</p>
+        <p class="join-address">
+          {location.host}
+          <wbr />
+          /join
+        </p>
         <p class="join-code" translate={false}>
           <span class="visually-hidden">Code: {[...room.code].join(" ")}</span>
           <span aria-hidden="true">{spaceCode(room.code)}</span>

@@ -73,7 +73,7 @@ function Headline({ room, row }: { room: Room; row: Row }) {
     <p class="now-headline">
       <OptionSign option={top} />
       <span class="now-words">
-        <strong>{nameOption(top)}</strong> {formatPercent(row.shares?.[top] ?? 0)} of {row.contributors}
+        <strong>{nameOption(top)}</strong>, {formatPercent(row.shares?.[top] ?? 0)} of {row.contributors}
       </span>
     </p>
   );

@@ -57,9 +57,11 @@ export default function RoomsPage() {
           Ask an audience how it goes. You see sums of at least {rules?.min_group ?? 5} people, never one
           answer.
         </p>
-        <p>
-          <a href="/join">You have a code? Join a room.</a>
-        </p>
+        {!created && (
+          <p>
+            <a href="/join">You have a code? Join a room.</a>
+          </p>
+        )}
       </header>
       {error && <ErrorNotice error={error} onRetry={() => setAttempt(attempt + 1)} />}
       {created ? (

@@ -70,28 +70,18 @@ function sizeOf(element: HTMLElement | null): { width: number; height: number } 
 }
 
 function update(chart: uPlot, { bins, window: [min, max] }: Data): void {
-  chart.setData(
-    [bins.map((bin) => (bin.start_s + bin.end_s) / 2), bins.map((bin) => bin.contributors)],
-    false,
-  );
+  const middles = bins.map((bin) => (bin.start_s + bin.end_s) / 2);
   chart.batch(() => {
-    chart.setScale("x", { min, max });
-    const most = Math.max(1, ...bins.map((bin) => bin.contributors));
-    chart.setScale(
-      "y",
-      chart.root.dataset.kind === "people" ? { min: 0, max: niceCeiling(most) } : { min: 0, max: 1 },
-    );
+    chart.setData([middles, bins.map((bin) => bin.contributors)], false);
+    chart.setScale("x", { min, max }); // this draws, also when the time is the same
   });
-  chart.redraw();
 }
 
-/** The least of 5, 10, 20, 50, … that is not below `value`. */
-function niceCeiling(value: number): number {
-  let scale = 1;
-  for (;;) {
-    for (const step of [5, 10, 20]) if (step * scale >= value) return step * scale;
-    scale *= 10;
-  }
+/** The least of 5, 10, 20, 50, … that holds all of the people. */
+function niceCeiling(bins: readonly Bin[]): number {
+  const most = Math.max(1, ...bins.map((bin) => bin.contributors));
+  for (let scale = 1; ; scale *= 10)
+    for (const step of [5, 10, 20]) if (step * scale >= most) return step * scale;
 }
 
 function makeChart(
@@ -129,8 +119,11 @@ function makeChart(
         points: { show: false },
         drag: { x: false, y: false },
       },
-      padding: [isPeople ? 4 : 1.5 * sizePx, sizePx, isPeople ? 4 : 0, 0],
-      scales: { x: { time: false }, y: {} },
+      padding: [isPeople ? 0.6 * sizePx : 1.5 * sizePx, sizePx, isPeople ? 0.6 * sizePx : 0, 0],
+      scales: {
+        x: { time: false },
+        y: { range: () => [0, isPeople ? niceCeiling(data.current?.bins ?? []) : 1] },
+      },
       axes: [
         {
           ...axis,
@@ -180,7 +173,6 @@ function makeChart(
     [[], []],
     element,
   );
-  chart.root.dataset.kind = kind;
   update(chart, data.current as Data);
   return chart;
 }

@@ -45,7 +45,7 @@ export function TakePart({ participant, camera }: { participant: Participant; ca
         <div class="button-row">
           {isPaused ? (
             <button type="button" class="button button-primary" onClick={resume}>
-              <Icon name="play" /> Go on
+              <Icon name="play" /> Resume
             </button>
           ) : (
             <button type="button" class="button" onClick={pause}>
