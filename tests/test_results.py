@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS, Emotion
@@ -39,6 +39,7 @@ def faces(draw: st.DrawFn, labels: tuple[Emotion, ...]) -> Face:
     )  # fmt: skip
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.sampled_from([EMOTIONS, EMOTIONS_WITHOUT_DISGUST]).flatmap(lambda names: st.lists(faces(names), max_size=3)))
 def test_an_analysis_survives_json(found: list[Face]) -> None:
     analysis = Analysis(tuple(found), (640, 480), "base@0123456789ab", "haar", "a.jpg", {"detect": 1.0})
@@ -51,6 +52,7 @@ def test_an_analysis_survives_json(found: list[Face]) -> None:
         assert other.probabilities.array == pytest.approx(face.probabilities.array, abs=1e-6)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(faces(EMOTIONS), max_size=2), st.integers(0, 10**6), st.floats(0, 10**5))
 def test_a_frame_survives_json(found: list[Face], index: int, time_s: float) -> None:
     frame = Frame(tuple(found), (640, 480), "base@0123456789ab", "haar", "a.mp4", index=index, time_s=time_s)

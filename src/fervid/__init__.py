@@ -35,20 +35,22 @@ if TYPE_CHECKING:
     )
     from fervid.imaging import load_image, save_image
     from fervid.pipeline import Analyzer, analyze
-    from fervid.results import Analysis, Box, Distribution, Evidence, Face, Failure, Frame, Quality
+    from fervid.results import Analysis, Evidence, Face, Failure, Frame, Quality
+    from fervid.sinks.table import to_pandas
     from fervid.tracking.summary import Summary, summarise
+    from fervid.values import Box, Distribution
     from fervid.video.reading import VideoFrame, VideoReader
     from fervid.video.writing import VideoWriter
 
 _HOMES = {
     "Analysis": "fervid.results",
     "Analyzer": "fervid.pipeline",
-    "Box": "fervid.results",
+    "Box": "fervid.values",
     "ConfigError": "fervid.errors",
     "ContractError": "fervid.errors",
     "DatasetError": "fervid.errors",
     "DisplayError": "fervid.errors",
-    "Distribution": "fervid.results",
+    "Distribution": "fervid.values",
     "EMOTIONS": "fervid.emotions",
     "Emotion": "fervid.emotions",
     "Evidence": "fervid.results",
@@ -80,6 +82,7 @@ _HOMES = {
     "plot_timeline": "fervid.drawing.timeline",
     "save_image": "fervid.imaging",
     "summarise": "fervid.tracking.summary",
+    "to_pandas": "fervid.sinks.table",
 }
 
 __all__ = [
@@ -123,6 +126,7 @@ __all__ = [
     "plot_timeline",
     "save_image",
     "summarise",
+    "to_pandas",
 ]
 
 

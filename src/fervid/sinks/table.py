@@ -1,40 +1,37 @@
-"""Results as CSV, with columns that never change, and as JSON lines."""
+"""Results as CSV, with columns that never change, as JSON lines, and as a data frame."""
 
 from __future__ import annotations
 
 import csv
 import json
-from typing import IO, Any, Final
+from collections.abc import Iterable
+from typing import IO, TYPE_CHECKING, Any
 
-from fervid.emotions import EMOTIONS
-from fervid.results import Analysis, Failure, Frame
+from fervid import exchange
+from fervid.exchange import COLUMNS
+from fervid.results import Analysis, Failure
 
-COLUMNS: Final = (
-    "source", "frame", "time_s", "face", "track", "x1", "y1", "x2", "y2", "score", "emotion", "confidence",
-    *(f"p_{emotion}" for emotion in EMOTIONS),
-    "model",
-)  # fmt: skip
-"""The columns of every CSV that fervid writes. What does not apply is empty: ``frame``, ``time_s`` and ``track`` of a
-photo, ``emotion`` of an uncertain face, ``p_disgust`` with six labels. Of a smoothed film ``emotion`` and
-``confidence`` are smoothed, the probabilities are those of the frame alone."""
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["COLUMNS", "CsvWriter", "JsonLinesWriter", "list_rows", "to_pandas"]
 
 
 def list_rows(result: Analysis | Failure) -> list[tuple[Any, ...]]:
     """One row per face with the values of :data:`COLUMNS`; None where there is none. A failure has no rows."""
-    if isinstance(result, Failure):
-        return []
-    frame, time_s = (result.index, round(result.time_s, 6)) if isinstance(result, Frame) else (None, None)
-    rows = []
-    for index, face in enumerate(result.faces):
-        data = face.to_dict()
-        probabilities = (data["probabilities"].get(str(emotion)) for emotion in EMOTIONS)
-        rows.append(
-            (
-                result.source, frame, time_s, index, face.track_id, *data["box"], data["score"], data["emotion"],
-                data["confidence"], *probabilities, result.model,
-            )
-        )  # fmt: skip
-    return rows
+    return exchange.list_rows(result.to_dict())
+
+
+def to_pandas(results: Iterable[Analysis | Failure]) -> pandas.DataFrame:
+    """Many results as one table: a row per face with the columns :data:`COLUMNS`, of the same types always.
+
+    A picture without faces and a failure give no row. Films come as the frames of :meth:`fervid.Analyzer.video`,
+    folders as the answers of :meth:`fervid.Analyzer.map`.
+
+    Raises:
+        MissingExtraError: pandas is not installed.
+    """
+    return exchange.build_data_frame(row for result in results for row in list_rows(result))
 
 
 class CsvWriter:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.emotions import EMOTIONS, Emotion
+from fervid.notebook import build_table, format_share
 from fervid.results import SCHEMA, Distribution, Frame
 from fervid.spans import GAP_S, Span, Spans
 
@@ -129,6 +130,21 @@ class Summary:
             "untracked": self.untracked,
             "people": [person.to_dict() for person in self.people],
         }
+
+    def _repr_html_(self) -> str:
+        columns = ["person", "seen", *map(str, EMOTIONS), "uncertain", "mostly"]
+        rows = [
+            [
+                str(person.track_id),
+                f"{person.seen_s:.1f}\N{NO-BREAK SPACE}s",
+                *(format_share(person.shares[emotion]) if emotion in person.shares else "–" for emotion in EMOTIONS),
+                format_share(person.uncertain),
+                person.dominant or "–",
+            ]
+            for person in self.people
+        ]
+        title = [self.source or "", f"{self.seconds:.1f} s", f"{self.frames:,} frames", self.model or ""]
+        return build_table(title, columns, rows, "Shares of the time in which a person was seen.")
 
     def to_rows(self) -> list[dict[str, Any]]:
         """A row per person with the keys :data:`SUMMARY_COLUMNS`; what does not apply is None."""
