@@ -19,6 +19,7 @@ EXTRAS = {
     "data": ("pyarrow",),
     "video": ("av",),
     "camera": ("av", "pysdl2", "pysdl2-dll"),
+    "web": ("av", "alembic", "fastapi", "python-multipart", "segno", "sqlalchemy", "uvicorn", "websockets"),
     "train": ("torch", "onnx"),
 }
 
