@@ -30,6 +30,8 @@ interface Place {
 /** Side of an emoji over a face, as a share of the box's longer side: hair line to chin. */
 const COVER = 1.22;
 const FAINT = 0.45;
+/** Labels of narrower faces leave the share out, px on screen. */
+const NARROW = 64;
 
 const drawings = new Map<string, HTMLImageElement>();
 
@@ -112,10 +114,11 @@ function drawFrame(
   context.stroke();
   context.setLineDash([]);
 
-  const font = Math.min(Math.max(13, place.height / 9), 22);
+  const isNarrow = place.width < NARROW;
+  const font = Math.min(Math.max(isNarrow ? 11 : 13, place.height / 9), 22);
   const plate = font * 1.6;
   const bar = Math.max(5, font * 0.4);
-  const text = writeLabel(face);
+  const text = writeLabel(face, isNarrow);
   context.font = `650 ${font}px system-ui, sans-serif`;
   const wide = Math.min(context.measureText(text).width + font, width);
   const isAbove = place.y - line - plate >= 0;
@@ -151,9 +154,8 @@ function drawBar(context: CanvasRenderingContext2D, face: Face, place: Place, in
   }
 }
 
-function writeLabel(face: Face): string {
+function writeLabel(face: Face, isNarrow: boolean): string {
   const number = face.track === null ? "" : `${face.track} · `;
-  return face.emotion === null
-    ? `${number}uncertain`
-    : `${number}${face.emotion} ${formatPercent(face.confidence)}`;
+  if (face.emotion === null) return `${number}${isNarrow ? "?" : "uncertain"}`;
+  return isNarrow ? `${number}${face.emotion}` : `${number}${face.emotion} ${formatPercent(face.confidence)}`;
 }
