@@ -128,3 +128,22 @@ def test_a_part_of_a_face_is_covered(rng: np.random.Generator) -> None:
         shares.append(covered.any(axis=2).sum() / (30 * 40))
     assert 0.02 < np.mean(shares) < 0.3
     assert max(shares) < 0.35
+
+
+def test_decoys_cover_no_face_and_mark_none(detector_recipe: Any, training_photos: Any) -> None:
+    hardness = np.ones(len(training_photos.album.background))
+    changed = 0
+    for number in range(30):
+        scenes = []
+        for decoys in (0.0, 1.0):
+            options = {"people": 1.0, "heads": 0.0, "pasted": 0.0, "rotated": 0.0, "face_height": (30, 80)}
+            config = make_config(detector_recipe(), **options, pasted_height=(20, 60), decoys=decoys)
+            scenes.append(compose_scene(training_photos.album, config, np.random.default_rng(number), hardness))
+        (plain, marks), (pixels, others) = scenes
+        assert np.array_equal(marks.boxes, others.boxes)
+        different = (plain != pixels).any(axis=2)
+        changed += different.any()
+        for box in marks.boxes.clip(0, 192).astype(int):
+            inside = different[box[1] : box[3], box[0] : box[2]]
+            assert not inside.size or inside.mean() < 0.25
+    assert changed > 10

@@ -98,6 +98,8 @@ class SceneConfig:
         pasted: probability of pasting heads into a scene.
         pasted_most: the most that are pasted.
         pasted_height: of a pasted face, px.
+        decoys: probability of pasting ovals that are no faces, blended as heads are: otherwise a soft edge around
+            something round is half a face.
         rotated: share of the tiles and pasted heads that are turned.
         rotation: by how much at most, degrees.
         smallest: lower faces are neither positive nor negative, px.
@@ -113,12 +115,13 @@ class SceneConfig:
     pasted: float = 0.45
     pasted_most: int = 4
     pasted_height: tuple[float, float] = (12.0, 180.0)
+    decoys: float = 0.0
     rotated: float = 0.3
     rotation: float = 30.0
     smallest: float = 7.0
 
     def __post_init__(self) -> None:
-        for name in ("people", "heads", "zoom", "pasted", "rotated"):
+        for name in ("people", "heads", "zoom", "pasted", "decoys", "rotated"):
             check_range(f"scenes.{name}", getattr(self, name), 0, 1)
         check_range("scenes.people and heads together", self.people + self.heads, 0, 1)
         for share in self.grid:

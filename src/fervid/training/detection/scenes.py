@@ -71,6 +71,9 @@ def compose_scene(
     if rng.random() < scenes.pasted and album.heads:
         for _ in range(1 + int(rng.integers(scenes.pasted_most))):
             marks = _paste_head(canvas, marks, album, scenes, rng)
+    if rng.random() < scenes.decoys:
+        for _ in range(1 + int(rng.integers(scenes.pasted_most))):
+            _paste_decoy(canvas, marks, album, scenes, rng, chances)
     pixels = cover_faces(np.array(canvas), marks, config.light, rng)
     return change_light(pixels, config.light, rng), marks
 
@@ -268,10 +271,45 @@ def _paste_head(
     return Marks.join([marks.hide(window), own])
 
 
-def _draw_mask(box: NDArray[np.float32], width: int, height: int, rng: np.random.Generator) -> Image.Image:
+def _paste_decoy(
+    canvas: Image.Image,
+    marks: Marks,
+    album: Album,
+    scenes: SceneConfig,
+    rng: np.random.Generator,
+    chances: NDArray[np.float64],
+) -> None:
+    """Put something that is no face, in the shape of one and with soft edges, on a place where no face is."""
+    height = max(8, round(_draw_between(scenes.pasted_height, rng)))
+    width = max(8, round(height * float(rng.uniform(0.65, 1.0))))
+    size, margin = canvas.width, height // 2
+    if max(width, height) + 2 * margin >= size:
+        return
+    left, top = int(rng.integers(size - width - 2 * margin)), int(rng.integers(size - height - 2 * margin))
+    window = (left, top, left + width + 2 * margin, top + height + 2 * margin)
+    hidden = marks.hide(window)
+    if len(hidden.boxes) < len(marks.boxes) or len(hidden.ignored) > len(marks.ignored):
+        return
+    around = (window[2] - window[0], window[3] - window[1])
+    if rng.random() < 0.4:  # light on something smooth: a lamp, a ball, a reflection
+        level, grain = float(rng.uniform(40, 255)), float(rng.uniform(0, 25))
+        levels = level + rng.normal(0, 1, (around[1], around[0], 1)) * grain + rng.uniform(-12, 12, 3)
+        decoy = Image.fromarray(np.clip(levels, 0, 255).astype(np.uint8))
+    else:
+        decoy = _fill(album, rng, chances, *around)
+    box = np.array([margin, margin, margin + width, margin + height], dtype=np.float32)
+    mask = _draw_mask(box, *around, rng, whole=0.0)
+    if rng.random() < 0.5:
+        mask = mask.filter(ImageFilter.BoxBlur(float(rng.uniform(0.05, 0.35)) * height))
+    canvas.paste(decoy, (left, top), mask)
+
+
+def _draw_mask(
+    box: NDArray[np.float32], width: int, height: int, rng: np.random.Generator, *, whole: float = 0.25
+) -> Image.Image:
     """Opaque over a face and around it, an ellipse or a rounded rectangle with soft edges, sometimes the whole crop."""
     mask = Image.new("L", (width, height), 0)
-    if rng.random() < 0.25:
+    if rng.random() < whole:
         mask.paste(255, (0, 0, width, height))
         return mask
     grown = float(rng.uniform(0.02, 0.3))
