@@ -118,7 +118,7 @@ class Browser:
 
 
 @contextlib.contextmanager
-def serve_rooms(settings: Settings, **options: Any) -> Iterator[Server]:
+def serve_rooms(settings: Settings, *, ping_s: float = 20.0, **options: Any) -> Iterator[Server]:
     """A real uvicorn in a thread."""
     rooms = Rooms(settings, **{"bucket_s": BUCKET_S, "hold_s": 2 * BUCKET_S, **options})
 
@@ -139,8 +139,8 @@ def serve_rooms(settings: Settings, **options: Any) -> Iterator[Server]:
         port=0,
         log_config=None,
         ws="websockets-sansio",
-        ws_ping_interval=1.0,
-        ws_ping_timeout=1.0,
+        ws_ping_interval=ping_s,
+        ws_ping_timeout=ping_s,
         ws_max_size=4_000_000,
         timeout_graceful_shutdown=2,
     )

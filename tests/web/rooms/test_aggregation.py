@@ -9,8 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fervid.web.rooms.aggregation import (
-    PATIENCE,
-    SILENCE,
     WAITING,
     Closing,
     Ledger,
@@ -105,17 +103,43 @@ def test_a_crowd_that_loses_somebody_is_held(how: str):
     closings = [bench.close("abcdef", gone="g" if how == "leaves" and i == 0 else "") for i in range(RULES.hold)]
     assert [c.tally for c in closings[:-1]] == [None] * (RULES.hold - 1)
     assert {c.why for c in closings[:-1]} == {"change"}
-    assert closings[SILENCE].returns == RULES.hold
+    assert {c.returns for c in closings[:-1]} == {RULES.hold}
     assert closings[-1].tally == Tally(6, (6, 0))
     assert bench.ledger.bucket - 1 == RULES.hold
 
 
-def test_who_comes_back_is_held_like_the_others():
+def test_who_comes_back_makes_the_crowd_whole():
     bench = Bench()
     bench.close("abcde")
-    bench.close("abcd", gone="e")
-    assert bench.close("abcdefghi").tally is None  # f g h i are four; a to e are held
-    assert bench.close("abcdefghij").tally == Tally(5, (5, 0))
+    for _ in range(RULES.hold - 3):
+        assert bench.close("abcd").tally is None
+    assert bench.close("abcdefghi").tally == Tally(5, (5, 0))
+    assert bench.close("abcdefghij").tally == Tally(10, (10, 0))
+
+
+def test_a_crowd_that_is_whole_now_and_then_goes_on():
+    bench = Bench()
+    bench.close("abcde")
+    for i in range(5 * RULES.hold):
+        assert (bench.close("abcde" if i % 3 == 2 else "abcd").tally is None) == (i % 3 != 2)
+
+
+def test_people_of_a_crowd_that_is_over_wait_with_the_others():
+    bench = Bench()
+    bench.close("abcde")
+    for _ in range(RULES.hold - 1):
+        bench.close("abcf")
+    assert bench.close("abcf").withheld == 4
+    assert bench.close("abcfg").tally == Tally(5, (5, 0))
+
+
+def test_an_empty_hour_ends_crowds():
+    bench = Bench()
+    bench.close("abcde")
+    assert bench.close("abcde", skip=360).tally == Tally(5, (5, 0))
+    assert not bench.ledger.crowds
+    assert set(bench.ledger.people) == set("abcde")
+    assert bench.close("abcdf").tally == Tally(5, (5, 0))
 
 
 def test_people_of_other_crowds_are_shown_while_one_is_held():
@@ -130,7 +154,7 @@ def test_people_of_other_crowds_are_shown_while_one_is_held():
 def test_a_crowd_that_is_never_whole_is_over():
     bench = Bench()
     bench.close("abcde")
-    for i in range(PATIENCE):
+    for i in range(RULES.hold - 1):
         assert bench.close("abcd" if i % 2 else "abce").tally is None
     assert not bench.ledger.crowds
     assert {p.crowd for p in bench.ledger.people.values()} == {WAITING}
@@ -140,9 +164,10 @@ def test_who_left_is_forgotten_when_nothing_of_them_can_be_subtracted_any_more()
     bench = Bench()
     bench.close("abcde")
     bench.close("abcd", gone="e")
-    assert "e" in bench.ledger.people
-    for _ in range(RULES.hold):
+    for _ in range(RULES.hold - 3):
         bench.close("abcd")
+        assert "e" in bench.ledger.people
+    bench.close("abcd")
     assert "e" not in bench.ledger.people
 
 
@@ -161,8 +186,8 @@ def test_sums_that_do_not_fit_the_people_are_not_shown():
 def test_one_contribution_per_bucket():
     assert place_contribution(Person(contributed=4), 4) == ("already", None)
     assert place_contribution(Person(contributed=3, crowd=2), 4) == ("crowd", 2)
-    assert place_contribution(Person(contributed=3, held_until=5), 4) == ("held", None)
-    assert place_contribution(Person(contributed=3, held_until=4), 4) == ("waiting", WAITING)
+    assert place_contribution(Person(contributed=3, crowd=2, held_until=5), 4) == ("held", 2)
+    assert place_contribution(Person(contributed=3), 4) == ("waiting", WAITING)
 
 
 def test_a_choice_that_a_page_repeats_is_never_in_two_crowds():

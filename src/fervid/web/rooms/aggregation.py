@@ -5,9 +5,9 @@ Sums of a group give nobody away; differences of sums do (Denning, Denning and S
 and every published sum is over whole ones (Denning and Schlörer 1983, "Inference controls for statistical databases",
 IEEE Computer 16(7), 69–85). Any sum or difference of such sums is again about whole crowds.
 
-People come and go, so crowds last as long as everybody in them does. When somebody leaves, the rest is *held*: counted
-again only when ``hold`` buckets have passed in which nothing of them was shown, which is longer than a page repeats one
-choice. Hence, within any ``hold`` consecutive buckets, nobody is in two crowds.
+People come and go. A crowd in which somebody is missing is not shown, for as long as they are. When it has not been
+shown for ``hold`` buckets, which is longer than a page repeats one choice, it is over, and its people wait for a new
+one. Hence, within any ``hold`` consecutive buckets, nobody is in two crowds.
 
 Pure: no clock, no storage, no transport. The ledger knows that somebody contributed, never what.
 """
@@ -29,12 +29,8 @@ Why = Literal["few", "change"]
 WAITING: Final = 0
 """The number of no crowd: its sums are of those who wait for one."""
 
-SILENCE: Final = 3
-"""Buckets without a contribution after which a crowd goes on without somebody."""
-
-
-PATIENCE: Final = 6
-"""Buckets in a row in which a crowd was not whole, after which it is over."""
+ABSENCE: Final = 3
+"""Buckets after which somebody whose browser is not connected is forgotten, unless they are in a crowd."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,7 @@ class Person:
     Attributes:
         contributed: the last bucket in which they contributed; -1 for none.
         crowd: theirs, or :data:`WAITING`.
-        held_until: the first bucket in which they may be counted again.
+        held_until: when their crowd is not whole, the bucket in which it is over unless it is whole again before.
         seen: the last bucket in which their browser was connected.
         gone: whether they left.
     """
@@ -110,8 +106,8 @@ class Closing:
         ledger: of the next one.
         tally: what may be shown; None for nothing.
         withheld: contributors who are not in ``tally``.
-        why: they are too few for a crowd, or a change is waited out; None when nobody is withheld.
-        returns: the first bucket in which somebody who is held may be counted again; None when nobody is.
+        why: they are too few for a crowd, or somebody of theirs is missing; None when nobody is withheld.
+        returns: the first bucket in which a crowd that is not whole is over; None when all are whole.
     """
 
     ledger: Ledger
@@ -125,9 +121,9 @@ def place_contribution(person: Person, bucket: int) -> tuple[Counted, int | None
     """Whether a contribution to the open bucket counts, and to which crowd's sum it is added (None: thrown away)."""
     if person.contributed >= bucket:
         return "already", None
-    if person.crowd != WAITING:
-        return "crowd", person.crowd
-    return ("held", None) if person.held_until > bucket else ("waiting", WAITING)
+    if person.crowd == WAITING:
+        return "waiting", WAITING
+    return ("held" if person.held_until > bucket else "crowd"), person.crowd
 
 
 def close_bucket(
@@ -150,9 +146,7 @@ def close_bucket(
     whole = [crowd for crowd, size in _count_crowds(people).items() if _is_whole(sums.get(crowd), size)]
     shown = [sums[crowd] for crowd in whole]
     crowds.update(dict.fromkeys(whole, bucket))
-    waiting = [
-        name for name, p in people.items() if p.crowd == WAITING and p.contributed == bucket and p.held_until <= bucket
-    ]
+    waiting = [name for name, p in people.items() if p.crowd == WAITING and p.contributed == bucket]
     if len(waiting) >= rules.min_group and _is_whole(sums.get(WAITING), len(waiting)):
         shown.append(sums[WAITING])
         for members in _split_evenly(sorted(waiting), rules.min_group, rng):
@@ -161,16 +155,15 @@ def close_bucket(
             next_crowd += 1
 
     withheld = [p for p in people.values() if p.contributed == bucket and crowds.get(p.crowd) != bucket]
-    changing = any(p.crowd != WAITING or p.held_until > bucket for p in withheld)
-    _end_broken_crowds(people, crowds, bucket, rules)
-    people = {name: p for name, p in people.items() if not _is_forgotten(p, bucket, next_bucket)}
-    held = [p.held_until for p in people.values() if p.held_until > next_bucket and not p.gone]
+    ends = [crowds[p.crowd] + rules.hold for p in withheld if p.crowd != WAITING]
+    _end_crowds(people, crowds, bucket, next_bucket, rules)
+    people = {name: p for name, p in people.items() if not _is_forgotten(p, bucket)}
     return Closing(
         Ledger(next_bucket, people, crowds, next_crowd),
         _add_up(shown),
         len(withheld),
-        ("change" if changing else "few") if withheld else None,
-        min(held, default=None),
+        ("change" if ends else "few") if withheld else None,
+        min(ends, default=None),
     )
 
 
@@ -193,20 +186,21 @@ def _split_evenly(names: list[str], least: int, rng: random.Random) -> list[list
     return [names[i::groups] for i in range(groups)]
 
 
-def _end_broken_crowds(people: dict[str, Person], crowds: dict[int, int], bucket: int, rules: Rules) -> None:
-    """Crowds that lost somebody are over; who was in one is held from the bucket in which it was last shown."""
-    broken = {p.crowd for p in people.values() if p.crowd != WAITING and (p.gone or bucket - p.contributed >= SILENCE)}
-    broken |= {crowd for crowd, last in crowds.items() if bucket - last >= PATIENCE}
+def _end_crowds(people: dict[str, Person], crowds: dict[int, int], bucket: int, next_bucket: int, rules: Rules) -> None:
+    """End crowds that have not been shown for ``hold`` buckets; mark who is in one that is not whole."""
+    over = {crowd for crowd, shown in crowds.items() if next_bucket - shown >= rules.hold}
     for name, person in people.items():
-        if person.crowd in broken:
-            people[name] = replace(person, crowd=WAITING, held_until=crowds[person.crowd] + rules.hold)
-    for crowd in broken:
+        if person.crowd in over:
+            people[name] = replace(person, crowd=WAITING, held_until=0)
+        elif person.crowd != WAITING:
+            shown = crowds[person.crowd]
+            people[name] = replace(person, held_until=0 if shown == bucket else shown + rules.hold)
+    for crowd in over:
         del crowds[crowd]
 
 
-def _is_forgotten(person: Person, bucket: int, next_bucket: int) -> bool:
-    away = person.gone or bucket - person.seen >= SILENCE
-    return away and person.crowd == WAITING and person.held_until <= next_bucket
+def _is_forgotten(person: Person, bucket: int) -> bool:
+    return person.crowd == WAITING and (person.gone or bucket - person.seen >= ABSENCE)
 
 
 def _add_up(tallies: list[Tally]) -> Tally | None:

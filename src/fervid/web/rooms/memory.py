@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from fervid.web.rooms.aggregation import (
-    SILENCE,
+    ABSENCE,
     Ledger,
     Person,
     Sums,
@@ -222,7 +222,7 @@ class MemoryStore(Store):
         shelf = self._find(room.id)
         if shelf is not None and member in shelf.people:
             person = shelf.people[member]
-            shelf.people[member] = replace(person, seen=shelf.bucket - SILENCE, gone=gone or person.gone)
+            shelf.people[member] = replace(person, seen=shelf.bucket - ABSENCE, gone=gone or person.gone)
             self._emit(room, {"type": "present"})
 
     def _find(self, room_id: str) -> _Shelf | None:

@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 
 from fervid.errors import MissingExtraError, UsageError
 from fervid.web.rooms import scripts
-from fervid.web.rooms.aggregation import SILENCE, Ledger, Person, Sums, Tally, Values, close_bucket
+from fervid.web.rooms.aggregation import ABSENCE, Ledger, Person, Sums, Tally, Values, close_bucket
 from fervid.web.rooms.errors import RoomEndedError, RoomFullError, RoomUnknownError, UnavailableError
 from fervid.web.rooms.room import (
     MAX_HANDS,
@@ -279,7 +279,7 @@ class RedisStore(Store):
 
     async def _part(self, room: Room, member: str, *, gone: int) -> None:
         with suppress(RoomUnknownError, RoomEndedError):
-            await self._run("PART", room, ("people",), member, gone, SILENCE)
+            await self._run("PART", room, ("people",), member, gone, ABSENCE)
             await self._emit(room, {"type": "present"})
 
     async def _run(self, name: str, room: Room, parts: tuple[str, ...], *arguments: str | int) -> tuple[Any, int]:

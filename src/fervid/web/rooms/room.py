@@ -128,7 +128,8 @@ class Row:
         contributors: people in the sums; 0 when nothing may be shown.
         withheld: people who contributed and are not in the sums.
         why: too ``few`` for a crowd, or a ``change`` is waited out; None when nobody is withheld.
-        returns_s: when those who are held may be counted again, s since the room was made; None when nobody is held.
+        returns_s: when those who are held are counted again at the latest, if they are enough, s since the room was
+            made; None when nobody is held.
         shares: per option; they sum to 1.
         intervals: Wilson's 95 %, for ``contributors`` people.
         lost: how many said so; None in rooms without that option.

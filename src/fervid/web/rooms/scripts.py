@@ -32,13 +32,13 @@ if not text then return {'stranger'} end
 local contributed, crowd, held, seen, gone = parse(text)
 if contributed >= bucket then return {'already', bucket} end
 redis.call('HSET', KEYS[3], ARGV[1], join(bucket, crowd, held, bucket, gone))
-if crowd == 0 and held > bucket then return {'held', bucket} end
 redis.call('HINCRBY', KEYS[4], crowd .. ':n', 1)
 for i = 2, #ARGV do
   redis.call('HINCRBY', KEYS[4], crowd .. ':' .. (i - 2), ARGV[i])
 end
 redis.call('EXPIREAT', KEYS[4], expires)
-return {crowd == 0 and 'waiting' or 'crowd', bucket}
+if crowd == 0 then return {'waiting', bucket} end
+return {held > bucket and 'held' or 'crowd', bucket}
 """
 )
 """Add a contribution to the sums, if the person has not contributed to the open bucket."""
@@ -88,7 +88,7 @@ return {'ok', bucket}
 PART: Final = (
     _PREAMBLE
     + """
--- KEYS: lock meta people; ARGV: member, whether they left (1) or their connection did (0), silence
+-- KEYS: lock meta people; ARGV: member, whether they left (1) or their connection did (0), absence
 local text = redis.call('HGET', KEYS[3], ARGV[1])
 if text then
   local contributed, crowd, held, seen, gone = parse(text)

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from fervid.errors import UsageError
 from fervid.web.errors import TooManyError
 from fervid.web.rooms import codes
-from fervid.web.rooms.aggregation import SILENCE, Values
+from fervid.web.rooms.aggregation import ABSENCE, Values
 from fervid.web.rooms.errors import (
     ExpressionRoomsError,
     RoomEndedError,
@@ -310,7 +310,7 @@ class Rooms:
         """
         room = local.room
         deserted = 0
-        while deserted <= room.rules.hold + SILENCE + 1:
+        while deserted <= room.rules.hold + ABSENCE + 1:
             bucket = room.find_bucket(self._clock())
             await asyncio.sleep(max(0.001, min(room.find_end(bucket), room.expires_at) - self._clock()))
             now = self._clock()
@@ -322,8 +322,8 @@ class Rooms:
             members = [link.member for link in local.participants]
             hands = [link.hand.id for link in local.participants if link.hand is not None]
             try:
-                await self._store.touch(room, members, hands)
                 await self._store.close_bucket(room, now)
+                await self._store.touch(room, members, hands)  # in the new bucket, however late it opened
             except UnavailableError as error:
                 self._tell(local.hosts, {"type": "unavailable", "error": error.to_dict()})
             except Exception:  # a room's clock never stops
