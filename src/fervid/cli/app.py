@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from fervid.cli.batch import batch_app
 from fervid.cli.benchmark import benchmark
 from fervid.cli.camera import camera
 from fervid.cli.data import data_app
@@ -34,6 +35,7 @@ app.command()(image)
 app.command()(video)
 app.command()(camera)
 app.command()(serve)
+app.add_typer(batch_app, name="batch")
 app.add_typer(data_app, name="data")
 app.command()(train)
 app.command()(evaluate)

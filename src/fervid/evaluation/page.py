@@ -116,7 +116,7 @@ says: {format_percent(1 - e.blend, 0)} label head, {format_percent(e.blend, 0)} 
     return build_document(title, body, style)
 
 
-def build_document(title: str, body: str, style: str = "") -> str:
+def build_document(title: str, body: str, style: str = "", *, kind: str = "evaluation") -> str:
     """An HTML document around ``body``; ``style`` follows the style sheet that all pages share."""
     page = f"""<!doctype html>
 <html lang="en">
@@ -124,7 +124,7 @@ def build_document(title: str, body: str, style: str = "") -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>{escape(title)} · fervid evaluation</title>
+<title>{escape(title)} · fervid {escape(kind)}</title>
 <style>{_STYLE}{style}</style>
 </head>
 <body>

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 ROW_GROUP: Final = 20_000
 """Rows that are kept in memory before they are written."""
 
-_TYPES: Final = {
+TYPES: Final = {
     **dict.fromkeys(COLUMNS, "float64"),
     **dict.fromkeys(("source", "emotion", "model"), "string"),
     "frame": "int64",
     "face": "int32",
     "track": "int32",
 }
+"""Of every column, by pyarrow's name of the type."""
 
 
 class ParquetWriter:
@@ -46,7 +47,7 @@ class ParquetWriter:
             import pyarrow.parquet as pq
         except ImportError:
             raise MissingExtraError.for_extra("data", "pyarrow", "Writing Parquet") from None
-        self._schema: pa.Schema = pa.schema([(column, getattr(pa, _TYPES[column])()) for column in COLUMNS])
+        self._schema: pa.Schema = pa.schema([(column, getattr(pa, TYPES[column])()) for column in COLUMNS])
         self._rows: list[tuple[Any, ...]] = []
         self._file: AbstractContextManager[Path] = write_atomically(path)
         self._writer = pq.ParquetWriter(self._file.__enter__(), self._schema, compression="zstd")

@@ -33,9 +33,14 @@ class CutDetector:
     def detect(self, image: NDArray[np.uint8]) -> bool:
         """Whether a ``(H, W, 3)`` RGB uint8 frame begins another scene than the last one; False for the first."""
         last, self._last = self._last, make_thumbnail(image)
-        if last is None or np.median(np.abs(self._last - last)) <= _CHANGE:
-            return False
-        return measure_likeness(last, self._last) < _LIKENESS
+        return last is not None and is_cut(last, self._last)
+
+
+def is_cut(last: NDArray[np.float32], thumbnail: NDArray[np.float32]) -> bool:
+    """Whether the thumbnail of a frame shows another scene than that of the frame before."""
+    if np.median(np.abs(thumbnail - last)) <= _CHANGE:
+        return False
+    return measure_likeness(last, thumbnail) < _LIKENESS
 
 
 def make_thumbnail(image: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,0 +1,303 @@
+"""Films in ranges that several processes read, joined as if one had read them all.
+
+What detector and network say of a frame depends on that frame alone, because batches ask the detector on every frame
+that they read. So a range is recorded without knowing the ranges before it: every detection, sure or not, with the
+network's answer. Everything that has a memory (cuts, tracks, numbers, smoothing) is computed from the records when all
+are there, in one pass that takes no time. It does not know where the ranges met.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fervid.batch.listing import Item, open_remote
+from fervid.batch.settings import Settings
+from fervid.batch.tasks import Range
+from fervid.detection.alignment import align
+from fervid.detection.detector import Detection
+from fervid.detection.selection import create_detector
+from fervid.errors import FervidError, InputError, UsageError
+from fervid.files import write_atomically
+from fervid.pipeline import Analyzer
+from fervid.reading import FaceReader, PreparedFace
+from fervid.results import Frame
+from fervid.streaming.groups import GroupTracker
+from fervid.streaming.journal import Batch, Look
+from fervid.streaming.stream import UNSURE, FrameStream, StreamSettings, TimedImage, count_waiting, detect_reduced
+from fervid.tracking.cuts import is_cut, make_thumbnail
+from fervid.tracking.schedule import Schedule
+from fervid.tracking.tracker import Tracker
+from fervid.video.problems import Problem
+from fervid.video.reading import VideoFrame, VideoReader
+
+BATCH_FACES: Final = 16
+BATCH_FRAMES: Final = 64
+"""The network is asked when so many faces wait for it; a record has a line for so many frames at most."""
+
+_COPIED: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FilmFacts:
+    """What a whole film's record says.
+
+    Attributes:
+        size: (width, height), px.
+        problems: one sentence each.
+    """
+
+    size: tuple[int, int]
+    problems: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Still:
+    """The frame at which a joined film ends."""
+
+    image: NDArray[np.uint8]
+    index: int
+    time_s: float
+
+
+class FilmReader:
+    """Records ranges of films, and joins the records.
+
+    Args:
+        analyzer: reads faces.
+        settings: how.
+    """
+
+    def __init__(self, analyzer: Analyzer, settings: Settings) -> None:
+        sure = analyzer.detector.score_threshold
+        self._reader = FaceReader(analyzer.classifier, analyzer.labels)
+        self._detector = create_detector(settings.detector, threads=analyzer.threads, score_threshold=sure * UNSURE)
+        self._stream = StreamSettings(analyzer.min_face, settings.smooth_s, 0.0, sure)
+        self._every_s = settings.every_s or None
+        self._range_s = settings.range_s
+        self._threads = analyzer.threads
+
+    def plan_ranges(self, path: Path) -> list[Range]:
+        """The ranges of a film, by the length that its headers say; the last one reaches to its end, whatever they say.
+
+        Raises:
+            InputError: it cannot be opened, is none, or has no video.
+        """
+        with VideoReader(path) as reader:
+            duration_s = reader.info.duration_s
+        step_s = self._range_s
+        if self._every_s is not None:
+            step_s = max(1, math.ceil(self._range_s / self._every_s)) * self._every_s
+        count = 1 if duration_s is None else max(1, math.floor(duration_s / step_s))
+        starts = [number * step_s for number in range(count)]
+        return [Range(n, start, end) for n, (start, end) in enumerate(zip(starts, [*starts[1:], None], strict=True))]
+
+    def record(self, path: Path, part: Range, target: Path) -> None:
+        """Read a range and write its record; an error of the film is recorded as well.
+
+        Raises:
+            OSError: the record cannot be written.
+        """
+        with write_atomically(target) as file, file.open("w", encoding="utf-8") as stream:
+            try:
+                self._record(path, part, stream)
+            except UsageError:
+                if part.number == 0:
+                    raise
+                _write(stream, {"empty": True})  # the headers promised more than there is
+            except FervidError as error:
+                _write(stream, {"error": error.to_dict()})
+
+    def _record(self, path: Path, part: Range, stream: IO[str]) -> None:
+        first: NDArray[np.float32] | None = None
+        last: NDArray[np.float32] | None = None
+        looks: list[Look] = []
+        prepared: list[PreparedFace] = []
+        reader = VideoReader(path, start_s=part.start_s, end_s=part.end_s, every_s=self._every_s, threads=self._threads)
+        size = reader.info.size
+
+        def ask() -> None:
+            prediction = self._reader.predict(prepared)
+            qualities = tuple(face.quality for face in prepared)
+            batch = Batch(size, tuple(looks), qualities, prediction.probabilities, prediction.votes)
+            _write(stream, batch.to_dict())
+            looks.clear()
+            prepared.clear()
+
+        with reader, contextlib.closing(iter(reader)) as frames:  # type: ignore[type-var]
+            for frame in frames:
+                thumbnail = make_thumbnail(frame.image)
+                look, faces = self._look(frame, last is not None and is_cut(last, thumbnail))
+                looks.append(look)
+                prepared += faces
+                first, last = thumbnail if first is None else first, thumbnail
+                if len(prepared) >= BATCH_FACES or len(looks) >= BATCH_FRAMES:
+                    ask()
+            if looks:
+                ask()
+        ends = None if first is None or last is None else [first.tolist(), last.tolist()]
+        _write(stream, {"ends": ends, "size": size, "problems": [_list_problem(p) for p in reader.problems]})
+
+    def _look(self, frame: VideoFrame, begins_scene: bool) -> tuple[Look, list[PreparedFace]]:
+        found = detect_reduced(self._detector, frame.image, self._stream.min_face)
+        found.sort(key=_order)
+        look = Look(begins_scene, ((frame.index, frame.time_s),), tuple(found))
+        return look, [self._reader.prepare(frame.image, d, align(d, self._detector.framing)) for d in found]
+
+    def join(self, records: list[Path], name: str) -> tuple[FilmFacts, Iterator[Frame]]:
+        """The frames of a whole film, everybody with the number of their track.
+
+        Args:
+            records: of all ranges, in their order.
+            name: what results call the film.
+
+        Raises:
+            FervidError: what went wrong with the film when it was read.
+        """
+        ends = [_read_end(record) for record in records]
+        size: tuple[int, int] = tuple(ends[0]["size"])
+        waiting = count_waiting(size)
+        mirror = GroupTracker(Tracker(size, sure_score=self._stream.sure_score), Schedule(0.0, waiting))
+        last: list[tuple[int, float]] = []
+
+        def repeat() -> Iterator[Batch]:
+            for batch in _chain(records, ends):
+                last[:] = [batch.last_frame]
+                yield _keep_tracked(batch, mirror)
+
+        def finish() -> Iterator[TimedImage]:
+            for index, time_s in last:
+                yield _Still(np.zeros((size[1], size[0], 3), dtype=np.uint8), index, time_s)
+
+        stream = FrameStream(self._reader, self._detector, self._stream, size=size, source=name)
+        frames = (frame for frame, _ in stream.read(finish(), recorded=repeat()))
+        return FilmFacts(size, _merge_problems(ends)), frames
+
+
+@contextlib.contextmanager
+def fetch_film(item: Item) -> Iterator[Path]:
+    """A film as a local file; a remote one is copied to a temporary file first.
+
+    Raises:
+        InputError: it cannot be fetched.
+    """
+    if not item.is_remote:
+        yield Path(item.source)
+        return
+    with tempfile.TemporaryDirectory(prefix="fervid-") as folder:
+        path = Path(folder) / f"film{Path(item.source).suffix}"
+        with open_remote(item) as source, path.open("wb") as copy:
+            try:
+                shutil.copyfileobj(source, copy, _COPIED)
+            except OSError as error:
+                raise InputError(f"cannot fetch {item.shown} ({error})", advice="Try again.") from None
+        yield path
+
+
+def locate_record(out: Path, item: Item, number: int) -> Path:
+    """Where the record of a film's range lies until the film is joined."""
+    return locate_records(out, item) / f"{number:06d}.jsonl"
+
+
+def locate_records(out: Path, item: Item) -> Path:
+    """The folder of a film's records."""
+    return out / ".films" / item.id
+
+
+def _keep_tracked(batch: Batch, mirror: GroupTracker) -> Batch:
+    """The batch without the answers for unsure detections that are nobody's, as one reading would have recorded it."""
+    kept: list[int] = []
+    start = 0
+    for look in batch.looks:
+        if look.begins_scene:
+            mirror.cut()
+        numbers = {id(detection): start + i for i, detection in enumerate(look.detections)}
+        start += len(look.detections)
+        (present,) = mirror.close(look.detections, [time_s for _, time_s in look.frames])
+        kept += [numbers[id(s.detection)] for s in sorted(present, key=lambda s: _order(s.detection))]
+    qualities = tuple(batch.qualities[i] for i in kept)
+    return Batch(batch.size, batch.looks, qualities, batch.probabilities[kept], batch.votes[kept])
+
+
+def _chain(records: list[Path], ends: list[dict[str, Any]]) -> Iterator[Batch]:
+    """The batches of all ranges; the first frame of one is compared with the last of the one before."""
+    before: NDArray[np.float32] | None = None
+    for record, end in zip(records, ends, strict=True):
+        if not end.get("ends"):
+            continue
+        first, last = (np.array(values, dtype=np.float32) for values in end["ends"])
+        cut = before is not None and is_cut(before, first)
+        before = last
+        for number, data in enumerate(_read_lines(record)):
+            batch = Batch.from_dict(data)
+            if number == 0 and cut:
+                look = batch.looks[0]
+                looks = (Look(True, look.frames, look.detections), *batch.looks[1:])
+                batch = Batch(batch.size, looks, batch.qualities, batch.probabilities, batch.votes)
+            yield batch
+
+
+def _read_lines(record: Path) -> Iterator[dict[str, Any]]:
+    """All lines but the last one, which says how the range ended."""
+    with record.open(encoding="utf-8") as stream:
+        before: str | None = None
+        for line in stream:
+            if before is not None:
+                yield json.loads(before)
+            before = line
+
+
+def _read_end(record: Path) -> dict[str, Any]:
+    """The last line.
+
+    Raises:
+        FervidError: it is an error.
+    """
+    line = ""
+    with record.open(encoding="utf-8") as stream:
+        for line in stream:  # noqa: B007 - the last one is wanted
+            pass
+    end: dict[str, Any] = json.loads(line)
+    if "error" in end:
+        kinds = {kind.code: kind for kind in _walk_errors(FervidError)}
+        found = end["error"]
+        raise kinds[found["code"]](found["message"], advice=found["advice"])
+    return end
+
+
+def _walk_errors(kind: type[FervidError]) -> Iterator[type[FervidError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _walk_errors(child)
+
+
+def _merge_problems(ends: list[dict[str, Any]]) -> str | None:
+    """Every kind of problem once, as the first range that met it says it."""
+    found: dict[str, str] = {}
+    for end in ends:
+        for kind, message in end.get("problems", ()):
+            found.setdefault(kind, message)
+    return " · ".join(found.values()) or None
+
+
+def _list_problem(problem: Problem) -> list[str]:
+    return [problem.kind, problem.message]
+
+
+def _order(detection: Detection) -> tuple[float, float]:
+    """Faces stand from left to right."""
+    return detection.box.x1, detection.box.y1
+
+
+def _write(stream: IO[str], data: dict[str, Any]) -> None:
+    stream.write(json.dumps(data, separators=(",", ":")) + "\n")

@@ -1,0 +1,283 @@
+"""From what the user names (folder, glob, manifest, address) to inputs in a fixed order, each with an id that lasts."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path, PurePath
+from typing import IO, Any, Final, Literal
+
+from fervid.batch.extras import require
+from fervid.errors import InputError, UsageError
+from fervid.imaging import SUFFIXES as PHOTO_SUFFIXES
+
+FILM_SUFFIXES: Final = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp"}
+)
+"""Endings that are read as films; every other one of a manifest as a photo."""
+
+MANIFEST_SUFFIXES: Final = frozenset({".csv", ".parquet"})
+PATH_COLUMN: Final = "path"
+
+Kind = Literal["photo", "film"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One photo or film.
+
+    Attributes:
+        source: its absolute path, or its address.
+        kind: by the ending of its name.
+        size: bytes; None where nobody says.
+        modified_ns: when it was last written, ns since 1970; None where nobody says.
+        etag: what an object store calls this version; empty elsewhere.
+    """
+
+    source: str
+    kind: Kind
+    size: int | None = None
+    modified_ns: int | None = None
+    etag: str = ""
+
+    @property
+    def id(self) -> str:
+        """16 hex digits of path, size and version: another version of a file is another input."""
+        text = "\0".join((self.source, str(self.size), str(self.modified_ns), self.etag))
+        return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+
+    @property
+    def shown(self) -> str:
+        """The source as text that every file can hold; bytes of a name that are no UTF-8 are escaped."""
+        return self.source.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether fsspec reads it."""
+        return is_address(self.source)
+
+    def to_list(self) -> list[Any]:
+        """Plain values, as a plan carries them."""
+        return [self.source, self.kind, self.size, self.modified_ns, self.etag]
+
+    @classmethod
+    def from_list(cls, values: list[Any]) -> Item:
+        """The item that :meth:`to_list` described."""
+        return cls(*values)
+
+
+def is_address(source: str) -> bool:
+    """Whether a source names a file system of fsspec: ``s3://…``, ``gs://…``, ``memory://…``."""
+    return "://" in source
+
+
+def name_source(source: str) -> str:
+    """The source as a run remembers it, the same from every folder it is started in."""
+    return source if is_address(source) else _make_absolute(source)
+
+
+def list_inputs(source: str) -> Iterator[Item]:
+    """Every photo and film of ``source``, in an order that depends on names alone.
+
+    Args:
+        source: a folder (subfolders included), a glob, a file, a manifest (``.csv`` or ``.parquet`` with a column
+            ``path``; relative ones count from the manifest's folder; repeated ones are taken once), or an address.
+
+    Raises:
+        UsageError: there is no such place, or the manifest has no such column.
+        InputError: it cannot be listed.
+        MissingExtraError: fsspec is not installed.
+    """
+    if is_address(source):
+        return _list_remote(source)
+    path = Path(name_source(source))
+    if path.is_dir():
+        return _list_folder(str(path))
+    if path.suffix.lower() in MANIFEST_SUFFIXES and path.is_file():
+        return _list_manifest(path)
+    if path.is_file():
+        return iter([_describe_file(str(path))])
+    if glob.has_magic(source):
+        matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute patterns are allowed
+        return (_describe_file(m) for m in matches if _is_wanted(m) and Path(m).is_file())
+    raise UsageError(
+        f"there is no {source}", advice="Give a folder, a glob, a manifest (.csv, .parquet) or an address."
+    )
+
+
+def _make_absolute(path: str) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 - links stay: they are how the user knows the place
+
+
+def _suffix(name: str) -> str:
+    return PurePath(name).suffix.lower()
+
+
+def _is_wanted(name: str) -> bool:
+    return _suffix(name) in PHOTO_SUFFIXES or _suffix(name) in FILM_SUFFIXES
+
+
+def _tell_kind(name: str) -> Kind:
+    return "film" if _suffix(name) in FILM_SUFFIXES else "photo"
+
+
+def _describe_file(path: str) -> Item:
+    try:
+        facts = Path(path).stat()
+    except (OSError, ValueError):
+        return Item(path, _tell_kind(path))  # reading it will fail, and say why
+    return Item(path, _tell_kind(path), facts.st_size, facts.st_mtime_ns)
+
+
+def _list_folder(folder: str) -> Iterator[Item]:
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: os.fsencode(entry.name))
+    except OSError:
+        yield Item(folder, "photo")  # becomes a failure that says why; the other folders go on
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _list_folder(entry.path)
+        elif _is_wanted(entry.name):
+            yield _describe_file(entry.path)
+
+
+def _list_manifest(path: Path) -> Iterator[Item]:
+    seen: set[int] = set()
+    for name in _read_paths(path):
+        if not name:
+            continue
+        item = _describe_remote(name) if is_address(name) else _describe_file(_make_absolute(str(path.parent / name)))
+        key = int(item.id, 16)
+        if key not in seen:
+            seen.add(key)
+            yield item
+
+
+def _read_paths(path: Path) -> Iterator[str]:
+    missing = UsageError(f"{path} has no column {PATH_COLUMN!r}", advice=f"Name the column of the files {PATH_COLUMN}.")
+    try:
+        if path.suffix.lower() == ".csv":
+            with path.open(encoding="utf-8-sig", newline="") as stream:
+                rows = csv.DictReader(stream)
+                if PATH_COLUMN not in (rows.fieldnames or ()):
+                    raise missing
+                for row in rows:
+                    yield row[PATH_COLUMN] or ""
+            return
+        require("pyarrow", "Reading Parquet")
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(path) as file:
+            if PATH_COLUMN not in file.schema_arrow.names:
+                raise missing
+            for batch in file.iter_batches(columns=[PATH_COLUMN]):
+                for value in batch.column(0).to_pylist():
+                    yield value or ""
+    except UsageError:
+        raise
+    except (OSError, ValueError, csv.Error) as error:  # pyarrow's are ValueErrors
+        raise InputError(f"cannot read {path} ({error})", advice="Give a CSV in UTF-8, or Parquet.") from None
+
+
+def _open_file_system(address: str) -> tuple[Any, str]:
+    require("fsspec", "Reading addresses")
+    import fsspec
+
+    try:
+        system, path = fsspec.core.url_to_fs(address)
+    except ImportError as error:
+        raise UsageError(f"{address} needs another package ({error})", advice="Install the one it names.") from None
+    except ValueError as error:
+        raise UsageError(f"{address} cannot be opened ({error})", advice="Check how it begins.") from None
+    return system, path
+
+
+def _list_remote(address: str) -> Iterator[Item]:
+    system, root = _open_file_system(address)
+    try:
+        if glob.has_magic(root):
+            found = system.glob(root, detail=True)
+            listings = iter([[info for _, info in sorted(found.items()) if info["type"] == "file"]])
+        elif system.isfile(root):
+            listings = iter([[system.info(root)]])
+        elif system.isdir(root):
+            listings = _walk(system, root)
+        else:
+            raise UsageError(f"there is nothing at {address}", advice="Check the address and your permissions.")
+        for listing in listings:
+            for info in listing:
+                if _is_wanted(info["name"]):
+                    yield _describe_info(system.unstrip_protocol(info["name"]), info)
+    except OSError as error:
+        raise InputError(f"cannot list {address} ({error})", advice="Check the address and your permissions.") from None
+
+
+def _walk(system: Any, folder: str) -> Iterator[list[Mapping[str, Any]]]:
+    """The files of one folder after another; no more than one listing per level is in memory."""
+    entries = sorted(system.ls(folder, detail=True), key=lambda info: str(info["name"]))
+    yield [info for info in entries if info["type"] == "file"]
+    for info in entries:
+        if info["type"] == "directory" and info["name"].rstrip("/") != folder.rstrip("/"):
+            yield from _walk(system, info["name"])
+
+
+def _describe_remote(address: str) -> Item:
+    system, path = _open_file_system(address)
+    try:
+        return _describe_info(address, system.info(path))
+    except OSError:
+        return Item(address, _tell_kind(address))
+
+
+def _describe_info(address: str, info: Mapping[str, Any]) -> Item:
+    when = next((info[key] for key in ("mtime", "LastModified", "updated", "last_modified") if info.get(key)), None)
+    etag = next((str(info[key]) for key in ("ETag", "etag", "md5Hash") if info.get(key)), "")
+    return Item(address, _tell_kind(address), info.get("size"), _read_time(when), etag)
+
+
+def _read_time(when: object) -> int | None:
+    """Nanoseconds since 1970 of what a file system says."""
+    if isinstance(when, str):
+        try:
+            when = datetime.fromisoformat(when)
+        except ValueError:
+            return None
+    if isinstance(when, datetime):
+        return round(when.timestamp() * 1_000_000) * 1000
+    return round(when * 1_000_000) * 1000 if isinstance(when, int | float) else None
+
+
+def read_bytes(item: Item) -> bytes:
+    """The content of a remote input.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    with open_remote(item) as stream:
+        try:
+            return stream.read()
+        except OSError as error:
+            raise InputError(f"cannot read {item.shown} ({error})", advice="Try again.") from None
+
+
+def open_remote(item: Item) -> IO[bytes]:
+    """A remote input, open for reading.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    system, path = _open_file_system(item.source)
+    try:
+        stream: IO[bytes] = system.open(path, "rb")
+    except OSError as error:
+        raise InputError(
+            f"cannot open {item.shown} ({error})", advice="Check the address and your permissions."
+        ) from None
+    return stream

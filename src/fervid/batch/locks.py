@@ -1,0 +1,57 @@
+"""One run at a time writes to a folder, and none begins before the processes of the last one are gone."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from fervid.errors import UsageError
+
+_DRIVER: Final = ".driver.lock"
+_WORKERS: Final = ".workers.lock"
+_PATIENCE_S: Final = 30.0
+_STEP_S: Final = 0.05
+
+
+@contextlib.contextmanager
+def hold_lock(out: Path) -> Iterator[None]:
+    """Be the only driver of ``out``.
+
+    Raises:
+        UsageError: another run writes there, or nobody can.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        driver = (out / _DRIVER).open("w")
+    except OSError as error:
+        raise UsageError(f"cannot write to {out} ({error.strerror})", advice="Choose another --out.") from None
+    with driver, (out / _WORKERS).open("w") as workers:
+        if not _try(driver.fileno()):
+            raise UsageError(f"another run is writing to {out}", advice="Wait for it, or choose another --out.")
+        deadline = time.monotonic() + _PATIENCE_S
+        while not _try(workers.fileno()):
+            if time.monotonic() > deadline:
+                raise UsageError(f"workers of an earlier run still write to {out}", advice="End them first.")
+            time.sleep(_STEP_S)
+        fcntl.flock(workers, fcntl.LOCK_UN)
+        yield
+
+
+@contextlib.contextmanager
+def share_lock(out: Path) -> Iterator[None]:
+    """Be one of the workers of ``out``."""
+    with (out / _WORKERS).open("r") as workers:
+        fcntl.flock(workers, fcntl.LOCK_SH)
+        yield
+
+
+def _try(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,109 @@
+"""How an archive is read: what decides its rows, and nothing else."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
+
+from fervid.detection.selection import choose_detector
+from fervid.emotions import LabelCount
+from fervid.errors import ModelError, UnknownModelError, UsageError
+from fervid.models.store import load_model
+from fervid.pipeline import DEFAULT_MIN_FACE, Analyzer
+from fervid.tracking.smoothing import SMOOTH_S
+
+EVERY_S: Final = 0.5
+RANGE_S: Final = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an archive is read.
+
+    Attributes:
+        model: name or path of the network.
+        detector: name or path; ``auto`` until :meth:`resolve`.
+        labels: 7, or 6 to fold disgust into anger.
+        min_face: height of the smallest face looked for, px.
+        every_s: one frame of a film for each interval of so many seconds; 0 is every frame.
+        smooth_s: memory of a film's smoothed answers, s; 0 is off.
+        range_s: longer films are split into ranges of about so many seconds; rows do not depend on it, records do.
+        identity: of the network, ``name@sha256[:12]``; empty until :meth:`resolve`.
+        detector_identity: of the detector; empty until then.
+
+    Raises:
+        UsageError: a value is out of its range.
+    """
+
+    model: str = "base"
+    detector: str = "auto"
+    labels: LabelCount = 7
+    min_face: float = DEFAULT_MIN_FACE
+    every_s: float = EVERY_S
+    smooth_s: float = SMOOTH_S
+    range_s: float = RANGE_S
+    identity: str = ""
+    detector_identity: str = ""
+
+    def __post_init__(self) -> None:
+        for name, value in (("every_s", self.every_s), ("smooth_s", self.smooth_s)):
+            if not (math.isfinite(value) and value >= 0):
+                raise UsageError(f"{name} is {value}", advice="Use 0 seconds or more.")
+        if not (math.isfinite(self.range_s) and self.range_s > 0):
+            raise UsageError(f"range_s is {self.range_s}", advice="Use more than 0 seconds.")
+
+    def resolve(self) -> Self:
+        """The same with names that mean one thing on every machine, and with the identities of what they name.
+
+        Raises:
+            ModelError: a model is not here.
+        """
+        detector = choose_detector() if self.detector == "auto" else self.detector
+        return replace(
+            self,
+            detector=detector,
+            identity=load_model(self.model).identity,
+            detector_identity=_identify_detector(detector),
+        )
+
+    def create_analyzer(self, threads: int | None) -> Analyzer:
+        """The analyzer that these settings mean, checked to be the same one on every machine.
+
+        Raises:
+            ModelError: a model is not here, or another one than where the run was begun.
+        """
+        found = self.resolve()
+        for wanted, here in (
+            (self.identity, found.identity),
+            (self.detector_identity, found.detector_identity),
+        ):
+            if wanted not in ("", here):
+                raise ModelError(
+                    f"this machine has {here}, the run was begun with {wanted}",
+                    advice="Install the same version of fervid on every machine.",
+                )
+        return Analyzer(found.model, found.detector, labels=self.labels, threads=threads, min_face=self.min_face)
+
+    def describe(self) -> dict[str, Any]:
+        """What decides the rows, as ``run.json`` keeps it and a second run is compared with."""
+        return {
+            "model": self.identity,
+            "detector": self.detector_identity,
+            "labels": self.labels,
+            "min_face": self.min_face,
+            "every_s": self.every_s,
+            "smooth_s": self.smooth_s,
+            "range_s": self.range_s,
+        }
+
+
+def _identify_detector(name: str) -> str:
+    try:
+        return load_model(name).identity
+    except UnknownModelError:
+        if name != "haar":
+            raise
+        import cv2
+
+        return f"haar@opencv-{cv2.__version__}"

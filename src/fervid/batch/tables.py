@@ -1,0 +1,267 @@
+"""The result on disk: three tables, a part of each per chunk, named by the chunk.
+
+``faces/kind=…/CHUNK.parquet``, ``failures/CHUNK.parquet`` and, last, ``inputs/CHUNK.parquet``: a chunk is done when the
+last is there. What an interruption left of others is removed before the next run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fervid.batch.listing import Item, Kind
+from fervid.errors import FervidError, InputError
+from fervid.files import write_atomically
+from fervid.sinks.parquet import TYPES
+from fervid.sinks.table import COLUMNS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FACES: Final = "faces"
+INPUTS: Final = "inputs"
+FAILURES: Final = "failures"
+KINDS: Final[tuple[Kind, ...]] = ("photo", "film")
+
+_ITEM: Final = {"input": "string", "source": "string", "kind": "string", "bytes": "int64", "modified": "time"}
+_SIZE: Final = {"width": "int32", "height": "int32"}
+_COLUMNS: Final = {
+    FACES: {
+        **{column: TYPES[column] for column in COLUMNS},
+        **{name: kind for name, kind in _ITEM.items() if name not in ("source", "kind")},
+        **_SIZE,
+    },
+    INPUTS: {
+        **_ITEM,
+        "etag": "string",
+        **_SIZE,
+        "frames": "int64",
+        "faces": "int64",
+        "problems": "string",
+        "failed": "bool_",
+    },
+    FAILURES: {**_ITEM, "code": "string", "message": "string", "advice": "string"},
+}
+ROW_GROUP: Final = 20_000
+
+
+class Reading(NamedTuple):
+    """What became of one input that could be read.
+
+    Attributes:
+        item: the input.
+        size: (width, height), px.
+        faces: rows of it.
+        frames: that were read; None for a photo.
+        problems: of a film, one sentence each.
+    """
+
+    item: Item
+    size: tuple[int, int]
+    faces: int
+    frames: int | None = None
+    problems: str | None = None
+
+
+class Failed(NamedTuple):
+    """An input that could not be read."""
+
+    item: Item
+    error: FervidError
+
+
+class Counts(NamedTuple):
+    """How much there is."""
+
+    inputs: int = 0
+    failed: int = 0
+    faces: int = 0
+
+    def plus(self, other: Counts) -> Counts:
+        """The sum of both."""
+        return Counts(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+def list_columns(table: str) -> tuple[str, ...]:
+    """The columns of ``faces``, ``inputs`` or ``failures``, in their order; ``kind`` of faces is in the path."""
+    return tuple(_COLUMNS[table])
+
+
+class PartWriter:
+    """One Parquet file of a table; it appears, whole, when the block ends without an error."""
+
+    def __init__(self, path: Path, table: str) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        types = {"time": pa.timestamp("us", tz="UTC")}
+        columns = _COLUMNS[table].items()
+        self._schema: pa.Schema = pa.schema([(n, types[t] if t in types else getattr(pa, t)()) for n, t in columns])
+        self._rows: list[Sequence[Any]] = []
+        self._file: AbstractContextManager[Path] = write_atomically(path)
+        part = self._file.__enter__()
+        try:
+            self._writer = pq.ParquetWriter(part, self._schema, compression="zstd")
+        except BaseException as error:
+            self._file.__exit__(type(error), error, error.__traceback__)
+            raise
+
+    def add(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Append rows with the table's columns."""
+        self._rows += rows
+        if len(self._rows) >= ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        columns = zip(*self._rows, strict=True)
+        arrays = [pa.array(values, field.type) for values, field in zip(columns, self._schema, strict=True)]
+        self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
+        self._rows = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None and self._rows:
+                self._flush()
+            self._writer.close()
+        except BaseException as failure:
+            self._file.__exit__(type(failure), failure, failure.__traceback__)
+            if kind is None:
+                raise
+            return
+        self._file.__exit__(kind, error, trace)
+
+
+class Chunk:
+    """The result of one chunk, to be filled and then kept with :meth:`commit`.
+
+    Args:
+        out: folder of the run.
+        name: of the chunk.
+        kind: of all its inputs.
+
+    Raises:
+        InputError: what is said cannot be written.
+    """
+
+    def __init__(self, out: Path, name: str, kind: Kind) -> None:
+        self._out = out
+        self._name = name
+        self._readings: list[Reading] = []
+        self._failures: list[Failed] = []
+        self._counts = Counts()
+        self._faces = PartWriter(out / FACES / f"kind={kind}" / f"{name}.parquet", FACES)
+
+    def add_faces(self, item: Item, size: tuple[int, int], rows: Iterable[Sequence[Any]]) -> int:
+        """Add rows of :func:`fervid.sinks.table.list_rows`; says how many there were."""
+        _, _, _, size_bytes, modified = describe_item(item)
+        extra = (item.id, size_bytes, modified, *size)
+        full = [(item.shown, *row[1:], *extra) for row in rows]
+        self._faces.add(full)
+        return len(full)
+
+    def add(self, result: Reading | Failed) -> None:
+        """Say what became of an input, after its faces."""
+        if isinstance(result, Failed):
+            self._failures.append(result)
+            self._counts = self._counts.plus(Counts(1, 1, 0))
+        else:
+            self._readings.append(result)
+            self._counts = self._counts.plus(Counts(1, 0, result.faces))
+
+    def commit(self) -> Counts:
+        """The chunk is done: all of it appears, its list of inputs last."""
+        self._faces.__exit__(None, None, None)
+        with PartWriter(self._out / FAILURES / f"{self._name}.parquet", FAILURES) as writer:
+            writer.add((*describe_item(f.item), *f.error.to_dict().values()) for f in self._failures)
+        rows = [
+            (*describe_item(r.item), r.item.etag, *r.size, r.frames, r.faces, r.problems, False) for r in self._readings
+        ]
+        rows += [
+            (*describe_item(f.item), f.item.etag, None, None, None, 0, None, True) for f in self._failures
+        ]  # fmt: skip
+        with PartWriter(locate_chunk(self._out, self._name), INPUTS) as writer:
+            writer.add(rows)
+        return self._counts
+
+    def discard(self) -> None:
+        """Nothing of the chunk stays."""
+        error = InterruptedError()
+        self._faces.__exit__(InterruptedError, error, None)
+
+
+def describe_item(item: Item) -> tuple[Any, ...]:
+    """The values of the columns input, source, kind, bytes and modified (µs)."""
+    return item.id, item.shown, item.kind, item.size, None if item.modified_ns is None else item.modified_ns // 1000
+
+
+def locate_chunk(out: Path, name: str) -> Path:
+    """The file that says a chunk is done."""
+    return out / INPUTS / f"{name}.parquet"
+
+
+def count_chunk(out: Path, name: str) -> Counts:
+    """What a chunk that is done holds."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(locate_chunk(out, name), columns=["faces", "failed"], partitioning=None)
+    return _count(table)
+
+
+def _count(table: pa.Table) -> Counts:
+    columns = ([int(value or 0) for value in table.column(name).to_pylist()] for name in ("failed", "faces"))
+    failed, faces = map(sum, columns)
+    return Counts(table.num_rows, failed, faces)
+
+
+def list_chunks(out: Path) -> Iterator[str]:
+    """Names of the chunks that are done."""
+    folder = out / INPUTS
+    if folder.is_dir():
+        yield from (file.stem for file in folder.iterdir() if is_part(file))
+
+
+def is_part(file: Path) -> bool:
+    """Whether a file is a finished part of a table."""
+    return file.suffix == ".parquet" and not file.name.startswith(".")
+
+
+def read_done(out: Path) -> tuple[NDArray[np.uint64], Counts]:
+    """Ids of all inputs that are done, sorted, 8 bytes each; and what there is of them."""
+    import pyarrow.parquet as pq
+
+    parts, total = [np.zeros(0, dtype=np.uint64)], Counts()
+    for name in list_chunks(out):
+        table = pq.read_table(locate_chunk(out, name), columns=["input", "faces", "failed"], partitioning=None)
+        parts.append(np.array([int(str(i), 16) for i in table.column("input").to_pylist()], dtype=np.uint64))
+        total = total.plus(_count(table))
+    return np.sort(np.concatenate(parts)), total
+
+
+def remove_leftovers(out: Path) -> None:
+    """Remove parts of chunks that are not done, and files that were being written.
+
+    Raises:
+        InputError: a file cannot be removed.
+    """
+    done = set(list_chunks(out))
+    folders = [out / INPUTS, out / FAILURES, *(out / FACES / f"kind={kind}" for kind in KINDS)]
+    try:
+        for folder in filter(Path.is_dir, folders):
+            for file in folder.iterdir():
+                if file.name.endswith(".part") or (is_part(file) and file.stem not in done):
+                    file.unlink()
+    except OSError as error:
+        raise InputError(f"cannot clean {out} ({error.strerror})", advice="Check its permissions.") from None

@@ -1,0 +1,193 @@
+"""``fervid batch``: archives of photos and films to Parquet, and what is in the result."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import click
+import typer
+
+from fervid.cli.image import DetectorOption, LabelsOption, ModelOption
+from fervid.cli.terminal import ERROR, SOME_FAILED, print_note, show_progress, stdout, write_output
+from fervid.cli.video import stop_on_terminate
+from fervid.errors import FervidError, UsageError
+
+if TYPE_CHECKING:
+    from fervid.batch.cluster import RayEngine
+    from fervid.batch.local import LocalEngine
+    from fervid.batch.run import Progress, RunSummary
+    from fervid.batch.settings import Settings
+    from fervid.emotions import LabelCount
+
+_CHUNK = 500  # fervid.batch.run.CHUNK, and what follows likewise: NumPy would be loaded before the first option is read
+_EVERY_S = 0.5
+_SMOOTH_S = 0.5
+_RANGE_S = 600.0
+
+_DEFAULT = "run"
+
+
+class _BatchGroup(typer.core.TyperGroup):
+    """``fervid batch SRC`` is ``fervid batch run SRC``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, *ctx.help_option_names):
+            args = [_DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+
+batch_app = typer.Typer(
+    cls=_BatchGroup,
+    help="Read an archive of photos and films: fervid batch SRC --out DIR. Goes on where it stopped.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class EngineName(StrEnum):
+    """Choices of ``--engine``."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+@batch_app.command()
+def run(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SRC",
+            help="Folder, glob, manifest (.csv or .parquet with a column path) or address (s3://…, gs://…).",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the results; a second run goes on.")],
+    engine: Annotated[EngineName, typer.Option(help="Processes of this machine, or Ray.")] = EngineName.LOCAL,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes, or actors; one per core if not given. 0: none beside this one."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of each worker; the workers share the cores if not given.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Ray cluster; auto is the one that runs here.")
+    ] = None,
+    gpus: Annotated[float, typer.Option(min=0.0, help="Share of a GPU that each Ray actor is given.")] = 0.0,
+    chunk: Annotated[
+        int, typer.Option(min=1, help="Photos that are written together; what an interruption costs at most.")
+    ] = _CHUNK,
+    every: Annotated[
+        float, typer.Option(min=0.0, metavar="SEC", help="Read one frame of a film in so many seconds; 0: every one.")
+    ] = _EVERY_S,
+    smooth: Annotated[
+        float, typer.Option(min=0.0, metavar="SEC", help="Memory of a film's smoothed answers; 0 is off.")
+    ] = _SMOOTH_S,
+    range_s: Annotated[
+        float, typer.Option("--range", min=1.0, metavar="SEC", help="Longer films are shared among the workers.")
+    ] = _RANGE_S,
+    labels: LabelsOption = 7,
+    detector: DetectorOption = "auto",
+    min_face: Annotated[
+        float, typer.Option(metavar="PX", help="Height of the smallest face looked for; smaller takes longer.")
+    ] = 20.0,
+    model: ModelOption = "base",
+) -> None:
+    """Read every photo and film of SRC, and write tables of faces, inputs and failures to DIR.
+
+    The same command goes on after an interruption and does only what is missing. Inputs that cannot be read are listed
+    in DIR/failures and do not stop the others (exit status 3).
+    """
+    if engine is EngineName.LOCAL and (address is not None or gpus):
+        raise UsageError("--address and --gpus belong to Ray", advice="Add --engine ray.")
+    if engine is EngineName.RAY and workers == 0:
+        raise UsageError("Ray works with actors, not in this process", advice="Give 1 worker or more.")
+    from fervid.batch.run import run_batch
+    from fervid.batch.settings import Settings
+
+    settings = Settings(
+        model=model,
+        detector=detector,
+        labels=cast("LabelCount", labels),
+        min_face=min_face,
+        every_s=every,
+        smooth_s=smooth,
+        range_s=range_s,
+    )
+    with stop_on_terminate(), contextlib.ExitStack() as stack, show_progress("Reading", "inputs") as advance:
+
+        def open_engine(resolved: Settings) -> LocalEngine | RayEngine:
+            made: LocalEngine | RayEngine
+            if engine is EngineName.RAY:
+                from fervid.batch.cluster import RayEngine
+
+                made = RayEngine(resolved, out, address=address, workers=workers, threads=threads or 1, gpus=gpus)
+            else:
+                from fervid.batch.local import LocalEngine
+
+                count = (os.cpu_count() or 1) if workers is None else workers
+                made = LocalEngine(resolved, out, workers=count, threads=threads)
+            return stack.enter_context(made)
+
+        def report(progress: Progress) -> None:
+            advance(progress.done + progress.ranges_done, progress.total + progress.ranges)
+
+        try:
+            summary = run_batch(source, out, settings, open_engine, chunk=chunk, report=report)
+        except (KeyboardInterrupt, FervidError) as error:
+            stack.close()
+            if isinstance(error, KeyboardInterrupt) or not isinstance(error, UsageError):
+                print_note("stopped; the same command goes on from there")
+            raise
+    _conclude(summary, out)
+
+
+def _conclude(summary: RunSummary, out: Path) -> None:
+    """Say what was done; the exit status says whether some of it failed."""
+    new, everything = summary.new, summary.all
+    known = everything.inputs - new.inputs
+    print_note(
+        f"{new.inputs:,} inputs read, {new.faces:,} rows of faces, {new.failed:,} failed"
+        + (f"; {known:,} were done before" if known else "")
+    )
+    if summary.stale:
+        print_note(f"{summary.stale:,} inputs have changed or gone since they were read; their rows stay")
+    print_note(f"saved {out}; fervid batch report {out} says what is in it")
+    if everything.failed:
+        raise typer.Exit(ERROR if everything.failed == everything.inputs else SOME_FAILED)
+
+
+@batch_app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")],
+    csv_file: Annotated[
+        str | None, typer.Option("--csv", metavar="FILE", help="Save the figures as CSV; - is stdout.")
+    ] = None,
+    html_file: Annotated[
+        str | None, typer.Option("--html", metavar="FILE", help="Save a page with charts; - is stdout.")
+    ] = None,
+    top: Annotated[
+        int, typer.Option(min=1, help="Folders and sources that are listed, those of most faces first.")
+    ] = 20,
+) -> None:
+    """Say what is in the result of a run: counts, shares by folder, hour and source, failures."""
+    if csv_file == html_file == "-":
+        raise UsageError("both --csv and --html go to stdout", advice="Give one of them a file.")
+    from fervid.batch.summary import summarise
+
+    found = summarise(folder, top=top)
+    if csv_file is not None:
+        from fervid.batch.csvreport import build_csv
+
+        write_output(csv_file, build_csv(found))
+    if html_file is not None:
+        from fervid.batch.page import build_report
+
+        write_output(html_file, build_report(found))
+    if "-" not in (csv_file, html_file):
+        from fervid.cli.batchtables import print_report
+
+        print_report(stdout(), found)

@@ -1,0 +1,106 @@
+"""Folders, globs, manifests and addresses become inputs in a fixed order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fervid.batch.listing import Item, list_inputs
+from fervid.batch.run import RunSummary
+from fervid.errors import InputError, UsageError
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Five inputs and two other files."""
+    folder = tmp_path / "archive"
+    for name in ("b/2.jpg", "b/10.JPG", "a/film.MP4", "a/note.txt", "z.png", "c/d/e.webp", "list.json"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x" * len(name))
+    return folder
+
+
+def names(items: Any, root: Path) -> list[str]:
+    return [str(Path(item.source).relative_to(root)) for item in items]
+
+
+def test_a_folder_is_searched_in_the_order_of_names(archive: Path) -> None:
+    items = list(list_inputs(str(archive)))
+    assert names(items, archive) == ["a/film.MP4", "b/10.JPG", "b/2.jpg", "c/d/e.webp", "z.png"]
+    assert [item.kind for item in items] == ["film", "photo", "photo", "photo", "photo"]
+    assert items[0].size == len("a/film.MP4")
+    assert items[0].modified_ns == (archive / "a/film.MP4").stat().st_mtime_ns
+
+
+def test_globs_and_single_files(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert names(list_inputs(str(archive / "**" / "*.[jJ]*")), archive) == ["b/10.JPG", "b/2.jpg"]
+    monkeypatch.chdir(archive)
+    assert names(list_inputs("b/*"), archive) == ["b/10.JPG", "b/2.jpg"]
+    assert names(list_inputs("z.png"), archive) == ["z.png"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_manifest_names_files_once(archive: Path, suffix: str) -> None:
+    paths = ["z.png", str(archive / "b/2.jpg"), "z.png", "./z.png", "gone.jpg", "list.json"]
+    manifest = archive / f"manifest{suffix}"
+    if suffix == ".csv":
+        lines = "\n".join(f'{number},"{path}"' for number, path in enumerate(paths))
+        manifest.write_text(f"\ufeffnumber,path\n{lines}\n", encoding="utf-8")
+    else:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        pq.write_table(pa.table({"number": range(6), "path": paths}), manifest)
+    items = list(list_inputs(str(manifest)))
+    assert names(items, archive) == ["z.png", "b/2.jpg", "gone.jpg", "list.json"]
+    assert items[2].size is None
+
+
+def test_a_manifest_without_the_column_is_refused(archive: Path) -> None:
+    (archive / "manifest.csv").write_text("file\nz.png\n")
+    with pytest.raises(UsageError, match="no column 'path'"):
+        list(list_inputs(str(archive / "manifest.csv")))
+    (archive / "broken.parquet").write_bytes(b"PAR?")
+    with pytest.raises(InputError, match="cannot read"):
+        list(list_inputs(str(archive / "broken.parquet")))
+
+
+def test_another_version_of_a_file_is_another_input() -> None:
+    item = Item("/a.jpg", "photo", 10, 5)
+    ids = {item.id, Item("/a.jpg", "photo", 11, 5).id, Item("/a.jpg", "photo", 10, 6).id, Item("/b.jpg", "photo").id}
+    assert len(ids) == 4
+    assert Item.from_list(item.to_list()) == item
+
+
+def test_addresses_are_listed_and_read(
+    tmp_path: Path,
+    make_photos: Callable[..., Path],
+    make_film: Callable[..., Path],
+    run: Callable[..., RunSummary],
+    read_tables: Any,
+) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    source = make_photos(tmp_path / "photos", 40, corrupt=20)
+    make_film(source / "films" / "film.mp4", 3.0)
+    memory = fsspec.filesystem("memory")
+    memory.store.clear()
+    memory.put(str(source), "/bucket", recursive=True)
+    done = run("memory://bucket", tmp_path / "out")
+    run(source, tmp_path / "local")
+    here, there = read_tables(tmp_path / "local"), read_tables(tmp_path / "out")
+    assert done.all.inputs == 41
+    assert done.all.failed == 2
+    for name in ("faces", "failures"):
+        assert len(here[name]) == len(there[name]) > 0
+    assert {row[1] for row in there["inputs"]} == {
+        f"memory:///bucket/{path.relative_to(source)}" for path in source.rglob("*.*")
+    }
+    assert sorted(row[4:19] for row in here["faces"]) == sorted(row[4:19] for row in there["faces"])
+    assert run("memory://bucket", tmp_path / "out").new.inputs == 0
+    assert names(list_inputs("memory://bucket/0000*.png"), Path("memory:/bucket"))[:2] == ["00000.png", "00001.png"]
+    with pytest.raises(UsageError, match="nothing at"):
+        list(list_inputs("memory://elsewhere"))
+    memory.store.clear()
