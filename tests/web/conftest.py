@@ -79,7 +79,7 @@ def run_server(command: list[str], user: dict[str, Any], log: Path, answers: Cal
             pytest.skip(f"{command[0]} does not answer: {log.read_text(errors='replace')[-400:]}")
         yield
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGQUIT if "postgres" in command[0] else signal.SIGINT)  # at once
         try:
             process.wait(timeout=20)
         except subprocess.TimeoutExpired:
@@ -119,13 +119,16 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture
 def postgres_url(postgres_server: str) -> str:
-    """The URL of an empty PostgreSQL database; skipped where there is no PostgreSQL."""
+    """The URL of an empty PostgreSQL database; skipped where there is no PostgreSQL.
+
+    It is a schema of its own: a database would be a thousand files.
+    """
     import psycopg
 
     name = f"test{next(_numbers)}"
     with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    return f"{postgres_server}/{name}"
+        connection.execute(f"CREATE SCHEMA {name}".encode())
+    return f"{postgres_server}/postgres?options=-csearch_path%3D{name}"
 
 
 @pytest.fixture(scope="session")
