@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -74,6 +74,19 @@ class Site:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The web app with its built pages, on a free port of this machine."""
+    with open_site(tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def serve_site() -> Callable[..., AbstractContextManager[Site]]:
+    """Starts another web app, with a data folder and settings: the block has it."""
+    return open_site
+
+
+@contextmanager
+def open_site(data_dir: Path, **options: Any) -> Iterator[Site]:
+    """The web app with its built pages and ``options`` as its settings."""
     pytest.importorskip("fastapi", reason="the extra web is not installed")
     from fervid.web import pages
     from fervid.web.app import create_app
@@ -83,7 +96,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = Path(PAGES) if PAGES else pages.STATIC
     if not (folder / "index.html").is_file():
         pytest.skip("the pages are not built: cd frontend && npm ci && npm run build")
-    settings = Settings(port=0, data_dir=tmp_path_factory.mktemp("site"), workers=1)
+    settings = Settings(port=0, data_dir=data_dir, workers=1, **options)
     listener = open_socket(settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pages.Pages.__init__, "__defaults__", (folder,))
