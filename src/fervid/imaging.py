@@ -10,7 +10,7 @@ import math
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,24 @@ from fervid.results import Box
 if TYPE_CHECKING:
     from PIL import Image
 
+
+@runtime_checkable
+class TensorLike(Protocol):
+    """What fervid knows a torch tensor by."""
+
+    def detach(self) -> Any:
+        """The same values without a gradient."""
+
+    def cpu(self) -> Any:
+        """The same values in the machine's memory."""
+
+    def numpy(self) -> Any:
+        """The same values as an array."""
+
+
 ImageLike: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | NDArray[np.uint8] | NDArray[np.uint16]"
+    " | TensorLike"
 )
 """Everything that :func:`load_image` reads."""
 
@@ -43,8 +59,9 @@ def load_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np
     """Read a picture.
 
     Args:
-        source: a path, encoded bytes, a Pillow image, or an array: ``(H, W)`` grey, ``(H, W, 1)`` grey,
-            ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA, uint8 or uint16.
+        source: a path, encoded bytes, a Pillow image, an array: ``(H, W)`` grey, ``(H, W, 1)`` grey,
+            ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA, uint8 or uint16; or a torch tensor as torch has pictures:
+            ``(H, W)`` or ``(C, H, W)`` with C of 1, 3 or 4, uint8, or floats of 0–1, on any device.
         max_pixels: the most width × height that is accepted.
 
     Returns:
@@ -66,9 +83,11 @@ def load_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np
         return _decode(bytes(source), "the data", max_pixels)
     if isinstance(source, str | os.PathLike):
         return _decode(_read_file(Path(source)), str(source), max_pixels)
+    if isinstance(source, TensorLike):
+        return _load_array(_convert_tensor(source), max_pixels)
     raise ImageError(
         f"cannot read a picture from {type(source).__name__}",
-        advice="Give a path, bytes, a Pillow image or an RGB uint8 array.",
+        advice="Give a path, bytes, a Pillow image, an RGB uint8 array or a torch tensor.",
     )
 
 
@@ -265,6 +284,30 @@ def _load_array(array: NDArray[np.uint8] | NDArray[np.uint16], max_pixels: int) 
         alpha = array[:, :, 3:].astype(np.uint16)
         return ((array[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
     return np.array(array, dtype=np.uint8)
+
+
+def _convert_tensor(tensor: TensorLike) -> NDArray[np.uint8]:
+    """``(H, W)`` or ``(H, W, C)`` uint8 of a tensor in torch's order."""
+    values = tensor.detach().cpu()
+    shape, floating = tuple(values.shape), values.is_floating_point()
+    name = f"a tensor of {str(values.dtype).removeprefix('torch.')} {shape}"
+    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[0] not in (1, 3, 4)) or 0 in shape:
+        advice = "Give (C, H, W) with C of 1, 3 or 4; of a batch, one picture after another."
+        if len(shape) == 3 and shape[2] in (1, 3, 4):
+            advice = "Channels come first: give tensor.permute(2, 0, 1)."
+        raise ImageError(f"{name} is no picture", advice=advice)
+    array: NDArray[Any] = (values.float() if floating else values).numpy()  # NumPy knows no bfloat16
+    if floating:
+        low, high = float(array.min()), float(array.max())
+        if not (low >= -1e-3 and high <= 1 + 1e-3):  # what is not a number, too
+            raise ImageError(
+                f"{name} has values of {low:g} to {high:g}",
+                advice="Floats are 0–1: undo the normalisation, or give uint8.",
+            )
+        array = np.round(np.clip(array, 0, 1) * 255).astype(np.uint8)
+    elif array.dtype != np.uint8:
+        raise ImageError(f"{name} is no picture", advice="Give uint8, or floats of 0–1.")
+    return np.asarray(array if array.ndim == 2 else array.transpose(1, 2, 0))
 
 
 def _reduce_depth(array: NDArray[np.generic]) -> NDArray[np.uint8]:
