@@ -9,8 +9,9 @@ from typing import Final
 
 from fervid.datasets.faceset import SPLITS, FaceRow
 from fervid.datasets.folder import iterate_pictures, list_pictures
+from fervid.datasets.huggingface import is_hub_parquet, iterate_hub_parquet
 from fervid.datasets.kagglecsv import find_csv_split, iterate_csv
-from fervid.datasets.parquet import iterate_parquet, open_parquet
+from fervid.datasets.parquet import import_pyarrow, iterate_parquet, open_parquet
 from fervid.datasets.table import count_records, open_table
 from fervid.errors import DatasetError, UsageError
 
@@ -40,7 +41,7 @@ class Source:
 
 
 def open_source(path: str | Path, *, split: str | None = None) -> Source:
-    """Recognise what ``path`` holds: Kaggle's CSV, its pictures in folders, or Parquet.
+    """Recognise what ``path`` holds: Kaggle's CSV, its pictures in folders, or Parquet, fervid's or Hugging Face's.
 
     Folders are looked at first for ``fer2013.csv`` or ``icml_face_data.csv``, then for ``train.csv``, then for folders
     that are called as splits or emotions are. A folder with nothing but one folder in it stands for that one.
@@ -90,6 +91,15 @@ def _open_csv(path: Path, split: str | None, notes: tuple[str, ...] = ()) -> Sou
 
 
 def _open_parquet(path: Path, split: str | None) -> Source:
+    pa = import_pyarrow()
+    try:
+        with pa.parquet.ParquetFile(path) as file:
+            of_hub, total = is_hub_parquet(file), file.metadata.num_rows
+    except (pa.ArrowException, OSError):
+        of_hub, total = False, 0  # open_parquet says what is wrong with it
+    if of_hub:
+        iterate_hub_parquet(path, split)  # what says no split says so now
+        return Source(path, "Parquet (image, label)", total, False, (), lambda: iterate_hub_parquet(path, split))
     if split is not None:
         raise UsageError(f"{path} names the split of each row", advice="Leave --split out.")
     with open_parquet(path) as file:
