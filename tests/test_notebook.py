@@ -63,7 +63,7 @@ def test_a_photo_says_who_and_how():
     text = read(make_photo(make_face(), make_face(None, x=200)))
     assert "a.jpg · 2 faces · 640×480 px · base@0123456789ab · faces" in text
     assert "1 😊 happy 70 %" in text
-    assert "2 uncertain sad 70 %?" in text
+    assert "2 uncertain , sad 70 %?" in text
     assert all(text.count(str(emotion)) >= 2 for emotion in EMOTIONS)
 
 
@@ -103,9 +103,13 @@ def test_nobody_many_and_no_name():
     assert "… and 6 more" in many
 
 
+def test_of_a_path_the_name_is_shown():
+    assert read(make_photo(source="/home/me/photos/a.jpg")).startswith("a.jpg · nobody")
+
+
 def test_names_are_text_not_html():
-    assert "<b>x" not in make_photo(source="<b>x</b>.jpg")._repr_html_()
-    assert "<b>x</b>.jpg" in read(make_photo(source="<b>x</b>.jpg"))
+    assert "<b>x" not in make_photo(source="<b>x<b>.jpg")._repr_html_()
+    assert "<b>x<b>.jpg" in read(make_photo(source="<b>x<b>.jpg"))
     failure = Failure("<i>.jpg", ImageError("<i>.jpg is damaged", advice="Save it again."))
     assert "<i>.jpg · input.image" in read(failure)
     assert "Save it again." in read(failure)

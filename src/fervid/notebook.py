@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import PurePath
 from typing import Any, Final
 
 from fervid.emotions import EMOTIONS
@@ -25,7 +26,7 @@ def build_analysis(data: Mapping[str, Any]) -> str:
     faces = data["faces"]
     noun = "face" if len(faces) == 1 else "faces"
     parts = [
-        data["source"] or "",
+        PurePath(data["source"] or "").name,
         f"{len(faces)} {noun}" if faces else "nobody is there",
         "{}×{} px".format(*data["size"]),
     ]
@@ -71,7 +72,7 @@ def build_table(title: Sequence[str], columns: Sequence[str], rows: Sequence[Seq
     table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
     return (
         f'<div style="{_FONT};overflow-x:auto">{_build_line(title)}'
-        f'<table style="border-collapse:collapse;margin:0;{_FONT}">{table}</table>{below}</div>'
+        f'<table style="border-collapse:collapse;margin:0;color:inherit;{_FONT}">{table}</table>{below}</div>'
     )
 
 
@@ -118,7 +119,9 @@ def _build_card(face: Mapping[str, Any], number: int | None) -> str:
     answer, character = face["emotion"] or "uncertain", _SYMBOLS.get(face["emotion"] or "", "")
     name = "" if number is None else f"{number} "
     person = "" if face["track"] is None else f' <span style="opacity:.7">person {face["track"]}</span>'
-    sure = format_share(face["confidence"]) if face["emotion"] else f"{top} {format_share(face['confidence'])}?"
+    sure = f" {format_share(face['confidence'])}"
+    if not face["emotion"]:
+        sure = f", {top}{sure}?"
     rows = "".join(
         f'<div style="display:flex;align-items:center;gap:6px">'
         f'<span style="width:58px">{escape(label)}</span>'
@@ -129,6 +132,6 @@ def _build_card(face: Mapping[str, Any], number: int | None) -> str:
         for label, share in shares.items()
     )
     return (
-        f'<div style="flex:none"><div style="margin-bottom:3px">{name}<b>{character} {escape(answer)}</b> '
+        f'<div style="flex:none"><div style="margin-bottom:3px">{name}<b>{character} {escape(answer)}</b>'
         f"{escape(sure)}{person}</div>{rows}</div>"
     )

@@ -98,6 +98,14 @@ def test_page_shows_every_figure(evaluation):
         assert note in page
 
 
+def test_a_notebook_shows_every_figure(evaluation, parse_page):
+    html = evaluation._repr_html_()
+    assert parse_page(html).open == []
+    assert f"{evaluation.model} on PrivateTest" in html
+    for row in summarise(evaluation):
+        assert all(str(cell) in html for cell in (row.name, *row.cells, row.n))
+
+
 def test_page_escapes_what_it_did_not_write(world):
     classifier = world.classifier
     classifier.identity = "<b>&mine@012345678901"

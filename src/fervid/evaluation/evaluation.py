@@ -22,6 +22,7 @@ from fervid.datasets.faceset import SPLITS, TRAINING, VOTE_COLUMNS, FaceSet
 from fervid.emotions import Emotion, emotions_for, fold_disgust, fold_label_indices
 from fervid.errors import UsageError
 from fervid.evaluation.heads import Estimate, HeadEvaluation, Truth, evaluate_head
+from fervid.notebook import build_table
 
 if TYPE_CHECKING:
     from fervid.classification.classifier import Classifier, Prediction
@@ -76,8 +77,16 @@ class Evaluation:
         """All that were measured, the label head first."""
         return (self.label_head, self.votes_head, self.answer)
 
+    def _repr_html_(self) -> str:
+        from fervid.evaluation.summary import COLUMNS, describe_labels, summarise  # which are made for this class
+
+        title = [f"{self.model} on {self.split}", f"{self.n:,} faces", describe_labels(self)]
+        rows = [[row.name, *map(str, row.cells), row.n] for row in summarise(self)]
+        notes = " ".join(["In brackets: 95 % interval, percentile bootstrap.", *self.notes])
+        return build_table(title, ["figure", *COLUMNS, "faces"], rows, notes)
+
     def to_dict(self) -> dict[str, Any]:
-        """``{"schema": "fervid-evaluation/2", …}``: shares as 0–1, six decimals, nothing that a second run changes."""
+        """``{"schema": "fervid-evaluation/2, …}``: shares as 0–1, six decimals, nothing that a second run changes."""
         return {
             "schema": SCHEMA,
             "model": self.model,
