@@ -5,7 +5,10 @@ import pytest
 
 import fervid
 
-HEAVY = ("numpy", "cv2", "onnxruntime", "matplotlib", "PIL", "torch", "pyarrow", "rich", "typer", "av")
+HEAVY = (
+    "numpy", "cv2", "onnxruntime", "matplotlib", "PIL", "torch", "pyarrow", "rich", "typer", "av",
+    "pandas", "supervision", "sklearn", "datasets",
+)  # fmt: skip
 
 
 def run_python(code: str) -> str:
@@ -24,6 +27,20 @@ def test_every_exported_name_exists_and_the_list_is_complete() -> None:
 def test_importing_fervid_loads_nothing_heavy() -> None:
     loaded = run_python("import sys, fervid; print(*sys.modules)").split()
     assert not {name.partition(".")[0] for name in loaded} & set(HEAVY)
+
+
+def test_using_fervid_and_its_compat_loads_none_of_the_packages_it_fits() -> None:
+    code = """
+import sys, numpy
+import fervid, fervid.compat.fer, fervid.compat.sklearn, fervid.datasets.huggingface
+picture = numpy.zeros((64, 64, 3), numpy.uint8)
+analysis = fervid.Analyzer("small", "faces", threads=1).analyze(picture)
+analysis._repr_html_(), fervid.compat.sklearn.ExpressionClassifier("small").predict([picture])
+print(*sys.modules)
+"""
+    loaded = {name.partition(".")[0] for name in run_python(code).split()}
+    assert "fervid" in loaded
+    assert not loaded & {"pandas", "supervision", "sklearn", "datasets", "torch", "fer", "cv2"}
 
 
 @pytest.mark.parametrize("verb", ["image", "camera", "data", "train", "evaluate", "models", "doctor"])

@@ -75,6 +75,9 @@ def test_colours_are_in_opencvs_order(detector: FER) -> None:
     FER(analyzer=fervid.Analyzer(detector=recorder, threads=1)).detect_emotions(blue)
     assert recorder.seen is not None
     assert recorder.seen[0, 0].tolist() == [0, 0, 255]
+    opaque = np.dstack([blue, np.full((8, 8), 255, dtype=np.uint8)])
+    FER(analyzer=fervid.Analyzer(detector=recorder, threads=1)).detect_emotions(opaque)
+    assert recorder.seen[0, 0].tolist() == [0, 0, 255]
 
 
 def test_paths_data_texts_and_grey_arrays_read_alike(detector: FER, bgr: NDArray[np.uint8], astronaut: Path) -> None:

@@ -170,7 +170,8 @@ class FER:
 def _load_bgr(source: Any) -> NDArray[np.uint8]:
     """``(H, W, 3)`` uint8 RGB of anything that ``fer`` reads."""
     if isinstance(source, np.ndarray):
-        return load_image(source[..., ::-1] if source.ndim == 3 and source.shape[2] == 3 else source)
+        order = {3: [2, 1, 0], 4: [2, 1, 0, 3]}.get(source.shape[2] if source.ndim == 3 else 1)
+        return load_image(source if order is None else source[..., order])
     if isinstance(source, str) and source.startswith("data:image/"):
         try:
             return load_image(base64.b64decode(source.partition(",")[2], validate=True))
