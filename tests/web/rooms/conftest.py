@@ -51,6 +51,18 @@ class Server:
         headers = {"Authorization": f"Bearer {room['key']}"}
         return httpx.request(method, f"{self.url}/{room['room']['id']}{path}", headers=headers, **options)
 
+    async def collect(self, host: Browser, people: list[Browser], messages: list[dict[str, Any]]) -> dict[str, Any]:
+        """Let everybody say theirs once per bucket, until a row shows them all; on a busy machine not at once."""
+        for _ in range(12):
+            await people[0].wait_for("bucket", new=True)
+            for person, message in zip(people, messages, strict=True):
+                await person.say(**message)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(3 * self.rooms.bucket_s):
+                    found = await host.wait_for("row", lambda m: m["row"]["contributors"] == len(people))
+                    return dict(found["row"])
+        raise TimeoutError("no row shows everybody")
+
     @staticmethod
     def make_token(name: str) -> str:
         return f"{name:_<16}"
@@ -110,6 +122,23 @@ class Browser:
                 for message in self.told[place:]:
                     if message["type"] == kind and (check is None or check(message)):
                         return message
+                self.news.clear()
+                await self.news.wait()
+
+    async def ask(self, **message: Any) -> dict[str, Any]:
+        """The acknowledgement of a contribution."""
+        count = len(self.list("ack"))
+        await self.say(**message)
+        async with asyncio.timeout(15):
+            while len(self.list("ack")) == count:
+                self.news.clear()
+                await self.news.wait()
+        return self.list("ack")[-1]
+
+    async def wait_until(self, kind: str, check: Callable[[dict[str, Any]], bool]) -> None:
+        """Until ``check`` holds for the latest message of a kind."""
+        async with asyncio.timeout(15):
+            while not (found := self.list(kind)) or not check(found[-1]):
                 self.news.clear()
                 await self.news.wait()
 
