@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& echo $$p && break; done)
 BIN := $(VENV)/bin
+WORKERS ?= 3
 NODE_FITS = node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null \
 	&& command -v npm >/dev/null
 PAGES := src/fervid/web/static/index.html
@@ -24,7 +25,8 @@ serve: $(VENV)/web
 	$(BIN)/fervid serve
 
 test: $(VENV)/dev test-pages
-	$(BIN)/python -m pytest
+	@# Many tests wait for servers and browsers: one process more than two cores keeps them busy.
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 test-pages:
 	@if $(NODE_FITS); then $(MAKE) --no-print-directory frontend/node_modules/.checked; \
