@@ -25,8 +25,8 @@ from fervid.web.rooms.errors import (
     UnavailableError,
 )
 from fervid.web.rooms.links import Link, dump
-from fervid.web.rooms.memory import MemoryStore
 from fervid.web.rooms.room import BUCKET_S, HOLD_S, LARGEST_GROUP, Hand, Kind, Mark, Question, Room
+from fervid.web.rooms.selection import create_store
 from fervid.web.rooms.store import Contents, Event, Receipt, Store
 from fervid.web.settings import Settings
 
@@ -88,7 +88,7 @@ class Rooms:
         self.hold_s = hold_s
         self._record_statement = record_statement
         self._clock = clock
-        self._store = store or _make_store(settings, clock)
+        self._store = store or create_store(settings, clock)
         self._store.listener = self._hear
         self._local: dict[str, _Local] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -361,7 +361,9 @@ class Rooms:
         if kind == "away":
             self._tell(local.hosts, {"type": "unavailable", "error": UnavailableError().to_dict()})
         else:
-            self._start(self._tell_again(local))
+            task = asyncio.create_task(self._tell_again(local))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _tell_again(self, local: _Local) -> None:
         try:
@@ -397,16 +399,3 @@ class Rooms:
             text = message if isinstance(message, str) else dump(message)
             for link in list(links):
                 link.send(text)
-
-    def _start(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-def _make_store(settings: Settings, clock: Callable[[], float]) -> Store:
-    if settings.redis_url is None:
-        return MemoryStore(clock=clock)
-    from fervid.web.rooms.redis import RedisStore
-
-    return RedisStore(settings.redis_url, clock=clock)
