@@ -8,9 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("fervid", deadline=None)
+hypothesis.settings.load_profile("fervid")
 
 ROOT = Path(__file__).parent.parent
 
