@@ -83,13 +83,13 @@ def test_a_driver_that_is_killed_leaves_no_worker_and_the_same_command_goes_on(
 def test_a_photo_that_ends_every_process_is_a_failure(
     tmp_path: Path, make_photos: Photos, settings: Settings, monkeypatch: pytest.MonkeyPatch, read_tables: Any
 ) -> None:
-    source, out = make_photos(tmp_path / "photos", 12), tmp_path / "out"
+    source, out = make_photos(tmp_path / "photos", 4), tmp_path / "out"
     (tmp_path / "poison.py").write_text(
         "import os\n"
         "from fervid.batch import local, worker\n"
         "read = worker.read_photos\n"
         "def drop(analyzer, items, chunk):\n"
-        "    if any(item.source.endswith('00007.png') for item in items):\n"
+        "    if any(item.source.endswith('00002.png') for item in items):\n"
         "        os._exit(139)\n"
         "    read(analyzer, items, chunk)\n"
         "def work(*arguments):\n"
@@ -102,10 +102,10 @@ def test_a_photo_that_ends_every_process_is_a_failure(
     assert original is not local._work
 
     with LocalEngine(settings.resolve(), out, workers=1, threads=1) as engine:
-        done = run_batch(str(source), out, settings, lambda _: engine, chunk=6)
-    assert (done.all.inputs, done.all.failed) == (12, 1)
+        done = run_batch(str(source), out, settings, lambda _: engine, chunk=2)
+    assert (done.all.inputs, done.all.failed) == (4, 1)
     (failure,) = read_tables(out)["failures"]
-    assert failure[1].endswith("00007.png")
+    assert failure[1].endswith("00002.png")
     assert "ended the process" in failure[6]
 
 

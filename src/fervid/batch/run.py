@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from types import TracebackType
+from typing import Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +28,16 @@ CHUNK: Final = 500
 
 
 class Engine(Protocol):
-    """Does tasks, somewhere."""
+    """Does tasks, somewhere; nothing of it runs any more when its block has ended."""
 
     def run(self, plan: Plan) -> Iterator[tuple[Task, Outcome]]:
         """Do all tasks of a plan, in any order."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,7 @@ def run_batch(
         source: see :func:`.listing.list_inputs`.
         out: folder of the results; made if absent. A second run goes on with what is there.
         settings: how to read.
-        open_engine: gives the engine for the resolved settings; called when there is something to do.
+        open_engine: gives the engine for the resolved settings, to be entered; called when there is something to do.
         chunk: photos that are written together.
         report: called whenever something is done.
 
@@ -120,7 +127,11 @@ def run_batch(
                 raise UsageError(f"there are no photos or films in {source}", advice="Check what is in it.")
             if plan.count:
                 manifest.write(out)
-                _do(plan, open_engine(resolved), out, listing.planned, report)
+                with open_engine(resolved) as engine:
+                    _do(plan, engine, out, listing.planned, report)
+        except BaseException:
+            remove_leftovers(out)
+            raise
         finally:
             plan.remove()
         everything = read_done(out)[1] if plan.count else counts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -117,20 +116,17 @@ def run(
         smooth_s=smooth,
         range_s=range_s,
     )
-    with stop_on_terminate(), contextlib.ExitStack() as stack, show_progress("Reading", "inputs") as advance:
+    with stop_on_terminate(), show_progress("Reading", "inputs") as advance:
 
         def open_engine(resolved: Settings) -> LocalEngine | RayEngine:
-            made: LocalEngine | RayEngine
             if engine is EngineName.RAY:
                 from fervid.batch.cluster import RayEngine
 
-                made = RayEngine(resolved, out, address=address, workers=workers, threads=threads or 1, gpus=gpus)
-            else:
-                from fervid.batch.local import LocalEngine
+                return RayEngine(resolved, out, address=address, workers=workers, threads=threads or 1, gpus=gpus)
+            from fervid.batch.local import LocalEngine
 
-                count = (os.cpu_count() or 1) if workers is None else workers
-                made = LocalEngine(resolved, out, workers=count, threads=threads)
-            return stack.enter_context(made)
+            count = (os.cpu_count() or 1) if workers is None else workers
+            return LocalEngine(resolved, out, workers=count, threads=threads)
 
         def report(progress: Progress) -> None:
             advance(progress.done + progress.ranges_done, progress.total + progress.ranges)
@@ -138,7 +134,6 @@ def run(
         try:
             summary = run_batch(source, out, settings, open_engine, chunk=chunk, report=report)
         except (KeyboardInterrupt, FervidError) as error:
-            stack.close()
             if isinstance(error, KeyboardInterrupt) or not isinstance(error, UsageError):
                 print_note("stopped; the same command goes on from there")
             raise
