@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
-import click
 import typer
 
 from fervid.cli.image import DetectorOption, LabelsOption, ModelOption
@@ -33,7 +32,7 @@ _DEFAULT = "run"
 class _BatchGroup(typer.core.TyperGroup):
     """``fervid batch SRC`` is ``fervid batch run SRC``."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in (*self.commands, *ctx.help_option_names):
             args = [_DEFAULT, *args]
         return super().parse_args(ctx, args)
