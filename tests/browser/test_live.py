@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 WAIT_MS = 120_000
 """For networks on a busy machine."""
 
@@ -61,6 +62,33 @@ def count_drawn(page: Any) -> int:
             return count;
         }""")
     )
+
+
+def find_problems(page: Any) -> list[str]:
+    """What axe finds serious."""
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: cd frontend && npm ci")
+    page.evaluate(AXE.read_text("utf-8"))
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    return [
+        f"{violation['id']}: {node['html'][:160]}"
+        for violation in found["violations"]
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+
+
+def tab_to(page: Any, name: str) -> None:
+    """Press Tab until what has the focus is called so."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        called = page.evaluate("""() => {
+            const element = document.activeElement;
+            return element.ariaLabel ?? element.labels?.[0]?.textContent ?? element.textContent;
+        }""")
+        if called and called.strip() == name:
+            return
+    pytest.fail(f"Tab does not lead to {name}")
 
 
 def test_a_face_gets_a_frame_and_a_label_and_no_picture_leaves_the_page(page: Any, site: Any) -> None:
@@ -171,16 +199,29 @@ def _pretend_to_be_remote(route: Any) -> None:
     route.fulfill(response=answer, body=text.replace("location.hostname", '"192.0.2.7"'))
 
 
-def test_a_refused_camera_is_explained(browser: Any, site: Any) -> None:
-    context = browser.new_context()
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("NotAllowedError", "The camera was refused."),
+        ("NotFoundError", "No camera was found."),
+        ("NotReadableError", "The camera is in use."),
+    ],
+)
+def test_why_there_is_no_camera_is_said_with_advice(browser: Any, site: Any, reason: str, said: str) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740})
     context.add_init_script(
-        "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'));"
+        f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', '{reason}'));"
     )
     page = context.new_page()
+    page.set_default_timeout(WAIT_MS)
     page.goto(f"{site.address}/live")
     page.get_by_role("button", name="Start the camera").click()
-    page.get_by_role("alert").wait_for()
-    assert "refused" in page.get_by_role("alert").inner_text()
+    alert = page.get_by_role("alert")
+    alert.wait_for()
+    assert said in alert.inner_text()
+    assert alert.get_by_role("button", name="Try again").is_visible()
+    assert find_problems(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
     context.close()
 
 
@@ -208,3 +249,40 @@ def test_an_insecure_page_says_why_and_what_to_do(browser: Any, site: Any) -> No
     assert "--ssl-certfile" in text
     assert page.get_by_role("button", name="Start the camera").count() == 0
     context.close()
+
+
+def test_by_keyboard_alone(page: Any) -> None:
+    tab_to(page, "Start the camera")
+    page.keyboard.press("Enter")
+    page.locator(".live-now strong").wait_for()
+    tab_to(page, "Pause")
+    page.keyboard.press("Space")
+    page.get_by_text("Paused", exact=True).wait_for()
+    assert page.evaluate("document.activeElement.textContent").strip() == "Go on", "the focus stays"
+    page.keyboard.press("Enter")
+    page.get_by_text("Paused", exact=True).wait_for(state="detached")
+    tab_to(page, "Frames")
+    page.keyboard.press("ArrowRight")
+    assert page.get_by_role("radio", name="Emoji").is_checked()
+    tab_to(page, "Mirror")
+    page.keyboard.press("Enter")
+    assert page.get_by_role("button", name="Mirror").get_attribute("aria-pressed") == "false"
+    tab_to(page, "Record numbers")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Stop recording").wait_for()
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement.textContent").strip() == "Stop"
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Start the camera").wait_for()
+    assert page.evaluate("document.querySelector('video').srcObject") is None
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_while_the_camera_runs(page: Any, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)
+    start(page)
+    for width in (1280, 360):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_timeout(500)
+        assert find_problems(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
