@@ -81,7 +81,7 @@ class Rooms:
                 "expression rooms are allowed without a statement",
                 advice="Say who runs this server, why, and on which legal ground: --statement TEXT. It is recorded.",
             )
-        if not settings.min_group <= LARGEST_GROUP:
+        if settings.min_group > LARGEST_GROUP:
             raise UsageError(f"min_group is {settings.min_group}", advice=f"Use {LARGEST_GROUP} or less.")
         self.settings = settings
         self.bucket_s = bucket_s
@@ -340,10 +340,9 @@ class Rooms:
             for local in list(self._local.values()):
                 self._hear_of_store(local, kind)
             return
-        local_or_none = self._local.get(room_id)
-        if local_or_none is None:
+        if room_id not in self._local:
             return
-        local = local_or_none
+        local = self._local[room_id]
         if kind in ("row", "mark"):
             self._tell(local.hosts, event)
         elif kind in ("hands", "present"):
