@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -113,13 +113,20 @@ def test_a_face_gets_a_frame_and_a_label_and_no_picture_leaves_the_page(page: An
     assert max(len(path) for path in paths) < 100, "nor in addresses"
 
 
+def wait_until(page: Any, is_true: Callable[[], bool], seconds: float = 15) -> None:
+    for _ in range(int(seconds * 5)):
+        if is_true():
+            return
+        page.wait_for_timeout(200)
+    assert is_true()
+
+
 def test_emoji_mirror_pause_and_stop(page: Any) -> None:
     start(page)
-    page.wait_for_timeout(500)
+    wait_until(page, lambda: count_drawn(page) > 0)
     framed = count_drawn(page)
     page.get_by_text("Emoji", exact=True).click()
-    page.wait_for_timeout(700)
-    assert count_drawn(page) > 2 * framed, "a whole head is covered"
+    wait_until(page, lambda: count_drawn(page) > 2 * framed)  # a whole head is covered
     mirror = page.get_by_role("button", name="Mirror")
     assert mirror.get_attribute("aria-pressed") == "true"
     mirror.click()

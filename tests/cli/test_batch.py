@@ -74,7 +74,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, archive: Path, detector: s
 
 
 def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path, archive: Path, detector: str) -> None:
-    for number in range(80):
+    for number in range(300):
         (archive / f"more{number}.png").write_bytes((archive / "00.png").read_bytes())
     out = tmp_path / "out"
     command = [
@@ -95,4 +95,4 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path, archiv
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 3, again.stderr
     done = runner.invoke(app, ["batch", "report", str(out), "--csv", "-"])
-    assert "all,,92,1,182," in done.stdout
+    assert "all,,312,1,622," in done.stdout
