@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.geometry import intersection_over_union
+from fervid.geometry import intersection_over_union, suppress_overlaps
 
 AGREEING: Final = 0.65
 """Cells whose boxes overlap a kept one by this much say together where it is."""
@@ -56,6 +56,28 @@ def decode(
         scores.append(score[chosen])
         landmarks.append((points + cells[:, None]) * stride)
     return np.concatenate(boxes), np.concatenate(scores), np.concatenate(landmarks)
+
+
+def merge_cells(
+    boxes: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    landmarks: NDArray[np.float64],
+    *,
+    overlap_threshold: float,
+    score_threshold: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """One box, score and set of points for each face, best first.
+
+    Args:
+        boxes: ``(N, 4)``, of :func:`decode`.
+        scores: ``(N,)``; include those from :data:`HEARD` on.
+        landmarks: ``(N, 5, 2)``.
+        overlap_threshold: a cell goes when its box's IoU with a better one's is above this.
+        score_threshold: faces of a lower score are left out; their cells are heard all the same.
+    """
+    kept = [i for i in suppress_overlaps(boxes, scores, overlap_threshold) if scores[i] >= score_threshold]
+    means, points = average_cells(boxes, scores, landmarks, kept)
+    return means, scores[kept], points
 
 
 def average_cells(

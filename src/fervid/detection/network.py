@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.detection.decoding import HEARD, average_cells, decode
+from fervid.detection.decoding import HEARD, decode, merge_cells
 from fervid.detection.detector import Detection
 from fervid.detection.framing import Framing
 from fervid.detection.passes import Pass, Tile, find_cut, plan_passes
@@ -86,10 +86,11 @@ class NetworkDetector:
         """What one tile of one pass shows, px of the picture."""
         factor = np.array([image.shape[1] / reading.width, image.shape[0] / reading.height])
         region = (tile.x1 * factor[0], tile.y1 * factor[1], tile.x2 * factor[0], tile.y2 * factor[1])
-        boxes, scores, points = self._look(resize_region(image, region, tile.width, tile.height))
-        kept = suppress_overlaps(boxes, scores, self.spec.overlap_threshold)
-        kept = [i for i in kept if scores[i] >= self.score_threshold]
-        (boxes, points), scores = average_cells(boxes, scores, points, kept), scores[kept]
+        boxes, scores, points = merge_cells(
+            *self._look(resize_region(image, region, tile.width, tile.height)),
+            overlap_threshold=self.spec.overlap_threshold,
+            score_threshold=self.score_threshold,
+        )
         offset = np.array([tile.x1, tile.y1])
         boxes = boxes + np.tile(offset, 2)
         good = ((boxes[:, 3] - boxes[:, 1]) * factor[1] >= min_face) & ~find_cut(boxes, tile, reading)

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fervid.datasets.photos import LabelledPhoto
-from fervid.detection.decoding import HEARD, average_cells, decode
+from fervid.detection.decoding import HEARD, decode, merge_cells
 from fervid.detection.detector import Detection
 from fervid.detection.framing import Framing
 from fervid.detection.passes import LEAST_SIDE, MOST_FOR_LEAST
 from fervid.detection.resizing import resize_region
 from fervid.evaluation.detection import CURVE_FROM, DetectionEvaluation, evaluate_detector
-from fervid.geometry import suppress_overlaps
 from fervid.models.detectorspec import output_names
 from fervid.results import Box
 from fervid.training.detection.network import STRIDES, DetectionNetwork
@@ -52,11 +51,11 @@ class TorchDetector:
             outputs = split_outputs(self._network(torch.from_numpy(padded).to(self._place)))
         height, width = padded.shape[2:]
         found = decode(outputs, width, height, STRIDES, score_threshold=min(HEARD, self.score_threshold))
-        kept = suppress_overlaps(*found[:2], OVERLAP_THRESHOLD)
-        kept = [i for i in kept if found[1][i] >= self.score_threshold]
-        boxes, points = average_cells(*found, kept)
+        boxes, scores, points = merge_cells(
+            *found, overlap_threshold=OVERLAP_THRESHOLD, score_threshold=self.score_threshold
+        )
         good = np.flatnonzero(boxes[:, 3] - boxes[:, 1] >= min_face)
-        return [Detection(Box(*boxes[i]), float(found[1][kept[i]]), points[i]) for i in good]
+        return [Detection(Box(*boxes[i]), float(scores[i]), points[i]) for i in good]
 
 
 def pad_picture(image: NDArray[np.uint8]) -> NDArray[np.float32]:
