@@ -89,6 +89,25 @@ def test_a_network_with_branches_starts_from_one_without(detector_recipe: Any) -
     assert all(torch.equal(again.state_dict()[key], value) for key, value in two.state_dict().items())
 
 
+def test_a_network_starts_from_one_with_other_residual_blocks(detector_recipe: Any) -> None:
+    plain = DetectionConfig.from_dict(detector_recipe()).network
+    torch.manual_seed(1)
+    one = DetectionNetwork(dataclasses.replace(plain, depths=(1, 1, 1, 2, 1)))
+    deeper = DetectionNetwork(dataclasses.replace(plain, depths=(2, 1, 3, 3, 1), landmark_depth=1))
+    deeper.load_state_dict(one.state_dict())
+    x = torch.rand(1, 3, 64, 96) * 255
+    with torch.inference_mode():
+        for before, after in zip(one.eval()(x), deeper.eval()(x), strict=True):
+            assert torch.allclose(before, after, atol=1e-6), "what is added begins as nothing"
+    thinner = DetectionNetwork(dataclasses.replace(plain, depths=(0, 0, 1, 1, 1), landmark_depth=1))
+    thinner.load_state_dict(deeper.state_dict())
+    given = deeper.state_dict()
+    assert all(torch.equal(value, given[key]) for key, value in thinner.state_dict().items())
+    wider = DetectionNetwork(dataclasses.replace(plain, coarse=plain.coarse * 2))
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        wider.load_state_dict(one.state_dict())
+
+
 def test_folding_changes_nothing(network: DetectionNetwork) -> None:
     folded = fold_network(network)
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())

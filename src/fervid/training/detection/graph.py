@@ -30,7 +30,7 @@ def fold_network(network: DetectionNetwork) -> DetectionNetwork:
     Its :attr:`levels` is 1; it differs from the network by rounding alone.
     """
     folded = fold_norms(network)
-    first = folded.stage8[0]
+    first = folded.stage8.down2
     if not isinstance(first, Convolution):
         raise ModelError(f"the network begins with {type(first).__name__}, which the exporter does not know")
     with torch.no_grad():
@@ -85,8 +85,8 @@ def build_model(
 def _add_network(graph: Graph, network: DetectionNetwork) -> None:
     planes, x = [], INPUT
     for stride, stage in zip(STRIDES, (network.stage8, network.stage16, network.stage32), strict=True):
-        for number, block in enumerate(stage):
-            x = _add_block(graph, f"stage{stride}.{number}", block, x)
+        for name, block in stage.named_children():
+            x = _add_block(graph, f"stage{stride}.{name}", block, x)
         planes.append(x)
     planes[0] = graph.conv("lateral8", network.lateral8, planes[0])
     scales = graph.constant("twice", np.array([1, 1, 2, 2], dtype=np.float32))

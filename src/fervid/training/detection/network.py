@@ -8,6 +8,8 @@ stride gives sixteen numbers for each cell.
 from __future__ import annotations
 
 import math
+import re
+from collections import OrderedDict
 from typing import Final
 
 import torch
@@ -27,6 +29,9 @@ LANDMARKS: Final = 10
 
 LEVELS: Final = 255.0
 """What a network divides its input by; the export makes it a part of the first convolution."""
+
+RESIDUAL: Final = re.compile(r"stage8\.(fine|dense|light)\d|stage(16|32)\.[1-9]|branches\.")
+"""Blocks that add to what they are given: a network can begin without one, or with one that adds nothing yet."""
 
 PRIOR: Final = 0.01
 """Objectness of every cell before training (arXiv:1708.02002, 3.3)."""
@@ -73,12 +78,14 @@ class DetectionNetwork(nn.Module):
         self.levels = LEVELS
         stem, fine, middle, coarse = config.stem, config.fine, config.middle, config.coarse
         self.stage8 = nn.Sequential(
-            Convolution(3, stem, 2),
-            Convolution(stem, fine, 2),
-            *(Convolution(fine, fine, residual=True) for _ in range(config.depths[0])),
-            Convolution(fine, middle, 2),
-            *(Convolution(middle, middle, residual=True) for _ in range(config.depths[1])),
-            *(SeparableConvolution(middle, middle, residual=True) for _ in range(config.depths[2])),
+            OrderedDict(
+                down2=Convolution(3, stem, 2),
+                down4=Convolution(stem, fine, 2),
+                **{f"fine{i}": Convolution(fine, fine, residual=True) for i in range(config.depths[0])},
+                down8=Convolution(fine, middle, 2),
+                **{f"dense{i}": Convolution(middle, middle, residual=True) for i in range(config.depths[1])},
+                **{f"light{i}": SeparableConvolution(middle, middle, residual=True) for i in range(config.depths[2])},
+            )
         )
         self.stage16 = nn.Sequential(
             SeparableConvolution(middle, coarse, 2),
@@ -103,7 +110,7 @@ class DetectionNetwork(nn.Module):
         outputs = OUTPUTS if self.branches is None else OUTPUTS - LANDMARKS
         self.heads = nn.ModuleList(nn.Conv2d(coarse, outputs, 1) for _ in STRIDES)
         self._initialise()
-        self.register_load_state_dict_pre_hook(_give_branches)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_fit_blocks)  # type: ignore[no-untyped-call]
 
     def _initialise(self) -> None:
         for module in self.modules():
@@ -139,14 +146,18 @@ class DetectionNetwork(nn.Module):
         return tuple(part.flatten(2).transpose(1, 2) for part in numbers)
 
 
-def _give_branches(network: nn.Module, weights: dict[str, Tensor], *_: object) -> None:
-    """Let a network whose points have branches start from one without: its heads' rows are shared out."""
-    if (
-        not isinstance(network, DetectionNetwork)
-        or network.landmark_heads is None
-        or "landmark_heads.0.bias" in weights
-    ):
-        return
-    for key in [key for key in weights if key.startswith("heads.") and len(weights[key]) == OUTPUTS]:
-        weights[f"landmark_{key}"], weights[key] = weights[key][-LANDMARKS:], weights[key][:-LANDMARKS]
-    weights.update({key: value for key, value in network.state_dict().items() if key.startswith("branches.")})
+def _fit_blocks(network: nn.Module, weights: dict[str, Tensor], *_: object) -> None:
+    """Let a network start from one with other residual blocks: some are left out, others begin as nothing.
+
+    Where its points have branches and the other's had none, the rows of the other's heads are shared out.
+    """
+    assert isinstance(network, DetectionNetwork)
+    if network.landmark_heads is not None and "landmark_heads.0.bias" not in weights:
+        for key in [key for key in weights if key.startswith("heads.") and len(weights[key]) == OUTPUTS]:
+            weights[f"landmark_{key}"], weights[key] = weights[key][-LANDMARKS:], weights[key][:-LANDMARKS]
+    own = network.state_dict()
+    for key in [key for key in weights if RESIDUAL.match(key) and key not in own]:
+        del weights[key]
+    for key in own.keys() - weights.keys():
+        if RESIDUAL.match(key):
+            weights[key] = torch.zeros_like(own[key]) if key.endswith("norm.weight") else own[key]
