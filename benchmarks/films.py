@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from fervid.detection.alignment import align
 from fervid.imaging import load_image
 from fervid.pipeline import Analyzer
 from fervid.streaming.film import FilmStream
@@ -81,7 +82,7 @@ def read_in_a_loop(analyzer: Analyzer, path: str, end_s: float | None) -> int:
     faces = 0
     for frame in VideoReader(path, end_s=end_s, threads=analyzer.threads):
         for detection in analyzer.detector.detect(frame.image, min_face=analyzer.min_face):
-            square = analyzer.detector.framing.apply(detection.box)
+            square = align(detection, analyzer.detector.framing)
             analyzer.classifier.predict([frame.image], [square])
             faces += 1
     return faces
