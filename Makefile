@@ -1,5 +1,6 @@
 # make demo: install the runtime alone and analyse a portrait.   make serve: build the pages and open the web app.
 # make test: install everything and run the tests, those of the pages too where Node.js is.
+# make docs: build the documentation.   make docs-serve: show it at http://127.0.0.1:8643.
 VENV ?= .venv
 # The first interpreter of a supported version that starts; `make PYTHON=…` overrides it.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -12,7 +13,7 @@ NODE_FITS = node -e 'const [a, b] = process.versions.node.split("."); process.ex
 PAGES := src/fervid/web/static/index.html
 PAGES_SOURCES := $(shell find frontend -name node_modules -prune -o -type f -print)
 
-.PHONY: demo serve test test-pages lint format clean
+.PHONY: demo serve test test-pages lint format docs docs-serve clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/runtime
@@ -41,6 +42,13 @@ lint: $(VENV)/dev
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/dev
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet docs build/docs
+	@echo "The pages are in build/docs/index.html"
+
+docs-serve: docs
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/docs 8643
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "fervid needs Python 3.11, 3.12 or 3.13 with venv; none was found. Try: make PYTHON=/path/to/python3.12" >&2; exit 1; }

@@ -1,0 +1,215 @@
+"""What fervid writes and answers, told by the code that does it: columns, JSON, REST; written at every build."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cli_pages import write_if_changed
+
+import fervid
+from fervid.emotions import EMOTIONS
+from fervid.exchange import COLUMNS
+from fervid.results import Analysis
+from fervid.sinks.parquet import TYPES
+from fervid.web.schemas import AnalysisModel, ErrorAnswer, FrameModel
+
+_NOTICE = "<!-- Written by docs/format_pages.py at every build. -->\n"
+_METHODS = ("get", "post", "put", "patch", "delete")
+
+_COLUMN_MEANINGS = {
+    "source": "The picture or film.",
+    "frame": "Number of the frame in the film, from 0; empty for a photo.",
+    "time_s": "When the frame is shown, s; empty for a photo.",
+    "face": "Number of the face in the picture, from 0, left to right.",
+    "track": "The same number for the same person in a film, until a cut; empty for a photo.",
+    "x1": "Left edge of the box, px of the upright picture.",
+    "y1": "Upper edge.",
+    "x2": "Right edge.",
+    "y2": "Lower edge.",
+    "score": "The detector's confidence, 0–1.",
+    "emotion": "The answer; empty when the model is uncertain. Of a film it is smoothed.",
+    "confidence": "Calibrated probability of the most probable expression. Of a film it is smoothed.",
+    **{f"p_{emotion}": f"Probability of {emotion}, of this picture alone." for emotion in EMOTIONS},
+    "model": "The network that answered, `name@sha256[:12]`.",
+}
+
+
+def write_pages(folder: Path) -> None:
+    """The parts that the pages of docs/reference/ include; files whose text is the same are left alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    openapi = read_openapi()
+    for name, text in {
+        "columns.md": _NOTICE + build_columns(),
+        "example.json": build_example() + "\n",
+        "json.md": _NOTICE + build_json_tables(),
+        "fervid-1.schema.json": json.dumps(FrameModel.model_json_schema(), indent=2) + "\n",
+        "rest.md": _NOTICE + build_rest(openapi),
+        "openapi.json": json.dumps(openapi, indent=1, ensure_ascii=False) + "\n",
+    }.items():
+        write_if_changed(folder / name, text)
+
+
+def build_columns() -> str:
+    """The columns of every table, with their types in Parquet.
+
+    Raises:
+        ValueError: a column is described that is not there, or the other way round.
+    """
+    if set(_COLUMN_MEANINGS) != set(COLUMNS):
+        raise ValueError(f"columns without a description, or none: {set(_COLUMN_MEANINGS) ^ set(COLUMNS)}")
+    rows = [f"| `{column}` | {TYPES[column]} | {_COLUMN_MEANINGS[column]} |" for column in COLUMNS]
+    return "\n".join(["| column | type | what |", "|---|---|---|", *rows, ""])
+
+
+def analyse_portrait() -> Analysis:
+    """The portrait that matplotlib brings; ``source`` is its bare name."""
+    import matplotlib
+
+    path = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    analysis = fervid.Analyzer(detector="faces", threads=1).analyze(path)
+    return Analysis.from_dict({**analysis.to_dict(), "source": path.name})
+
+
+def build_example() -> str:
+    """A real answer."""
+    data = analyse_portrait().to_dict()
+    AnalysisModel.model_validate(data)
+    text = json.dumps(data, indent=2)
+    for key in ("size", "box"):  # a list of numbers on one line
+        text = _join_list(text, key)
+    return text
+
+
+def _join_list(text: str, key: str) -> str:
+    before, mark, rest = text.partition(f'"{key}": [')
+    inside, close, after = rest.partition("]")
+    return f"{before}{mark}{' '.join(inside.split())}{close}{after}"
+
+
+def build_json_tables() -> str:
+    """Every object of ``fervid/1``, key by key."""
+    schema = {**FrameModel.model_json_schema(), "title": "Analysis, Frame"}
+    errors = ErrorAnswer.model_json_schema()
+    definitions = {**schema.pop("$defs"), "ErrorBody": errors["$defs"]["ErrorBody"]}
+    names = {"FaceModel": "Face", "QualityModel": "Quality", "EvidenceModel": "Evidence", "ErrorBody": "Error"}
+    lines = _tabulate("Analysis and frame", schema, names)
+    lines.insert(2, "A photo's answer has no `frame` and no `time_s`; a frame's has both.\n")
+    for name in ("FaceModel", "QualityModel", "EvidenceModel", "ErrorBody"):
+        lines += _tabulate(names[name], definitions[name], names)
+    return "\n".join(lines)
+
+
+def _tabulate(title: str, schema: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
+    required = set(schema.get("required", ()))
+    rows = []
+    for key, part in schema["properties"].items():
+        always = key in required or part.get("const") is not None
+        rows.append(f"| `{key}`{'' if always else ' *'} | {name_type(part, names)} | {part.get('description', '')} |")
+    return [f"## {title}", "", "| key | type | what |", "|---|---|---|", *rows, ""]
+
+
+def read_openapi() -> dict[str, Any]:
+    """The description that a server gives of itself."""
+    from fervid.web.app import create_app
+    from fervid.web.settings import Settings
+
+    with tempfile.TemporaryDirectory() as folder:
+        openapi: dict[str, Any] = create_app(Settings(data_dir=Path(folder))).openapi()
+    return openapi
+
+
+def build_rest(openapi: Mapping[str, Any]) -> str:
+    """The operations, grouped by what they are about, and the types."""
+    lines: list[str] = []
+    groups: dict[str, list[tuple[str, str, Mapping[str, Any]]]] = {}
+    for method, path, operation in list_operations(openapi):
+        groups.setdefault(path.split("/")[3], []).append((method, path, operation))
+    for group, operations in groups.items():
+        lines += [f"## {group.capitalize()}", ""]
+        for method, path, operation in operations:
+            lines += _describe_operation(method, path, operation)
+    lines += ["## Types", ""]
+    for name, schema in openapi["components"]["schemas"].items():
+        lines += [f"({_anchor(name)})=", f"### {name}", "", schema.get("description", ""), ""]
+        required = schema.get("required", ())
+        rows = [
+            f"| `{key}`{'' if key in required else ' *'} | {name_type(part)} | {part.get('description', '')} |"
+            for key, part in schema.get("properties", {}).items()
+        ]
+        if rows:
+            lines += ["| key | type | what |", "|---|---|---|", *rows, ""]
+        elif "enum" in schema:
+            lines += [name_type(schema), ""]
+    return "\n".join(lines)
+
+
+def list_operations(openapi: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Method, path and description of every operation."""
+    for path, item in openapi["paths"].items():
+        for method in _METHODS:
+            if method in item:
+                yield method, path, item[method]
+
+
+def _describe_operation(method: str, path: str, operation: Mapping[str, Any]) -> list[str]:
+    lines = [f"### {method.upper()} {path}", "", operation.get("description") or operation.get("summary", ""), ""]
+    for parameter in operation.get("parameters", ()):
+        schema = parameter.get("schema", {})
+        required = "" if parameter.get("required") else " *"
+        text = parameter.get("description", "") or "…"
+        if schema.get("default") is not None:
+            text += f" Default: `{json.dumps(schema['default'])}`."
+        lines += [f"`{parameter['name']}`{required} ({parameter['in']}; {name_type(schema)})", f": {text}", ""]
+    body = operation.get("requestBody", {}).get("content", {})
+    for kind, media in body.items():
+        lines += ["Body", f": `{kind}`: {name_type(media.get('schema', {}))}", ""]
+    for status, answer in operation.get("responses", {}).items():
+        if status == "default":
+            continue
+        kinds = [
+            f"`{kind}`" + (f": {named}" if (named := name_type(media.get("schema", {}))) else "")
+            for kind, media in answer.get("content", {}).items()
+        ]
+        what = answer.get("description", "").replace("Successful Response", "")
+        lines += [f"Answer {status}", f": {'; '.join(filter(None, [what, *kinds])) or 'Nothing.'}", ""]
+    return lines
+
+
+def name_type(schema: Mapping[str, Any], names: Mapping[str, str] | None = None) -> str:
+    """The type of a value in a few words; ``names`` are of types on the same page."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{names[name]}](#{names[name].lower()})" if names else f"[{name}](#{_anchor(name)})"
+    for key in ("anyOf", "oneOf", "allOf"):
+        if key in schema:
+            return " or ".join(name_type(part, names) for part in schema[key])
+    if "const" in schema:
+        return f"`{json.dumps(schema['const'])}`"
+    if "enum" in schema:
+        return ", ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
+    kind = str(schema.get("type", ""))
+    if kind == "array":
+        count = f"{schema['minItems']} " if schema.get("minItems") == schema.get("maxItems") != None else ""  # noqa: E711
+        return f"list of {count}{name_type(schema.get('items', {}), names) or 'values'}"
+    if kind == "object" and isinstance(schema.get("additionalProperties"), Mapping):
+        return f"object of {name_type(schema['additionalProperties'], names) or 'values'}"
+    if kind == "object" and schema.get("properties"):
+        return "form with " + ", ".join(f"`{key}`" for key in schema["properties"])
+    if schema.get("format") == "binary":
+        return "bytes"
+    if schema.get("minimum") == 0 and schema.get("maximum") == 1:
+        return f"{kind}, 0–1"
+    limits = [
+        f"{sign} {schema[key]:g}"
+        for key, sign in (("minimum", "≥"), ("exclusiveMinimum", "\\>"), ("maximum", "≤"), ("exclusiveMaximum", "\\<"))
+        if key in schema
+    ]
+    return ", ".join([kind, " and ".join(limits)]) if limits else kind
+
+
+def _anchor(name: str) -> str:
+    return f"type-{name.lower()}"
