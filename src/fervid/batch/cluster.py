@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -19,27 +21,61 @@ from numpy.typing import NDArray
 from fervid.batch.extras import require
 from fervid.batch.settings import Settings
 from fervid.batch.tasks import Outcome, Plan, Task
-from fervid.batch.worker import Worker
+from fervid.batch.worker import Worker, describe_failure, give_up
 from fervid.errors import FervidError, InputError
 
 MOST_BLOCKS: Final = 4096
-RETRIES: Final = 5
-"""How often a task is begun again after its node or process has died."""
+TRIES: Final = 3
+"""A task over which so many processes have died is split."""
+
+NOTES: Final = ".tries"
+"""Folder of the notes of tasks that were begun."""
+
+_PATIENCE_S: Final = 10.0
 
 
 class RayWorker:
-    """A worker as an actor: the networks are loaded once per actor."""
+    """A worker as an actor: the networks are loaded once per actor.
+
+    Ray begins a task again whose process has died, for ever. So every try leaves a note, and a task of too many is done
+    in halves, down to the one photo or film that ends processes; that is a failure.
+    """
 
     def __init__(self, settings: Settings, out: str, plan: str, count: int, threads: int) -> None:
-        self._worker = Worker(settings, Path(out), threads)
+        self._out = Path(out)
         self._plan = Plan(Path(plan), count)
+        self._unable: FervidError | None = None
+        try:
+            self._worker = Worker(settings, self._out, threads)
+        except FervidError as error:  # raised here, it would be Ray's error and no longer ours
+            self._unable = error
 
     def __call__(self, batch: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Do the tasks of these numbers."""
-        outcomes = [self._worker.run(self._plan.read(int(number))) for number in batch["id"]]
+        outcomes = [self._do(self._plan.read(int(number))) for number in batch["data"]]
         answers = np.empty(len(outcomes), dtype=object)
         answers[:] = [_pack(outcome) for outcome in outcomes]
-        return {"id": batch["id"], "outcome": answers}
+        return {"data": batch["data"], "outcome": answers}
+
+    def _do(self, task: Task) -> Outcome:
+        if self._unable is not None:
+            return Outcome(error=self._unable)
+        part = "" if task.range is None else f"-{task.range.number}"
+        note = self._out / NOTES / f"{task.step}-{task.chunk}{part}"
+        try:
+            if not note.exists() or note.stat().st_size < TRIES:
+                with note.open("ab") as tries:
+                    tries.write(b".")
+                outcome = self._worker.run(task)
+                note.unlink()
+                return outcome
+            # The note stays: were the task done a third time, as a whole, its rows would be there twice.
+            if len(task.items) == 1:
+                return give_up(self._out, task)
+        except OSError as error:
+            return Outcome(error=describe_failure(self._out, error))
+        first, second = (self._do(half) for half in task.split())
+        return Outcome(first.counts.plus(second.counts), error=first.error or second.error)
 
 
 class RayEngine:
@@ -48,7 +84,7 @@ class RayEngine:
     Args:
         settings: how to read.
         out: folder of the run, under the same path on every node.
-        address: of a cluster, ``auto`` for the one that runs here; None starts one on this machine.
+        address: of a cluster, ``auto`` for the one that runs here; None starts one on this machine, whatever runs.
         workers: actors; None takes as many as the cluster has room for.
         threads: of each actor's networks; it is given as many CPUs.
         gpus: share of a GPU that each actor is given.
@@ -69,6 +105,8 @@ class RayEngine:
         gpus: float = 0.0,
     ) -> None:
         require("ray", "The engine ray")
+        if address is not None:
+            _check_address(address)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report its use to its makers
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         import ray
@@ -81,7 +119,12 @@ class RayEngine:
         self._own = not ray.is_initialized()
         if self._own:
             try:
-                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
+                ray.init(
+                    address=address or "local",
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    include_dashboard=False,
+                )
             except (ConnectionError, RuntimeError, ValueError) as error:
                 raise InputError(f"no Ray cluster at {address} ({error})", advice="Check --address.") from None
 
@@ -99,19 +142,19 @@ class RayEngine:
         context.execution_options.verbose_progress = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         arguments = (self._settings, str(self._out), str(plan.path.resolve()), plan.count, self._threads)
-        rows = ray.data.range(plan.count, override_num_blocks=min(plan.count, MOST_BLOCKS)).map_batches(
+        # Blocks of numbers are in the object store from the start: tasks that make them would wait for CPUs of actors.
+        numbers = ray.data.from_numpy(np.array_split(np.arange(plan.count), min(plan.count, MOST_BLOCKS)))
+        rows = numbers.map_batches(
             RayWorker,
             batch_size=1,
-            compute=ray.data.ActorPoolStrategy(**self._size_pool(plan.count)),
+            compute=ray.data.ActorPoolStrategy(size=self._count_actors(plan.count), max_tasks_in_flight_per_actor=1),
             fn_constructor_args=arguments,
             num_cpus=self._threads,
             num_gpus=self._gpus or None,
-            max_restarts=-1,
-            max_task_retries=RETRIES,
         )
         try:
             for row in rows.iter_rows():
-                yield plan.read(int(row["id"])), _unpack(row["outcome"])
+                yield plan.read(int(row["data"])), _unpack(row["outcome"])
         except RayError as error:
             raise FervidError(f"Ray gave up ({error})", advice="The same command goes on from here.") from None
 
@@ -119,10 +162,16 @@ class RayEngine:
         """Leave the cluster; end it when it was started for this run."""
         import ray
 
+        shutil.rmtree(self._out / NOTES, ignore_errors=True)
         if self._own:
             ray.shutdown()
 
     def __enter__(self) -> Self:
+        shutil.rmtree(self._out / NOTES, ignore_errors=True)  # of a driver that died: its tasks did not end it
+        try:
+            (self._out / NOTES).mkdir()
+        except OSError as error:
+            raise describe_failure(self._out, error) from None
         return self
 
     def __exit__(
@@ -130,14 +179,31 @@ class RayEngine:
     ) -> None:
         self.close()
 
-    def _size_pool(self, tasks: int) -> dict[str, Any]:
+    def _count_actors(self, tasks: int) -> int:
         import ray
 
         if self._workers is not None:
-            return {"size": min(self._workers, tasks)}
+            return min(self._workers, tasks)
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         room = int(resources.get("CPU", 1) // self._threads)
-        return {"min_size": 1, "max_size": max(1, min(room, tasks))}
+        if self._gpus:
+            room = min(room, int(resources.get("GPU", 0) / self._gpus))
+        return max(1, min(room, tasks))
+
+
+def _check_address(address: str) -> None:
+    """Ray itself would try for minutes to reach a machine on which it does not run.
+
+    Raises:
+        InputError: nothing listens there.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal() or "/" in host:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE_S).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"no Ray cluster at {address} ({error})", advice="Check --address.") from None
 
 
 def _pack(outcome: Outcome) -> dict[str, Any]:

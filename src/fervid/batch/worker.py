@@ -121,7 +121,7 @@ def give_up(out: Path, task: Task) -> Outcome:
         OSError: it cannot be written.
     """
     error = InputError(
-        "reading it ended the process, twice",
+        "reading it ended the process, more than once",
         advice="It is damaged in a way that no check finds, or needs more memory.",
     )
     counts = write_failure(out, task, error)
