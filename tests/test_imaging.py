@@ -256,6 +256,11 @@ def test_a_turned_crop_never_leaves_the_range_of_the_picture(
     assert crop.max() <= image.max() + 1e-3
 
 
+def fractions(low: int, high: int, parts: int = 64) -> st.SearchStrategy[float]:
+    """Numbers on the grid that boxes and angles are rounded to."""
+    return st.integers(low * parts, high * parts).map(lambda number: number / parts)
+
+
 @settings(deadline=None)
 @given(st.floats(-180, 180), st.floats(65, 95), st.floats(65, 95), st.floats(12, 60), st.integers(12, 48))
 def test_a_turned_crop_is_the_crop_of_the_picture_turned_back(
@@ -285,7 +290,7 @@ def test_a_tilted_face_is_cut_out_upright(angle: float, astronaut: Path) -> None
 
 
 @settings(deadline=None, max_examples=20)
-@given(st.floats(-180, 180), st.floats(-5, 45), st.floats(-5, 45), st.floats(3, 90), st.integers(0, 9))
+@given(fractions(-180, 180), fractions(-5, 45), fractions(-5, 45), fractions(3, 90, parts=32), st.integers(0, 9))
 def test_a_turned_crop_is_what_its_definition_says(angle: float, x: float, y: float, side: float, seed: int) -> None:
     image = np.random.default_rng(seed).integers(0, 256, (40, 44), dtype=np.uint8)
     size, step = 6, side / 6
@@ -307,6 +312,21 @@ def test_a_turned_crop_is_what_its_definition_says(angle: float, x: float, y: fl
         corners = [[read(complex(x, y) + complex(left + h, top + v) * step / 3) for h in (0, 1)] for v in (0, 1)]
         expected[i, j] = np.array([1 - lower, lower]) @ corners @ np.array([1 - right, right])
     assert np.abs(crop_resize(image, square_box(x, y, side), size, angle) - expected).max() < 1e-3
+
+
+@given(fractions(-180, 180), fractions(0, 30), fractions(0, 30), fractions(2, 60, parts=32), st.floats(-0.007, 0.007))
+def test_last_bits_of_corners_and_angles_do_not_matter(
+    angle: float, x: float, y: float, side: float, beside: float
+) -> None:
+    image = np.random.default_rng(3).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    box, other = Box(x, y, x + side, y + side), Box(x + beside, y - beside, x + side + beside, y + side + beside)
+    assert (crop_resize(image, other, 12, angle + beside) == crop_resize(image, box, 12, angle)).all()
+
+
+def test_a_box_smaller_than_the_grid_is_still_cut() -> None:
+    image = np.random.default_rng(3).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    crop = crop_resize(image, square_box(10.5, 8.5, 0.001), 4)
+    assert crop == pytest.approx(float(image[8, 10] @ [0.299, 0.587, 0.114]), abs=0.5)
 
 
 @given(st.floats(-1e-6, 1e-6), st.floats(5, 35), st.floats(5, 35), st.floats(1, 90), st.integers(1, 48))

@@ -51,8 +51,10 @@ SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", "
 
 _FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 _STRIP: Final = 8
+_ROWS: Final = 256
 _FINER: Final = 3
-_LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as JPEG and Pillow's "L"
+_GRID: Final = 64
+_LUMA: Final = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as JPEG and Pillow's "L"
 
 
 def load_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -124,8 +126,9 @@ def crop_resize(image: NDArray[np.uint8], box: Box, size: int, angle_deg: float 
     """Cut ``box`` out of a picture and resize it to a grey square: the only such function in fervid.
 
     The kernel is a triangle as wide as one source pixel when enlarging and as one target pixel when reducing
-    ("antialiased bilinear", Pillow's ``BILINEAR``), computed in float32. Pixels outside the picture repeat its border.
-    A box on whole pixels whose side is ``size`` returns the pixels as they are.
+    ("antialiased bilinear", Pillow's ``BILINEAR``), computed in float64. Pixels outside the picture repeat its border.
+    A box on whole pixels whose side is ``size`` returns the pixels as they are. Corners and angle are rounded to 1/64
+    first: what two processors' last bits differ by is gone, and the same face has the same pixels everywhere.
 
     With an angle, the box is turned clockwise around its middle, so that a face tilted by that angle stands upright.
     Where pixels are read turns, the kernel does not: each pixel is what the kernel above gives around its turned
@@ -143,21 +146,31 @@ def crop_resize(image: NDArray[np.uint8], box: Box, size: int, angle_deg: float 
     """
     if box.width <= 0 or box.height <= 0:
         raise ImageError(f"cannot cut an empty box ({box.width:g}×{box.height:g} px)")
+    snapped = Box(*(_snap(value) for value in (box.x1, box.y1, box.x2, box.y2)))
+    box = snapped if min(snapped.width, snapped.height) > 0 else box
+    angle_deg = _snap(angle_deg)
     if angle_deg == 0:
-        return _resize(image, box, size)
-    return _resize_turned(image, box, size, math.radians(angle_deg))
+        return _resize(image, box, size).astype(np.float32)
+    return _resize_turned(image, box, size, math.radians(angle_deg)).astype(np.float32)
 
 
-def _resize(image: NDArray[np.uint8], box: Box, size: int, *, finer: int = 1) -> NDArray[np.float32]:
+def _snap(value: float) -> float:
+    return math.floor(value * _GRID + 0.5) / _GRID
+
+
+def _resize(image: NDArray[np.uint8], box: Box, size: int, *, finer: int = 1) -> NDArray[np.float64]:
     """``(size, size)`` by a kernel as wide as if there were ``finer`` times fewer pixels."""
     top, rows = _resampling_weights(box.y1, box.y2, size, image.shape[0], finer)
     left, columns = _resampling_weights(box.x1, box.x2, size, image.shape[1], finer)
     part = image[top : top + rows.shape[1], left : left + columns.shape[1]]
-    grey = part.astype(np.float32) if part.ndim == 2 else part @ _LUMA
+    grey = np.empty(part.shape[:2])
+    for start in range(0, len(part), _ROWS):  # few at a time: their channels as float64 are three pictures
+        some = part[start : start + _ROWS]
+        grey[start : start + _ROWS] = some if some.ndim == 2 else some @ _LUMA
     return np.clip(_apply_weights(columns, _apply_weights(rows, grey).T).T, 0, 255)
 
 
-def _resize_turned(image: NDArray[np.uint8], box: Box, size: int, angle: float) -> NDArray[np.float32]:
+def _resize_turned(image: NDArray[np.uint8], box: Box, size: int, angle: float) -> NDArray[np.float64]:
     """The turned path of :func:`crop_resize`; the angle is in radians."""
     cosine, sine = math.cos(angle), math.sin(angle)
     fine = _FINER * size
@@ -171,7 +184,7 @@ def _resize_turned(image: NDArray[np.uint8], box: Box, size: int, angle: float) 
     x = steps * cosine - steps[:, None] * sine + middle
     y = steps * sine + steps[:, None] * cosine + middle
     left, top = x.astype(np.intp), y.astype(np.intp)
-    share_x, share_y = (x - left).astype(np.float32), (y - top).astype(np.float32)
+    share_x, share_y = x - left, y - top
     first = top * width + left
     upper, lower = sheet.take(first), sheet.take(first + width)
     upper += (sheet.take(first + 1) - upper) * share_x
@@ -179,7 +192,7 @@ def _resize_turned(image: NDArray[np.uint8], box: Box, size: int, angle: float) 
     return np.asarray(upper + (lower - upper) * share_y)
 
 
-def _apply_weights(weights: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _apply_weights(weights: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """``weights @ values`` in strips: their weights are mostly zeros, and BLAS starts no threads for small products.
 
     Its threads cost ten times what they bring here, and more where a film is decoded beside them.
@@ -195,7 +208,7 @@ def _apply_weights(weights: NDArray[np.float32], values: NDArray[np.float32]) ->
 
 def _resampling_weights(
     start: float, stop: float, size: int, length: int, finer: int
-) -> tuple[int, NDArray[np.float32]]:
+) -> tuple[int, NDArray[np.float64]]:
     """Weights ``(size, K)`` of the K source pixels from the returned offset on, for ``size`` pixels of start–stop."""
     scale = (stop - start) / size
     support = max(1.0, scale * finer)
@@ -208,7 +221,7 @@ def _resampling_weights(
     offset = int(taps.min())
     matrix = np.zeros((size, int(taps.max()) - offset + 1), dtype=np.float64)
     np.add.at(matrix, (np.arange(size)[:, None], taps - offset), weights)
-    return offset, matrix.astype(np.float32)
+    return offset, matrix
 
 
 def _read_file(path: Path) -> bytes:

@@ -123,7 +123,7 @@ def export_onnx(
     trained = predict(folded, data.validation_inputs, _CPU)
     if precision == "int8":
         model = build_model(folded, data.spec, precision="float32", producer=producer)
-        model = quantise_model(model, calibration_inputs(data))
+        model = quantise_model(model, calibration_inputs(data), data.spec)
         logits = run_model(model, _to_numpy(data.validation_inputs))
         spec = calibrate(*logits, data)
         replace_spec(model, spec)

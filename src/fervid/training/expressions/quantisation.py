@@ -7,8 +7,9 @@ compute in floating point as it stands and ONNX Runtime turns into integer arith
 Weights lie between −64 and 64, not 127: processors without VNNI, and WebAssembly, add two products of an activation and
 a weight in 16 bits and cut off what is beyond. 255 × (64 + 64) fits, so every machine gives the same sums.
 
-In floating point stay the first convolution, which has a single channel to sum over and is slower in integers, and the
-heads, so that logits and evidence are not rounded.
+A face is rounded to whole grey levels first: what it began as, but for resizing, which no two processors do alike to the
+last bit. From there to the heads all sums are of integers, so Python and browsers see the same face. In floating point
+stay the heads, so that logits and evidence are not rounded.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from fervid.models.spec import INPUT, LOGIT_OUTPUTS
+from fervid.models.spec import INPUT, LOGIT_OUTPUTS, ModelSpec
 from fervid.training.expressions.graph import HEADS
 
 LEVELS: Final = 64
@@ -64,23 +65,27 @@ class Range:
         return np.uint8(np.clip(np.round(-self.low / self.scale), 0, STEPS))
 
 
-def quantise_model(model: onnx.ModelProto, inputs: NDArray[np.float32]) -> onnx.ModelProto:
+def quantise_model(model: onnx.ModelProto, inputs: NDArray[np.float32], spec: ModelSpec) -> onnx.ModelProto:
     """The same network in 8-bit integers; inputs, outputs and metadata stay what they are.
 
     Args:
         model: from :func:`.graph.build_model`, stored as float32.
         inputs: ``(N, 1, S, S)`` float32 faces on which the activations' ranges are measured; a few hundred will do.
+        spec: the model's, which says how grey levels become inputs.
 
     Returns:
         The model, checked. The same model, faces and version of ONNX Runtime give the same bytes.
     """
     integer = _find_integer_nodes(model)
     quantised = _find_quantised(model, integer)
-    ranges = measure_ranges(model, inputs, quantised)
+    ranges = measure_ranges(model, inputs, quantised - {INPUT})
+    black = float(np.round(spec.mean))
+    ranges[INPUT] = Range(-black / spec.std, (STEPS - black) / spec.std)  # a step is a grey level
     for node in model.graph.node:
         if node.op_type == "MaxPool" and node.output[0] in ranges:
             ranges[node.output[0]] = ranges[node.input[0]]  # then it compares integers
     graph = _QuantisedGraph(model, ranges)
+    graph.round_input()
     for node in model.graph.node:
         graph.add(node, integer=node.name in integer)
     result = copy.deepcopy(model)
@@ -157,9 +162,8 @@ def open_session(model: onnx.ModelProto, *, as_written: bool = False) -> Any:
 
 
 def _find_integer_nodes(model: onnx.ModelProto) -> set[str]:
-    first = next(node.name for node in model.graph.node if node.op_type == "Conv")
     heads = {*HEADS, *(f"{name}.pool" for name in HEADS)}
-    return {node.name for node in model.graph.node if node.op_type in OPERATORS} - {first} - heads
+    return {node.name for node in model.graph.node if node.op_type in OPERATORS} - heads
 
 
 def _find_quantised(model: onnx.ModelProto, integer: set[str]) -> set[str]:
@@ -183,6 +187,9 @@ class _QuantisedGraph:
         self._weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
         self._ranges = ranges
         self._replaced: dict[str, str] = {}  # activations by what stands for them
+
+    def round_input(self) -> None:
+        self._quantise_activation(INPUT, self._ranges[INPUT])
 
     def add(self, node: onnx.NodeProto, *, integer: bool) -> None:
         node = copy.deepcopy(node)
