@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from fervid.cli.image import DetectorOption, LabelsOption, ModelOption
+from fervid.cli.options import SMOOTH_S, DetectorOption, LabelsOption, MinFaceOption, ModelOption, SmoothOption
 from fervid.cli.terminal import ERROR, SOME_FAILED, print_note, show_progress, stdout, write_output
 from fervid.cli.video import stop_on_terminate
 from fervid.errors import FervidError, UsageError
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _CHUNK = 500  # fervid.batch.run.CHUNK, and what follows likewise: NumPy would be loaded before the first option is read
 _EVERY_S = 0.5
-_SMOOTH_S = 0.5
 _RANGE_S = 600.0
 
 _DEFAULT = "run"
@@ -81,17 +80,13 @@ def run(
     every: Annotated[
         float, typer.Option(min=0.0, metavar="SEC", help="Read one frame of a film in so many seconds; 0: every one.")
     ] = _EVERY_S,
-    smooth: Annotated[
-        float, typer.Option(min=0.0, metavar="SEC", help="Memory of a film's smoothed answers; 0 is off.")
-    ] = _SMOOTH_S,
+    smooth: SmoothOption = SMOOTH_S,
     range_s: Annotated[
         float, typer.Option("--range", min=1.0, metavar="SEC", help="Longer films are shared among the workers.")
     ] = _RANGE_S,
     labels: LabelsOption = 7,
     detector: DetectorOption = "auto",
-    min_face: Annotated[
-        float, typer.Option(metavar="PX", help="Height of the smallest face looked for; smaller takes longer.")
-    ] = 20.0,
+    min_face: MinFaceOption = 20.0,
     model: ModelOption = "base",
 ) -> None:
     """Read every photo and film of SRC, and write tables of faces, inputs and failures to DIR.

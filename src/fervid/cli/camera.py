@@ -12,15 +12,22 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from fervid.cli.image import DetectorOption, LabelsOption, ModelOption, ThreadsOption, open_writers
+from fervid.cli.image import open_writers
+from fervid.cli.options import (
+    SMOOTH_S,
+    DetectorOption,
+    LabelsOption,
+    MinFaceOption,
+    ModelOption,
+    SmoothOption,
+    ThreadsOption,
+)
 from fervid.cli.terminal import print_note
 from fervid.errors import UsageError
 
 if TYPE_CHECKING:
     from fervid.emotions import LabelCount
     from fervid.live.session import Summary
-
-_SMOOTH_S = 0.5  # fervid.tracking.smoothing.SMOOTH_S, which would load NumPy before the first option is read
 
 
 def check_size(text: str) -> str:
@@ -66,14 +73,10 @@ def camera(
     seconds: Annotated[
         float | None, typer.Option("--for", min=0.0, metavar="SEC", help="End by itself after so long.")
     ] = None,
-    smooth: Annotated[
-        float, typer.Option("--smooth", min=0.0, metavar="SEC", help="Memory of the smoothed answers; 0 is off.")
-    ] = _SMOOTH_S,
+    smooth: SmoothOption = SMOOTH_S,
     labels: LabelsOption = 7,
     detector: DetectorOption = "auto",
-    min_face: Annotated[
-        float, typer.Option(metavar="PX", help="Height of the smallest face looked for; smaller takes longer.")
-    ] = 40.0,
+    min_face: MinFaceOption = 40.0,
     model: ModelOption = "small",
     threads: ThreadsOption = None,
 ) -> None:

@@ -5,46 +5,27 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from enum import StrEnum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Protocol, cast
 
 import typer
 
 from fervid.cli.inputs import collect_pictures, plan_outputs
+from fervid.cli.options import (
+    DetectorOption,
+    EmojiPlacementOption,
+    LabelsOption,
+    MinFaceOption,
+    ModelOption,
+    Placement,
+    ThreadsOption,
+)
 from fervid.cli.terminal import ERROR, SOME_FAILED, print_note, show_progress, stdout
 from fervid.errors import UsageError
 
 if TYPE_CHECKING:
     from fervid.emotions import LabelCount
     from fervid.results import Analysis, Failure
-
-
-class Placement(StrEnum):
-    """Choices of ``--emoji-placement``."""
-
-    OVER = "over"
-    BESIDE = "beside"
-
-
-def check_detector(name: str) -> str:
-    """Refuse a detector's name that nobody knows before anything is loaded."""
-    from fervid.detection.selection import check_name
-
-    return check_name(name)
-
-
-LabelsOption = Annotated[int, typer.Option("--labels", min=6, max=7, help="7 emotions, or 6: disgust counts as anger.")]
-DetectorOption = Annotated[
-    str,
-    typer.Option(
-        "--detector",
-        callback=check_detector,
-        help="faces, yunet, haar, or the path of a detector's .onnx file; auto is the first of the three that is here.",
-    ),
-]
-ModelOption = Annotated[str, typer.Option("--model", help="A model's name, or the path of an .onnx file.")]
-ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="Threads; one per core if not given.")]
 
 
 class Writer(Protocol):
@@ -59,7 +40,7 @@ def image(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures that are made.")] = Path(),
     annotate: Annotated[bool, typer.Option("--annotate", help="Save each picture with its faces marked.")] = False,
     emoji: Annotated[bool, typer.Option("--emoji", help="Save each picture with an emoji per face.")] = False,
-    emoji_placement: Annotated[Placement, typer.Option(help="Emoji over the face or beside it.")] = Placement.OVER,
+    emoji_placement: EmojiPlacementOption = Placement.OVER,
     explain: Annotated[
         bool, typer.Option("--explain", help="Save each picture with what in a face speaks for its expression.")
     ] = False,
@@ -71,9 +52,7 @@ def image(
     ] = None,
     labels: LabelsOption = 7,
     detector: DetectorOption = "auto",
-    min_face: Annotated[
-        float, typer.Option(metavar="PX", help="Height of the smallest face looked for; smaller takes longer.")
-    ] = 20.0,
+    min_face: MinFaceOption = 20.0,
     model: ModelOption = "base",
     threads: ThreadsOption = None,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from fervid.cli.image import check_detector
+from fervid.cli.options import check_detector
 from fervid.cli.terminal import print_note
 
 MODULES: Final = ("fastapi", "uvicorn", "websockets", "python_multipart", "sqlalchemy", "alembic", "segno")

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from fervid.cli.image import DetectorOption, LabelsOption, ModelOption, Placement, ThreadsOption
+from fervid.cli.options import (
+    SMOOTH_S,
+    DetectorOption,
+    EmojiPlacementOption,
+    LabelsOption,
+    MinFaceOption,
+    ModelOption,
+    Placement,
+    SmoothOption,
+    ThreadsOption,
+)
 from fervid.cli.terminal import print_note, show_progress, stdout
 from fervid.errors import FervidError, UsageError
 
@@ -22,7 +32,6 @@ if TYPE_CHECKING:
     from fervid.streaming.outputs import OutputPlan
     from fervid.tracking.summary import Summary
 
-_SMOOTH_S = 0.5  # fervid.tracking.smoothing.SMOOTH_S, which would load NumPy before the first option is read
 
 FileOption = str | None
 
@@ -33,7 +42,7 @@ def video(
         FileOption, typer.Option("-o", "--output", metavar="FILM", help="Save the film with its faces marked, as .mp4.")
     ] = None,
     emoji: Annotated[bool, typer.Option("--emoji", help="Mark faces with emoji instead of labels.")] = False,
-    emoji_placement: Annotated[Placement, typer.Option(help="Emoji over the face or beside it.")] = Placement.OVER,
+    emoji_placement: EmojiPlacementOption = Placement.OVER,
     csv_file: Annotated[
         FileOption, typer.Option("--csv", metavar="FILE", help="Save CSV, one row per face and frame; - is stdout.")
     ] = None,
@@ -57,15 +66,11 @@ def video(
     every: Annotated[
         float | None, typer.Option(min=0.0, metavar="SEC", help="Read one frame in so many seconds, not every one.")
     ] = None,
-    smooth: Annotated[
-        float, typer.Option("--smooth", min=0.0, metavar="SEC", help="Memory of the smoothed answers; 0 is off.")
-    ] = _SMOOTH_S,
+    smooth: SmoothOption = SMOOTH_S,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the same command was interrupted.")] = False,
     labels: LabelsOption = 7,
     detector: DetectorOption = "auto",
-    min_face: Annotated[
-        float, typer.Option(metavar="PX", help="Height of the smallest face looked for; smaller takes longer.")
-    ] = 32.0,
+    min_face: MinFaceOption = 32.0,
     model: ModelOption = "small",
     threads: ThreadsOption = None,
 ) -> None:

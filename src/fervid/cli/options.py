@@ -1,0 +1,46 @@
+"""Options that several commands take: each is spelled once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+import typer
+
+
+class Placement(StrEnum):
+    """Choices of ``--emoji-placement``."""
+
+    OVER = "over"
+    BESIDE = "beside"
+
+
+def check_detector(name: str) -> str:
+    """Refuse a detector's name that nobody knows before anything is loaded."""
+    from fervid.detection.selection import check_name
+
+    return check_name(name)
+
+
+LabelsOption = Annotated[int, typer.Option("--labels", min=6, max=7, help="7 emotions, or 6: disgust counts as anger.")]
+DetectorOption = Annotated[
+    str,
+    typer.Option(
+        "--detector",
+        callback=check_detector,
+        help="faces, yunet, haar, or the path of a detector's .onnx file; auto is the first of the three that is here.",
+    ),
+]
+MinFaceOption = Annotated[
+    float,
+    typer.Option("--min-face", metavar="PX", help="Height of the smallest face looked for; smaller takes longer."),
+]
+ModelOption = Annotated[str, typer.Option("--model", help="A model's name, or the path of an .onnx file.")]
+ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="Threads; one per core if not given.")]
+SmoothOption = Annotated[
+    float,
+    typer.Option("--smooth", min=0.0, metavar="SEC", help="Memory of the smoothed answers; 0 is off."),
+]
+EmojiPlacementOption = Annotated[Placement, typer.Option("--emoji-placement", help="Emoji over the face or beside it.")]
+
+SMOOTH_S: Final = 0.5  # fervid.tracking.smoothing.SMOOTH_S, which would load NumPy before the first option is read
