@@ -23,8 +23,12 @@ from fastapi import FastAPI
 
 from fervid.web.errors import ErrorGuard, install_error_handlers
 from fervid.web.rooms import service
+from fervid.web.rooms.aggregation import Values
+from fervid.web.rooms.memory import MemoryStore
+from fervid.web.rooms.room import Room, Row
 from fervid.web.rooms.routes import create_routers
 from fervid.web.rooms.service import Rooms
+from fervid.web.rooms.store import Event, Store
 from fervid.web.security import SecurityGuard
 from fervid.web.settings import API, Settings
 
@@ -217,3 +221,67 @@ def memory_server(room_settings: Settings) -> Iterator[Server]:
 def serve() -> Callable[..., contextlib.AbstractContextManager[Server]]:
     """Runs a server with the settings that a test gives."""
     return serve_rooms
+
+
+class Bench:
+    """A store with a hand-set clock, and what it says."""
+
+    start = 1_700_000_000.0
+    lost, fine = (1, 0, 0, 0, 0), (0, 0, 1, 0, 0)
+
+    def __init__(self, make: Callable[[Callable[[], float]], Store]) -> None:
+        self.now = self.start
+        self._make = make
+        self.events: list[tuple[str, Event]] = []
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[Store]:
+        store = self._make(lambda: self.now)
+        store.listener = lambda room_id, event: self.events.append((room_id, event))
+        async with store:
+            yield store
+
+    async def wait_for(self, kind: str, count: int = 1) -> list[Event]:
+        """The events of a kind; those of Redis take a moment."""
+        async with asyncio.timeout(5):
+            while True:
+                found = [event for _, event in self.events if event["type"] == kind]
+                if len(found) >= count:
+                    return found
+                await asyncio.sleep(0.005)
+
+    def make_room(self, name: str = "room", **changes: Any) -> Room:
+        fields: dict[str, Any] = {
+            "id": f"{name:_<16}",
+            "key_hash": "0" * 64,
+            "code": f"{name.upper():A<6}"[:6],
+            "kind": "pulse",
+            "question": "pace",
+            "title": "Graphs",
+            "min_group": 5,
+            "created_at": self.start,
+            "expires_at": 4_000_000_000.0,  # Redis has its own clock, which is the real one
+        }
+        return Room(**{**fields, **changes})
+
+    async def join(self, store: Store, room: Room, names: str) -> None:
+        for name in names:
+            await store.join(room, name)
+
+    async def contribute(self, store: Store, room: Room, names: str, values: Values = fine) -> list[str]:
+        return [(await store.contribute(room, name, values)).counted for name in names]
+
+    async def close(self, store: Store, room: Room, present: str = "") -> Row | None:
+        await store.touch(room, list(present), [])
+        self.now += room.bucket_s
+        return await store.close_bucket(room, self.now)
+
+
+@pytest.fixture(params=["memory", "redis"])
+def bench(request: pytest.FixtureRequest) -> Bench:
+    if request.param == "memory":
+        return Bench(lambda clock: MemoryStore(clock=clock))
+    redis_url = str(request.getfixturevalue("redis_url"))
+    from fervid.web.rooms.redis import RedisStore
+
+    return Bench(lambda clock: RedisStore(redis_url, clock=clock))

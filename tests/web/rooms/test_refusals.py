@@ -1,0 +1,164 @@
+"""What the WebSockets of rooms refuse, and whom they drop, on a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import websockets
+
+from fervid.web.settings import Settings
+
+Server = Any  # of conftest.py
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    async def limited() -> None:
+        async with asyncio.timeout(60):
+            await work
+
+    asyncio.run(limited())
+
+
+@pytest.mark.parametrize(
+    ("first", "code"),
+    [
+        ("no json", "room.message"),
+        ("[]", "room.message"),
+        ('{"type": "pulse", "choice": "fine"}', "room.message"),
+        ('{"type": "join", "code": "AAAAAA", "token": "short"}', "room.message"),
+        ('{"type": "join", "code": "AAAAAA", "token": "0123456789abcdef"}', "room.unknown"),
+        ('{"type": "join", "code": "AAAAAA", "token": "0123456789abcdef", "name": "Ada"}', "room.message"),
+        (b"bytes", "room.message"),
+    ],
+)
+def test_what_cannot_be_understood_closes_with_words(memory_server: Server, first: str | bytes, code: str):
+    async def work() -> None:
+        room = memory_server.make_room()
+        async with memory_server.connect(f"/ws/rooms/{room['room']['id']}") as browser:
+            await browser.socket.send(first)
+            assert (await browser.wait_for("error"))["error"]["code"] == code
+            assert (await browser.wait_for("closed"))["code"] == 1008
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "pulse", "choice": "none"},
+        {"type": "pulse", "choice": "happy"},
+        {"type": "pulse"},
+        {"type": "pulse", "choice": "fine", "name": "Ada"},
+        {"type": "expressions", "counts": {"happy": 1}},
+        {"type": "hand", "name": ""},
+        {"type": "hand", "name": "x" * 41},
+        {"type": "hand", "name": "a\u0000b"},
+        {"type": "end"},
+        {"type": "join", "code": "AAAAAA", "token": "0123456789abcdef"},
+    ],
+)
+def test_what_a_participant_may_not_say(memory_server: Server, message: dict[str, Any]):
+    async def work() -> None:
+        async with memory_server.join(memory_server.make_room(), "ada") as ada:
+            await ada.say(**message)
+            assert (await ada.wait_for("error"))["error"]["code"] == "room.message"
+            await ada.wait_for("closed")
+
+    run(work())
+
+
+def test_long_messages_and_many_are_refused(memory_server: Server):
+    async def work() -> None:
+        room = memory_server.make_room()
+        async with memory_server.join(room, "ada") as ada:
+            await ada.say(type="hand", name="x" * 3000)
+            assert (await ada.wait_for("error"))["error"]["code"] == "web.too_large"
+            assert (await ada.wait_for("closed"))["code"] == 1009
+        async with memory_server.join(room, "bob") as bob:
+            for _ in range(40):
+                await bob.say(type="pulse", choice="fine")
+            assert (await bob.wait_for("error"))["error"]["code"] == "web.too_many"
+            assert (await bob.wait_for("closed"))["code"] == 1008
+
+    run(work())
+
+
+def test_a_wrong_key_is_refused_and_guessing_is_slowed(memory_server: Server):
+    async def work() -> None:
+        room = memory_server.make_room()
+        codes = set()
+        for _ in range(24):
+            async with memory_server.connect(f"/ws/rooms/{room['room']['id']}/host") as browser:
+                await browser.say(type="host", key="0" * 22)
+                codes.add((await browser.wait_for("error"))["error"]["code"])
+        assert codes == {"room.key", "web.too_many"}
+
+    run(work())
+
+
+def test_pages_of_other_sites_are_refused(memory_server: Server):
+    async def work() -> None:
+        room = memory_server.make_room()
+        with pytest.raises(websockets.InvalidStatus) as caught:
+            async with memory_server.connect(f"/ws/rooms/{room['room']['id']}", origin="https://evil.example"):
+                pass
+        assert caught.value.response.status_code == 403
+
+    run(work())
+
+
+def test_as_many_as_the_room_holds(memory_server: Server, monkeypatch: pytest.MonkeyPatch):
+    async def work() -> None:
+        room = memory_server.make_room()
+        store = memory_server.rooms._store
+        shelf = store._shelves[room["room"]["id"]]  # type: ignore[attr-defined]
+        shelf.room = replace(shelf.room, max_participants=2)
+        path = f"/ws/rooms/{room['room']['id']}"
+        async with (
+            memory_server.join(room, "a"),
+            memory_server.join(room, "b"),
+            memory_server.connect(path) as third,
+        ):
+            await third.say(type="join", code=room["room"]["code"], token=memory_server.make_token("c"))
+            assert (await third.wait_for("error"))["error"]["code"] == "room.full"
+        async with memory_server.join(room, "c"):
+            pass
+
+    run(work())
+
+
+def test_a_half_open_connection_is_dropped(serve: Any, room_settings: Settings):
+    """A phone that went out of range sends nothing and answers no ping; nobody counts it for ever."""
+
+    async def work(server: Server) -> None:
+        room = server.make_room()
+        async with server.host(room) as host:
+            raw = await asyncio.to_thread(join_raw, server, room)
+            await host.wait_for("present", lambda m: m["present"] == 1)
+            await host.wait_for("present", lambda m: m["present"] == 0)
+            raw.close()
+
+    with serve(room_settings, ping_s=1.0) as server:
+        run(work(server))
+
+
+def join_raw(server: Server, room: dict[str, Any]) -> socket.socket:
+    """A participant that never reads again."""
+    raw = socket.create_connection(("127.0.0.1", server.port))
+    raw.sendall(
+        f"GET /ws/rooms/{room['room']['id']} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+    )
+    assert b"101" in raw.recv(4096)
+    text = json.dumps({"type": "join", "code": room["room"]["code"], "token": server.make_token("raw")}).encode()
+    raw.sendall(bytes([0x81, 0x80 | len(text)]) + bytes(4) + text)  # masked with zeros
+    time.sleep(0.1)
+    return raw
