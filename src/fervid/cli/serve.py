@@ -61,9 +61,17 @@ def serve(
         typer.Option(
             envvar="FERVID_MODEL",
             rich_help_panel=_MODELS,
-            help="Reads expressions: a model's name, or the path of an .onnx file.",
+            help="Reads photos: a model's name, or the path of an .onnx file.",
         ),
     ] = "base",
+    video_model: Annotated[
+        str,
+        typer.Option(
+            envvar="FERVID_VIDEO_MODEL",
+            rich_help_panel=_MODELS,
+            help="Reads films, and cameras that a browser cannot read by itself; as --model.",
+        ),
+    ] = "small",
     detector: Annotated[
         str,
         typer.Option(
@@ -195,6 +203,7 @@ def serve(
         host=host,
         port=port,
         model=model,
+        video_model=video_model,
         detector=detector,
         threads=threads,
         workers=workers,

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 
 from fastapi import FastAPI
 
 import fervid
 from fervid.web import apidocs, health, images, live, models, pages
 from fervid.web.database.engine import Database
+from fervid.web.database.statements import StatementStore
 from fervid.web.errors import ErrorGuard, install_error_handlers
 from fervid.web.films import routes as film_routes
 from fervid.web.films.service import FilmService
 from fervid.web.limits import FORM_BYTES, BodyGuard, RateGuard
 from fervid.web.rooms.routes import create_routers
 from fervid.web.rooms.service import Rooms
-from fervid.web.rooms.statements import record_statement
 from fervid.web.schemas import ErrorAnswer
 from fervid.web.security import SecurityGuard
 from fervid.web.settings import API, MEGABYTE, Settings
@@ -36,8 +35,8 @@ def create_app(settings: Settings) -> FastAPI:
         MissingExtraError: the database needs an extra.
     """
     workers = Workers(settings)
-    rooms = Rooms(settings, record_statement=partial(record_statement, settings.database_url))
     database = Database(settings.database_url)
+    rooms = Rooms(settings, record_statement=StatementStore(database).record)
     films = FilmService(settings, database)
 
     @asynccontextmanager

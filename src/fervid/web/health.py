@@ -27,6 +27,7 @@ class Health(BaseModel):
     status: str = Field(description="Always ok.", examples=["ok"])
     version: str = Field(description="Of fervid.")
     model: str = Field(description="The network that reads expressions, name@sha256[:12].")
+    video_model: str = Field(description="What reads films and cameras.")
     detector: str = Field(description="What finds faces.")
     uptime_s: float = Field(description="Since the start, s.")
     limits: Limits
@@ -45,6 +46,7 @@ def create_router(settings: Settings, workers: Workers) -> APIRouter:
             status="ok",
             version=fervid.__version__,
             model=analyzer.classifier.identity,
+            video_model=workers.video_analyzer.classifier.identity,
             detector=analyzer.detector.name,
             uptime_s=round(time.monotonic() - started, 3),
             limits=Limits(

@@ -201,7 +201,7 @@ class LiveConnection:
 def create_router(workers: Workers) -> APIRouter:
     """The WebSocket ``/ws/live``. Origins are checked by :class:`.SecurityGuard`."""
     router = APIRouter()
-    analyzer = workers.analyzer.derive(min_face=LIVE_MIN_FACE)
+    analyzer = workers.video_analyzer.derive(min_face=LIVE_MIN_FACE)
     # Makes the detector of streams, which connections share from then on, and has everything loaded for the first one.
     PushedStream(analyzer, 0.0).read(encode_jpeg(np.zeros((64, 64, 3), np.uint8)), 0.0)
     connections = 0

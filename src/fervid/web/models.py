@@ -54,7 +54,7 @@ ModelName = Annotated[str, Path(description="Of the list.", examples=["base"], m
 def create_router(settings: Settings) -> APIRouter:
     """The routes ``/models…``."""
     router = APIRouter(tags=["models"])
-    used = {settings.model, "faces" if settings.detector == "auto" else settings.detector}
+    used = {settings.model, settings.video_model, "faces" if settings.detector == "auto" else settings.detector}
 
     @router.get("/models")
     async def list_models() -> ModelList:

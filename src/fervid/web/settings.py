@@ -34,7 +34,8 @@ class Settings:
     Attributes:
         host: address to listen on.
         port: TCP port; 0 takes a free one.
-        model: reads expressions; a name or the path of an ``.onnx`` file.
+        model: reads expressions in photos; a name or the path of an ``.onnx`` file.
+        video_model: reads them in films, and in the pictures of cameras that browsers cannot read themselves.
         detector: finds faces; as ``--detector``.
         threads: of the network within one run.
         workers: pictures that are read at the same time; 0 is one per core.
@@ -62,6 +63,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8642
     model: str = "base"
+    video_model: str = "small"
     detector: str = "auto"
     threads: int = 1
     workers: int = 0

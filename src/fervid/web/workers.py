@@ -53,13 +53,15 @@ class Workers:
         settings: ``workers``, and what the analyzer is made of.
 
     Attributes:
-        analyzer: finds and reads faces; shared by the threads.
+        analyzer: finds and reads faces in photos; shared by the threads.
+        video_analyzer: in pictures of a camera, likewise.
         waiting: calls that have not been answered.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.analyzer = Analyzer(
-            settings.model, settings.detector, threads=settings.threads, max_pixels=settings.max_pixels
+        self.analyzer, self.video_analyzer = (
+            Analyzer(model, settings.detector, threads=settings.threads, max_pixels=settings.max_pixels)
+            for model in (settings.model, settings.video_model)
         )
         self.waiting = 0
         self._most = settings.workers * (1 + QUEUE_PER_WORKER)

@@ -51,13 +51,6 @@ class StatementStore:
         with self._database.read() as connection:
             return [_read(row) for row in connection.execute(query)]
 
-    def find_latest(self) -> Statement | None:
-        """The newest; None before the first."""
-        query = select(STATEMENTS).order_by(STATEMENTS.c.id.desc()).limit(1)
-        with self._database.read() as connection:
-            row = connection.execute(query).first()
-        return None if row is None else _read(row)
-
 
 def _read(row: Row[*tuple[object, ...]]) -> Statement:
     values = row._mapping

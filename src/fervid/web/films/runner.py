@@ -259,7 +259,7 @@ class _Reading(threading.Thread):
             name=job.name,
             journal=str(self._folders.journal(job.id)),
             results=str(self._folders.results(job.id)),
-            model=settings.model,
+            model=settings.video_model,
             detector=settings.detector,
             threads=settings.threads,
             max_pixels=settings.max_pixels,
