@@ -180,5 +180,9 @@ def test_strangers_do_not_contribute(bench: Bench):
                 await store.contribute(room, "a", bench.fine)
             with pytest.raises(RoomUnknownError):
                 await store.join(bench.make_room("another"), "a")
+            await store.join(room, "b")
+            tries = (store.contribute(room, name, bench.fine) for name in "abc")
+            answers = await asyncio.gather(*tries, return_exceptions=True)
+            assert [isinstance(answer, RoomUnknownError) for answer in answers] == [True, False, True]
 
     run(work())

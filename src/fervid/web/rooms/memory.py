@@ -129,7 +129,10 @@ class MemoryStore(Store):
         if (known is None or not is_present(known, shelf.bucket)) and (
             shelf.count_present(shelf.bucket) >= room.max_participants
         ):
-            raise RoomFullError(f"{room.max_participants} participants are there, which is all the room holds")
+            raise RoomFullError(
+                f"{room.max_participants} participants are there, which is all the room holds",
+                advice="Try again when somebody has left.",
+            )
         shelf.people[member] = replace(known or Person(), seen=shelf.bucket, gone=False)
         self._emit(room, {"type": "present"})
 

@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 from fervid.errors import MissingExtraError, UsageError
 from fervid.web.rooms import scripts
 from fervid.web.rooms.aggregation import ABSENCE, Ledger, Person, Sums, Tally, Values, close_bucket
+from fervid.web.rooms.batching import Batcher
 from fervid.web.rooms.errors import RoomEndedError, RoomFullError, RoomUnknownError, UnavailableError
 from fervid.web.rooms.room import (
     MAX_HANDS,
@@ -84,6 +85,7 @@ class RedisStore(Store):
             name: self._redis.register_script(getattr(scripts, name))
             for name in ("CONTRIBUTE", "JOIN", "SEE", "PART", "RAISE", "MARK", "CREATE", "COMMIT", "UNLOCK")
         }
+        self._contributions = Batcher(self._contribute)
         self._reader: asyncio.Task[None] | None = None
         self._complained_s = -COMPLAINT_S
 
@@ -160,20 +162,31 @@ class RedisStore(Store):
         return int(bucket)
 
     async def join(self, room: Room, member: str) -> None:
-        answer, _ = await self._run("JOIN", room, ("people",), member, room.max_participants)
-        if answer == "full":
-            raise RoomFullError(f"{room.max_participants} participants are there, which is all the room holds")
+        answer = await self._run("JOIN", room.id, ("people",), member, room.max_participants)
+        if answer[0] == "full":
+            raise RoomFullError(
+                f"{room.max_participants} participants are there, which is all the room holds",
+                advice="Try again when somebody has left.",
+            )
         await self._emit(room, {"type": "present"})
 
     async def contribute(self, room: Room, member: str, values: Values) -> Receipt:
-        counted, bucket = await self._run("CONTRIBUTE", room, ("people", "sums"), member, *values)
+        bucket, counted = await self._contributions.ask(room.id, (member, values))
         if counted == "stranger":
             raise RoomUnknownError("this participant is not in the room", advice="Join again.")
         return Receipt(bucket, counted)
 
+    async def _contribute(self, room_id: str, items: Sequence[tuple[str, Values]]) -> list[tuple[int, Any]]:
+        """The open bucket and what each contribution counts as."""
+        arguments: list[str | int] = [len(items[0][1])]
+        for member, values in items:
+            arguments += (member, *values)
+        _, bucket, *counted = await self._run("CONTRIBUTE", room_id, ("people", "sums"), *arguments)
+        return [(int(bucket), each) for each in counted]
+
     async def touch(self, room: Room, members: Sequence[str], hands: Sequence[str]) -> None:
         with suppress(RoomUnknownError, RoomEndedError):
-            await self._run("SEE", room, ("people", "hands", "hands_seen"), len(members), *members, *hands)
+            await self._run("SEE", room.id, ("people", "hands", "hands_seen"), len(members), *members, *hands)
 
     async def disconnect(self, room: Room, member: str) -> None:
         await self._part(room, member, gone=0)
@@ -257,15 +270,15 @@ class RedisStore(Store):
         return tuple(hands), sum(is_present(_parse_person(text), int(bucket)) for text in people)
 
     async def add_mark(self, room: Room, mark: Mark) -> None:
-        answer, _ = await self._run("MARK", room, ("marks",), json.dumps(mark.to_dict()), MAX_MARKS)
-        if answer == "full":
+        answer = await self._run("MARK", room.id, ("marks",), json.dumps(mark.to_dict()), MAX_MARKS)
+        if answer[0] == "full":
             raise RoomFullError(f"there are {MAX_MARKS} marks, which is all a room holds")
         await self._emit(room, {"type": "mark", "mark": mark.to_dict()})
 
     async def raise_hand(self, room: Room, hand: Hand) -> None:
         parts = ("hands", "hands_seen")
-        answer, _ = await self._run("RAISE", room, parts, hand.id, json.dumps(hand.to_dict()), MAX_HANDS)
-        if answer == "full":
+        answer = await self._run("RAISE", room.id, parts, hand.id, json.dumps(hand.to_dict()), MAX_HANDS)
+        if answer[0] == "full":
             raise RoomFullError(f"{MAX_HANDS} hands are raised, which is all a room holds")
         await self._emit(room, {"type": "hands"})
 
@@ -279,15 +292,15 @@ class RedisStore(Store):
 
     async def _part(self, room: Room, member: str, *, gone: int) -> None:
         with suppress(RoomUnknownError, RoomEndedError):
-            await self._run("PART", room, ("people",), member, gone, ABSENCE)
+            await self._run("PART", room.id, ("people",), member, gone, ABSENCE)
             await self._emit(room, {"type": "present"})
 
-    async def _run(self, name: str, room: Room, parts: tuple[str, ...], *arguments: str | int) -> tuple[Any, int]:
-        """Run a script on a room; what it says, and the open bucket. Waits while another process holds the lock."""
-        keys = [_key(room.id, part) for part in ("lock", "meta", *parts)]
+    async def _run(self, name: str, room_id: str, parts: tuple[str, ...], *arguments: str | int) -> list[Any]:
+        """What a script says of a room. Waits while another process holds the lock."""
+        keys = [_key(room_id, part) for part in ("lock", "meta", *parts)]
         async with self._reach():
             for _ in range(LOCK_MS // 10):
-                answer = await self._scripts[name](keys=keys, args=list(arguments))
+                answer: list[Any] = await self._scripts[name](keys=keys, args=list(arguments))
                 if answer[0] != "locked":
                     break
                 await asyncio.sleep(0.01)
@@ -297,7 +310,7 @@ class RedisStore(Store):
             raise RoomUnknownError
         if answer[0] == "ended":
             raise RoomEndedError
-        return answer[0], int(answer[1]) if len(answer) > 1 else 0
+        return answer
 
     async def _emit(self, room: Room, event: Event) -> None:
         async with self._reach():

@@ -26,22 +26,29 @@ end
 CONTRIBUTE: Final = (
     _PREAMBLE
     + """
--- KEYS: lock meta people sums; ARGV: member, values…
-local text = redis.call('HGET', KEYS[3], ARGV[1])
-if not text then return {'stranger'} end
-local contributed, crowd, held, seen, gone = parse(text)
-if contributed >= bucket then return {'already', bucket} end
-redis.call('HSET', KEYS[3], ARGV[1], join(bucket, crowd, held, bucket, gone))
-redis.call('HINCRBY', KEYS[4], crowd .. ':n', 1)
-for i = 2, #ARGV do
-  redis.call('HINCRBY', KEYS[4], crowd .. ':' .. (i - 2), ARGV[i])
+-- KEYS: lock meta people sums; ARGV: how many values, and of each contribution: member, values…
+local width = tonumber(ARGV[1])
+local function contribute(first)
+  local text = redis.call('HGET', KEYS[3], ARGV[first])
+  if not text then return 'stranger' end
+  local contributed, crowd, held, seen, gone = parse(text)
+  if contributed >= bucket then return 'already' end
+  redis.call('HSET', KEYS[3], ARGV[first], join(bucket, crowd, held, bucket, gone))
+  redis.call('HINCRBY', KEYS[4], crowd .. ':n', 1)
+  for i = 1, width do
+    local value = ARGV[first + i]
+    if value ~= '0' then redis.call('HINCRBY', KEYS[4], crowd .. ':' .. (i - 1), value) end
+  end
+  if crowd == 0 then return 'waiting' end
+  return held > bucket and 'held' or 'crowd'
 end
+local answers = {'ok', bucket}
+for first = 2, #ARGV, width + 1 do answers[#answers + 1] = contribute(first) end
 redis.call('EXPIREAT', KEYS[4], expires)
-if crowd == 0 then return {'waiting', bucket} end
-return {held > bucket and 'held' or 'crowd', bucket}
+return answers
 """
 )
-"""Add a contribution to the sums, if the person has not contributed to the open bucket."""
+"""Add contributions to the sums, of those who have not contributed to the open bucket."""
 
 JOIN: Final = (
     _PREAMBLE
