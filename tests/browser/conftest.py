@@ -17,12 +17,14 @@ import pytest
 from PIL import Image
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CHROMIUM = os.environ.get("FERVID_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 PAGES = os.environ.get("FERVID_TEST_PAGES")
 """A folder of built pages to test instead of the package's."""
+
+AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @dataclass
@@ -149,3 +151,80 @@ def film(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
             portrait.crop((x, y, x + 640, y + 480)).save(frame, "JPEG", quality=90)
             stream.write(frame.getvalue())
     return path
+
+
+@pytest.fixture
+def scheme() -> str:
+    """What pages are shown in from their beginning: Chromium tells a page that is open already of another scheme at
+    once, and colours itself later.
+    """
+    return "light"
+
+
+@pytest.fixture(scope="session")
+def find_problems() -> Callable[[Page], list[str]]:
+    """What axe finds serious on a page."""
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: cd frontend && npm ci")
+    source = AXE.read_text("utf-8")
+
+    def find(page: Page) -> list[str]:
+        page.evaluate(source)  # not a script element, which the policy refuses
+        found: dict[str, Any] = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
+        return [
+            f"{violation['id']}: {node['html'][:160]}"
+            for violation in found["violations"]
+            if violation["impact"] in ("serious", "critical")
+            for node in violation["nodes"]
+        ]
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def count_pixels() -> Callable[[Page, str, str], int]:
+    """Pixels of a canvas that have the colour that a CSS variable has now."""
+
+    def count(page: Page, canvas: str, variable: str) -> int:
+        return int(
+            page.evaluate(
+                """([selector, variable]) => {
+                const canvas = document.querySelector(selector);
+                const element = document.createElement("span");
+                element.style.color = `var(${variable})`;
+                document.body.append(element);
+                const probe = document.createElement("canvas").getContext("2d");
+                probe.fillStyle = getComputedStyle(element).color;
+                element.remove();
+                probe.fillRect(0, 0, 1, 1);
+                const [r, g, b] = probe.getImageData(0, 0, 1, 1).data;
+                const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+                let count = 0;
+                for (let i = 0; i < data.length; i += 4)
+                    count += data[i] === r && data[i + 1] === g && data[i + 2] === b && data[i + 3] === 255;
+                return count;
+            }""",
+                [canvas, variable],
+            )
+        )
+
+    return count
+
+
+@pytest.fixture(scope="session")
+def tab_to() -> Callable[..., None]:
+    """Presses Tab until what has the focus is called so."""
+
+    def press(page: Page, *names: str) -> None:
+        for _ in range(80):
+            called = page.evaluate("""() => {
+                const element = document.activeElement;
+                const label = element.labels?.[0]?.querySelector(".field-name, .kind-title") ?? element.labels?.[0];
+                return element.ariaLabel ?? label?.textContent ?? element.textContent;
+            }""")
+            if called and called.strip() in names:
+                return
+            page.keyboard.press("Tab")
+        pytest.fail(f"Tab does not lead to {names[0]}")
+
+    return press

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 WAIT_MS = 120_000
 """For networks on a busy machine."""
 
@@ -22,8 +21,10 @@ def browser(launch: Any, film: Path) -> Iterator[Any]:
 
 
 @pytest.fixture
-def context(browser: Any) -> Iterator[Any]:
-    context = browser.new_context(permissions=["camera"], viewport={"width": 1280, "height": 900})
+def context(browser: Any, scheme: str) -> Iterator[Any]:
+    context = browser.new_context(
+        permissions=["camera"], viewport={"width": 1280, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+    )
     context.set_default_timeout(WAIT_MS)
     yield context
     context.close()
@@ -64,41 +65,14 @@ def count_drawn(page: Any) -> int:
     )
 
 
-def find_problems(page: Any) -> list[str]:
-    """What axe finds serious."""
-    if not AXE.is_file():
-        pytest.skip("axe-core is not installed: cd frontend && npm ci")
-    page.evaluate(AXE.read_text("utf-8"))
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    return [
-        f"{violation['id']}: {node['html'][:160]}"
-        for violation in found["violations"]
-        if violation["impact"] in ("serious", "critical")
-        for node in violation["nodes"]
-    ]
-
-
-def tab_to(page: Any, name: str) -> None:
-    """Press Tab until what has the focus is called so."""
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        called = page.evaluate("""() => {
-            const element = document.activeElement;
-            return element.ariaLabel ?? element.labels?.[0]?.textContent ?? element.textContent;
-        }""")
-        if called and called.strip() == name:
-            return
-    pytest.fail(f"Tab does not lead to {name}")
-
-
 def test_a_face_gets_a_frame_and_a_label_and_no_picture_leaves_the_page(page: Any, site: Any) -> None:
     complaints = collect_complaints(page)
     assert page.evaluate("document.querySelector('video').srcObject") is None, "the camera waits to be asked for"
     start(page)
     assert page.locator(".live-now strong").inner_text() == "happy"
     page.wait_for_function("document.querySelector('.live-summary').textContent.includes('happy')")
+    wait_until(page, lambda: count_drawn(page) > 1000)  # a slow machine's answers are shown for a moment only
     page.wait_for_timeout(2000)
-    assert count_drawn(page) > 1000
     assert "readings/s" in page.get_by_test_id("pace").inner_text()
     assert "WebAssembly" in page.get_by_test_id("means").inner_text()
     assert "This page reads the picture. Nothing leaves it." in page.locator(".live-facts").inner_text()
@@ -113,7 +87,7 @@ def test_a_face_gets_a_frame_and_a_label_and_no_picture_leaves_the_page(page: An
     assert max(len(path) for path in paths) < 100, "nor in addresses"
 
 
-def wait_until(page: Any, is_true: Callable[[], bool], seconds: float = 15) -> None:
+def wait_until(page: Any, is_true: Callable[[], bool], seconds: float = 60) -> None:
     for _ in range(int(seconds * 5)):
         if is_true():
             return
@@ -214,7 +188,9 @@ def _pretend_to_be_remote(route: Any) -> None:
         ("NotReadableError", "The camera is in use."),
     ],
 )
-def test_why_there_is_no_camera_is_said_with_advice(browser: Any, site: Any, reason: str, said: str) -> None:
+def test_why_there_is_no_camera_is_said_with_advice(
+    browser: Any, site: Any, reason: str, said: str, find_problems: Any
+) -> None:
     context = browser.new_context(viewport={"width": 360, "height": 740})
     context.add_init_script(
         f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', '{reason}'));"
@@ -258,7 +234,7 @@ def test_an_insecure_page_says_why_and_what_to_do(browser: Any, site: Any) -> No
     context.close()
 
 
-def test_by_keyboard_alone(page: Any) -> None:
+def test_by_keyboard_alone(page: Any, tab_to: Any) -> None:
     tab_to(page, "Start the camera")
     page.keyboard.press("Enter")
     page.locator(".live-now strong").wait_for()
@@ -285,11 +261,19 @@ def test_by_keyboard_alone(page: Any) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_while_the_camera_runs(page: Any, scheme: str) -> None:
-    page.emulate_media(color_scheme=scheme)
+def test_axe_finds_nothing_serious_while_the_camera_runs(page: Any, scheme: str, find_problems: Any) -> None:
     start(page)
     for width in (1280, 360):
         page.set_viewport_size({"width": width, "height": 800})
         page.wait_for_timeout(500)
         assert find_problems(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_chart_follows_the_theme(page: Any, count_pixels: Any) -> None:
+    start(page)
+    for theme in ("dark", "light"):
+        wait_until(page, lambda: count_pixels(page, ".live-chart canvas", "--line") > 100)
+        page.get_by_role("button", name="Pause").or_(page.get_by_role("button", name="Go on")).click()
+        page.get_by_role("button", name=f"Use the {theme} theme").click()
+    wait_until(page, lambda: count_pixels(page, ".live-chart canvas", "--line") > 100)

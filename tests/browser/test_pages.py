@@ -16,7 +16,6 @@ from PIL import Image
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 SLOW_MS = 60_000
 """A network on a busy machine."""
 
@@ -74,20 +73,6 @@ def portrait_film(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> 
         for index in range(30):
             writer.write(there if index < 20 else np.full_like(there, 90), index / 10)
     return path
-
-
-def find_problems(page: Page) -> list[str]:
-    """What axe finds serious."""
-    if not AXE.is_file():
-        pytest.skip("axe-core is not installed: cd frontend && npm ci")
-    page.evaluate(AXE.read_text("utf-8"))  # not a script element, which the policy refuses
-    found: dict[str, Any] = page.evaluate("() => axe.run()")
-    return [
-        f"{violation['id']}: {node['html'][:160]}"
-        for violation in found["violations"]
-        if violation["impact"] in ("serious", "critical")
-        for node in violation["nodes"]
-    ]
 
 
 def is_wider_than_window(page: Page) -> bool:
@@ -172,7 +157,9 @@ def test_photo_by_keyboard_alone(site: Any, browser: Browser) -> None:
         assert page.get_by_role("button", name="Face 1").get_attribute("aria-pressed") == "true"
 
 
-def test_a_film_is_read_scrubbed_and_deleted(site: Any, browser: Browser, portrait_film: Path) -> None:
+def test_a_film_is_read_scrubbed_and_deleted(
+    site: Any, browser: Browser, portrait_film: Path, find_problems: Callable[[Page], list[str]]
+) -> None:
     with open_page(browser, 1280) as page:
         page.goto(f"{site.address}/film")
         with page.expect_file_chooser() as chooser:
@@ -239,7 +226,9 @@ def test_the_theme_is_the_reader_s_choice(site: Any, browser: Browser) -> None:
 
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("address", ["/", "/photo", "/film", "/live", "/rooms", "/join"])
-def test_axe_finds_no_serious_problem(site: Any, browser: Browser, address: str, width: int, scheme: str) -> None:
+def test_axe_finds_no_serious_problem(
+    site: Any, browser: Browser, address: str, width: int, scheme: str, find_problems: Callable[[Page], list[str]]
+) -> None:
     with open_page(browser, width, scheme) as page:
         page.goto(f"{site.address}{address}")
         page.get_by_role("heading", level=1).wait_for()

@@ -1,6 +1,6 @@
 /** The frame around every page: brand, navigation, theme, the page itself, what to know about it. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Announcer } from "../ui/announce";
 import { Icon } from "../ui/Icon";
 import { LazyPage } from "./LazyPage";
@@ -17,7 +17,7 @@ export function Shell() {
     document.title = title === "fervid" ? title : `${title} · fervid`;
   }, [title]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     // Whoever follows a link by keyboard or hears the page goes on reading at its beginning.
     if (visitCount.value > 0) main.current?.focus({ preventScroll: true });
   }, [visitCount.value]);

@@ -24,14 +24,25 @@ export function LiveSide({
   onChoose: (track: number | null) => void;
 }) {
   const faces = (session.frame.value?.faces ?? []).filter((face) => face.track !== null);
-  const shown = faces.find((face) => face.track === chosen) ?? (faces.length === 1 ? faces[0] : undefined);
+  const shown =
+    chosen === null && faces.length === 1 ? faces[0] : faces.find((face) => face.track === chosen);
   useAnnouncements(faces);
+  useEffect(() => {
+    const isForgotten = chosen !== null && session.frame.value !== null && !session.history.knows(chosen);
+    if (isForgotten) onChoose(null);
+  });
   return (
     <aside class="live-side" aria-label="Expressions">
       <section class="card live-card">
         <h2>{faces.length > 1 ? `${faces.length} people` : "Now"}</h2>
-        {faces.length > 1 && <People faces={faces} chosen={chosen} onChoose={onChoose} />}
-        {faces.length === 0 && <p class="soft">Nobody is in the picture.</p>}
+        {(faces.length > 1 || chosen !== null) && (
+          <People faces={faces} chosen={chosen} onChoose={onChoose} />
+        )}
+        {faces.length === 0 ? (
+          <p class="soft">Nobody is in the picture.</p>
+        ) : (
+          chosen !== null && !shown && <p class="soft">Person {chosen} is not in the picture.</p>
+        )}
         {shown && (
           <>
             <p class="live-now">

@@ -3,7 +3,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { theme } from "../../app/theme";
 import { COLOURS, type Emotion, STACKING } from "../../generated/vocabulary";
+import { readColour } from "../../ui/colour";
 import { formatPercent } from "../../ui/format";
 import { averageCourse, type Course, WINDOW_S } from "./history";
 import type { LiveSession } from "./session";
@@ -13,11 +15,13 @@ const EVERY_MS = 500;
 
 export function MinuteChart({ session, chosen }: { session: LiveSession; chosen: number | null }) {
   const room = useRef<HTMLDivElement>(null);
+  const drawn = useRef<uPlot | null>(null);
   const [summary, setSummary] = useState("Nobody was seen in the last minute.");
 
   useEffect(() => {
     const element = room.current as HTMLDivElement;
     const chart = new uPlot(makeOptions(element), stack(session.history.measure(chosen)), element);
+    drawn.current = chart;
     const observer = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: HEIGHT }));
     observer.observe(element);
     const refresh = (): void => {
@@ -35,6 +39,8 @@ export function MinuteChart({ session, chosen }: { session: LiveSession; chosen:
       chart.destroy();
     };
   }, [session, chosen]);
+
+  useEffect(() => drawn.current?.redraw(false), [theme.value]);
 
   return (
     <>
@@ -64,9 +70,8 @@ function stack(course: Course): uPlot.AlignedData {
 }
 
 function makeOptions(element: HTMLElement): uPlot.Options {
-  const style = getComputedStyle(element);
-  const ink = () => style.getPropertyValue("--ink-soft");
-  const line = () => style.getPropertyValue("--line");
+  const ink = () => readColour(element, "ink-soft");
+  const line = () => readColour(element, "line");
   const font = "12px system-ui, sans-serif";
   const layer = (emotion: Emotion): uPlot.Series => ({
     fill: COLOURS[emotion],

@@ -44,9 +44,9 @@ export class History {
     this.latestS = 0;
   }
 
-  /** Who was seen in the last minute, in the order of their numbers. */
-  get tracks(): number[] {
-    return [...new Set(this.samples.map(({ track }) => track))].sort((a, b) => a - b);
+  /** Whether a person was seen in the last minute. */
+  knows(track: number): boolean {
+    return this.samples.some((sample) => sample.track === track);
   }
 
   /** The last minute of a person, or of everybody (null); everybody counts the same in every second. */

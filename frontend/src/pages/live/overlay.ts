@@ -6,6 +6,7 @@ import {
   EMOJI,
   EMOTIONS,
   INK,
+  PAPER,
   STACKING,
   TEXT_COLOURS,
   UNCERTAIN_COLOUR,
@@ -16,7 +17,7 @@ import { formatPercent } from "../../ui/format";
 export interface View {
   mirror: boolean;
   emoji: boolean;
-  /** The person who was chosen; the others are drawn fainter. */
+  /** The person who was chosen; the others are drawn plainer, not fainter: what they read as stays readable. */
   chosen: number | null;
 }
 
@@ -29,7 +30,6 @@ interface Place {
 
 /** Side of an emoji over a face, as a share of the box's longer side: hair line to chin. */
 const COVER = 1.22;
-const FAINT = 0.45;
 /** Labels of narrower faces leave the share out, px on screen. */
 const NARROW = 64;
 
@@ -68,18 +68,26 @@ export function drawOverlay(
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
   const scale = width / size[0];
-  const byDepth = [...faces].sort((a, b) => a.box[3] - a.box[1] - (b.box[3] - b.box[1]));
+  const isChosen = (face: Face): boolean => view.chosen !== null && face.track === view.chosen;
+  const isOneChosen = faces.some(isChosen);
+  const byDepth = [...faces].sort(
+    (a, b) => Number(isChosen(a)) - Number(isChosen(b)) || a.box[3] - a.box[1] - (b.box[3] - b.box[1]),
+  );
   for (const face of byDepth) {
     const [x1, y1, x2, y2] = face.box.map((value) => value * scale) as Face["box"];
     const place = { x: view.mirror ? width - x2 : x1, y: y1, width: x2 - x1, height: y2 - y1 };
-    context.globalAlpha = view.chosen === null || view.chosen === face.track ? 1 : FAINT;
-    if (view.emoji) drawEmoji(context, face, place, view.mirror);
-    else drawFrame(context, face, place, width, height);
+    if (view.emoji) drawEmoji(context, face, place, view.mirror, isChosen(face));
+    else drawFrame(context, face, place, width, height, isOneChosen && !isChosen(face));
   }
-  context.globalAlpha = 1;
 }
 
-function drawEmoji(context: CanvasRenderingContext2D, face: Face, place: Place, mirror: boolean): void {
+function drawEmoji(
+  context: CanvasRenderingContext2D,
+  face: Face,
+  place: Place,
+  mirror: boolean,
+  isRinged: boolean,
+): void {
   const image = drawings.get(findTop(basisOf(face)));
   if (!image?.complete) return;
   const side = Math.max(place.width, place.height) * COVER;
@@ -88,6 +96,19 @@ function drawEmoji(context: CanvasRenderingContext2D, face: Face, place: Place, 
   context.translate(place.x + place.width / 2, place.y + place.height / 2);
   context.rotate(mirror ? -tilt : tilt);
   context.drawImage(image, -side / 2, -side / 2, side, side);
+  if (isRinged) {
+    const line = Math.max(3, side / 30);
+    for (const [colour, wide] of [
+      [INK, 2 * line],
+      [PAPER, line],
+    ] as const) {
+      context.strokeStyle = colour;
+      context.lineWidth = wide;
+      context.beginPath();
+      context.arc(0, 0, side / 2 + line, 0, 2 * Math.PI);
+      context.stroke();
+    }
+  }
   context.restore();
 }
 
@@ -97,8 +118,9 @@ function drawFrame(
   place: Place,
   width: number,
   height: number,
+  isAside: boolean,
 ): void {
-  const line = Math.min(Math.max(2, place.height / 45), 5);
+  const line = isAside ? 1.5 : Math.min(Math.max(2, place.height / 45), 5);
   const colour = face.emotion === null ? UNCERTAIN_COLOUR : COLOURS[face.emotion];
   const radius = Math.min(place.width, place.height) * 0.06 + line;
   context.lineJoin = "round";
@@ -124,13 +146,14 @@ function drawFrame(
   const isAbove = place.y - line - plate >= 0;
   const x = Math.min(Math.max(0, place.x - line / 2), Math.max(0, width - wide));
   const y = isAbove ? place.y - line - plate : Math.min(place.y + place.height + line, height - plate);
-  context.fillStyle = colour;
+  context.fillStyle = isAside ? INK : colour;
   context.beginPath();
   context.roundRect(x, y, wide, plate, font * 0.3);
   context.fill();
-  context.fillStyle = face.emotion === null ? INK : TEXT_COLOURS[face.emotion];
+  context.fillStyle = isAside ? PAPER : face.emotion === null ? INK : TEXT_COLOURS[face.emotion];
   context.textBaseline = "middle";
   context.fillText(text, x + font / 2, y + plate / 2 + 0.5, wide - font);
+  if (isAside) return;
   drawBar(
     context,
     face,

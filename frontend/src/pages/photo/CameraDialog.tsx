@@ -1,6 +1,6 @@
 /** Take a picture with the device's own camera. It runs only while the dialog is open. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { closeCamera, explainCamera, openCamera } from "../../ui/camera";
 import { ErrorNotice, type ErrorText } from "../../ui/ErrorNotice";
 import { Icon } from "../../ui/Icon";
@@ -18,7 +18,8 @@ export function CameraDialog({
   const [ready, setReady] = useState(false);
   const [error, setError] = useState<ErrorText | null>(null);
 
-  useEffect(() => dialog.current?.showModal(), []);
+  // Before anything else is drawn or typed: a Tab that came first would lead past it.
+  useLayoutEffect(() => dialog.current?.showModal(), []);
 
   useEffect(() => {
     let stream: MediaStream | null = null;

@@ -1,6 +1,6 @@
 /** The answers as large buttons, and as the keys 1, 2, 3, … */
 
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import type { Choice } from "../../api/rooms";
 import { announce } from "../../ui/announce";
 import { formatDuration } from "../../ui/format";
@@ -28,7 +28,7 @@ export function ChoiceButtons({
     announce(choice === null ? "Your answer is taken back" : `You say ${nameOption(choice)}`);
   };
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (isDisabled) return;
     const press = (event: KeyboardEvent): void => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTyping(event.target)) return;

@@ -1,6 +1,6 @@
 /** A room that was just made: its secret, which is shown once, and how others get in. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { CreatedRoom } from "../../api/rooms";
 import { Icon } from "../../ui/Icon";
 import { CopyButton } from "./CopyButton";
@@ -8,7 +8,7 @@ import { JoinCard } from "./JoinCard";
 
 export function CreatedCard({ created }: { created: CreatedRoom }) {
   const title = useRef<HTMLHeadingElement>(null);
-  useEffect(() => title.current?.focus(), []);
+  useLayoutEffect(() => title.current?.focus(), []);
   const link = `${location.origin}${created.host_path}`;
   return (
     <div class="created">

@@ -140,7 +140,10 @@ function NotFound({ code, error, onRetry }: { code: string; error: ApiError; onR
   return (
     <section class="page page-narrow">
       <h1>{TITLES[error.code] ?? "This room cannot be joined"}</h1>
-      <ErrorNotice error={error} onRetry={mayRetry && leftS === 0 ? onRetry : undefined}>
+      <ErrorNotice
+        error={waitS > 0 ? { message: error.message } : error} // its advice is what is counted down
+        onRetry={mayRetry && leftS === 0 ? onRetry : undefined}
+      >
         {leftS > 0 && <span class="numbers">Try again in {leftS} s.</span>}
       </ErrorNotice>
       {error.code === "room.unknown" ? (

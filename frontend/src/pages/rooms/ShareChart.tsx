@@ -6,8 +6,9 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { Mark, Option } from "../../api/rooms";
 import { theme } from "../../app/theme";
+import { readColour } from "../../ui/colour";
 import { formatClock } from "../../ui/format";
-import { type Paint, paintMarks, paintPeople, paintShares, readColour } from "./painting";
+import { type Paint, paintMarks, paintPeople, paintShares } from "./painting";
 import type { Bin } from "./rows";
 
 interface Data {
@@ -50,7 +51,7 @@ export function ShareChart({ bins, marks, window, options, isPresenting, onPoint
       for (const chart of made) chart.destroy();
       charts.current = [];
     };
-  }, [theme.value, isPresenting, options.join()]);
+  }, [isPresenting, options.join()]);
 
   useEffect(() => {
     for (const chart of charts.current) update(chart, latest.current);
@@ -94,20 +95,22 @@ function makeChart(
   const element = room.current as HTMLDivElement;
   const sizePx = Number.parseFloat(getComputedStyle(element).fontSize);
   const font = `${sizePx}px system-ui, sans-serif`;
-  const [ink, line, soft] = [
-    readColour(element, "ink-soft"),
-    readColour(element, "line"),
-    readColour(element, "line-strong"),
-  ];
-  const paint: Paint = {
-    options,
-    colours: Object.fromEntries(options.map((option) => [option, readColour(element, `option-${option}`)])),
-    hatch: kind === "people" ? soft : line,
-    ink: readColour(element, "ink"),
-    unit: devicePixelRatio,
-  };
-  const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { show: false }, font };
   const isPeople = kind === "people";
+  // Colours are read at every drawing, so that they follow the theme.
+  const read = (variable: string) => readColour(element, variable);
+  const readPaint = (): Paint => ({
+    options,
+    colours: Object.fromEntries(options.map((option) => [option, read(`option-${option}`)])),
+    hatch: read(isPeople ? "line-strong" : "line"),
+    ink: read("ink"),
+    unit: devicePixelRatio,
+  });
+  const axis = {
+    stroke: () => read("ink-soft"),
+    grid: { stroke: () => read("line"), width: 1 },
+    ticks: { show: false },
+    font,
+  };
   const chart = new uPlot(
     {
       ...sizeOf(element),
@@ -147,8 +150,8 @@ function makeChart(
         drawAxes: [
           (drawn) => {
             const { bins } = data.current as Data;
-            if (isPeople) paintPeople(drawn, bins, paint);
-            else paintShares(drawn, bins, paint);
+            if (isPeople) paintPeople(drawn, bins, readPaint());
+            else paintShares(drawn, bins, readPaint());
           },
         ],
         draw: [
@@ -157,7 +160,7 @@ function makeChart(
               paintMarks(
                 drawn,
                 (data.current as Data).marks,
-                paint,
+                readPaint(),
                 `600 ${sizePx * devicePixelRatio}px system-ui, sans-serif`,
               );
           },

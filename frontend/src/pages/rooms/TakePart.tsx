@@ -1,6 +1,6 @@
 /** A participant in the room: answer, raise a hand, pause, leave. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Room } from "../../api/rooms";
 import { announce } from "../../ui/announce";
 import { capitalise } from "../../ui/format";
@@ -20,7 +20,7 @@ export function TakePart({ participant, camera }: { participant: Participant; ca
   const { room } = participant;
   const isPaused = participant.isPaused.value;
   const title = useRef<HTMLHeadingElement>(null);
-  useEffect(() => title.current?.focus({ preventScroll: true }), []);
+  useLayoutEffect(() => title.current?.focus({ preventScroll: true }), []);
 
   const pause = (): void => {
     participant.pause();

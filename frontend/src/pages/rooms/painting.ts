@@ -4,16 +4,6 @@ import type uPlot from "uplot";
 import type { Mark, Option } from "../../api/rooms";
 import { type Bin, stackShares } from "./rows";
 
-/** The colour behind a CSS variable, as a canvas understands it. */
-export function readColour(element: HTMLElement, variable: string): string {
-  const probe = document.createElement("span");
-  probe.style.color = `var(--${variable})`;
-  element.append(probe);
-  const colour = getComputedStyle(probe).color;
-  probe.remove();
-  return colour;
-}
-
 /** Where a bin is, canvas px; bins that touch leave no seam. */
 function place(chart: uPlot, bin: Bin): [left: number, width: number] {
   const left = Math.round(chart.valToPos(bin.start_s, "x", true));
