@@ -7,18 +7,15 @@ last is there. What an interruption left of others is removed before the next ru
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fervid.batch.listing import Item, Kind
 from fervid.errors import FervidError, InputError
-from fervid.files import write_atomically
-from fervid.sinks.parquet import TYPES
+from fervid.sinks.parquet import TYPES, RowWriter
 from fervid.sinks.table import COLUMNS
 
 if TYPE_CHECKING:
@@ -48,7 +45,6 @@ _COLUMNS: Final = {
     },
     FAILURES: {**_ITEM, "code": "string", "message": "string", "advice": "string"},
 }
-ROW_GROUP: Final = 20_000
 
 
 class Reading(NamedTuple):
@@ -93,57 +89,6 @@ def list_columns(table: str) -> tuple[str, ...]:
     return tuple(_COLUMNS[table])
 
 
-class PartWriter:
-    """One Parquet file of a table; it appears, whole, when the block ends without an error."""
-
-    def __init__(self, path: Path, table: str) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        types = {"time": pa.timestamp("us", tz="UTC")}
-        columns = _COLUMNS[table].items()
-        self._schema: pa.Schema = pa.schema([(n, types[t] if t in types else getattr(pa, t)()) for n, t in columns])
-        self._rows: list[Sequence[Any]] = []
-        self._file: AbstractContextManager[Path] = write_atomically(path)
-        part = self._file.__enter__()
-        try:
-            self._writer = pq.ParquetWriter(part, self._schema, compression="zstd")
-        except BaseException as error:
-            self._file.__exit__(type(error), error, error.__traceback__)
-            raise
-
-    def add(self, rows: Iterable[Sequence[Any]]) -> None:
-        """Append rows with the table's columns."""
-        self._rows += rows
-        if len(self._rows) >= ROW_GROUP:
-            self._flush()
-
-    def _flush(self) -> None:
-        import pyarrow as pa
-
-        columns = zip(*self._rows, strict=True)
-        arrays = [pa.array(values, field.type) for values, field in zip(columns, self._schema, strict=True)]
-        self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
-        self._rows = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None and self._rows:
-                self._flush()
-            self._writer.close()
-        except BaseException as failure:
-            self._file.__exit__(type(failure), failure, failure.__traceback__)
-            if kind is None:
-                raise
-            return
-        self._file.__exit__(kind, error, trace)
-
-
 class Chunk:
     """The result of one chunk, to be filled and then kept with :meth:`commit`.
 
@@ -162,7 +107,7 @@ class Chunk:
         self._readings: list[Reading] = []
         self._failures: list[Failed] = []
         self._counts = Counts()
-        self._faces = PartWriter(out / FACES / f"kind={kind}" / f"{name}.parquet", FACES)
+        self._faces = RowWriter(out / FACES / f"kind={kind}" / f"{name}.parquet", _COLUMNS[FACES])
 
     def add_faces(self, item: Item, size: tuple[int, int], rows: Iterable[Sequence[Any]]) -> int:
         """Add rows of :func:`fervid.sinks.table.list_rows`; says how many there were."""
@@ -184,7 +129,7 @@ class Chunk:
     def commit(self) -> Counts:
         """The chunk is done: all of it appears, its list of inputs last."""
         self._faces.__exit__(None, None, None)
-        with PartWriter(self._out / FAILURES / f"{self._name}.parquet", FAILURES) as writer:
+        with RowWriter(self._out / FAILURES / f"{self._name}.parquet", _COLUMNS[FAILURES]) as writer:
             writer.add((*describe_item(f.item), *f.error.to_dict().values()) for f in self._failures)
         rows = [
             (*describe_item(r.item), r.item.etag, *r.size, r.frames, r.faces, r.problems, False) for r in self._readings
@@ -192,7 +137,7 @@ class Chunk:
         rows += [
             (*describe_item(f.item), f.item.etag, None, None, None, 0, None, True) for f in self._failures
         ]  # fmt: skip
-        with PartWriter(locate_chunk(self._out, self._name), INPUTS) as writer:
+        with RowWriter(locate_chunk(self._out, self._name), _COLUMNS[INPUTS]) as writer:
             writer.add(rows)
         return self._counts
 

@@ -1,7 +1,8 @@
-"""Results as a Parquet file with the columns of every CSV."""
+"""Rows as a Parquet file; results, with the columns of every CSV."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -28,40 +29,48 @@ TYPES: Final = {
 """Of every column, by pyarrow's name of the type."""
 
 
-class ParquetWriter:
-    """Writes a row per face with the columns :data:`.table.COLUMNS`; what does not apply is null.
+class RowWriter:
+    """Writes rows to a Parquet file, which appears, whole, when the ``with`` block ends without an error.
 
-    The file appears, whole, when the ``with`` block ends without an error. Memory does not grow with its length.
+    Memory does not grow with its length.
 
     Args:
         path: of the file; its folder is made if absent.
+        types: of its columns, by pyarrow's names; ``time`` is microseconds since 1970, UTC.
 
     Raises:
         MissingExtraError: pyarrow is not installed (extra ``data``).
         OSError: the file cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, types: Mapping[str, str]) -> None:
         try:
             import pyarrow as pa
             import pyarrow.parquet as pq
         except ImportError:
             raise MissingExtraError.for_extra("data", "pyarrow", "Writing Parquet") from None
-        self._schema: pa.Schema = pa.schema([(column, getattr(pa, TYPES[column])()) for column in COLUMNS])
-        self._rows: list[tuple[Any, ...]] = []
+        time = pa.timestamp("us", tz="UTC")
+        columns = [(name, time if kind == "time" else getattr(pa, kind)()) for name, kind in types.items()]
+        self._schema: pa.Schema = pa.schema(columns)
+        self._rows: list[Sequence[Any]] = []
         self._file: AbstractContextManager[Path] = write_atomically(path)
-        self._writer = pq.ParquetWriter(self._file.__enter__(), self._schema, compression="zstd")
+        part = self._file.__enter__()
+        try:
+            self._writer = pq.ParquetWriter(part, self._schema, compression="zstd")
+        except BaseException as error:
+            self._file.__exit__(type(error), error, error.__traceback__)
+            raise
 
-    def write(self, result: Analysis | Failure) -> None:
-        """Add the rows of one result; a failure gives none."""
-        self._rows += list_rows(result)
+    def add(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Append rows with the columns' values, None where there is none."""
+        self._rows += rows
         if len(self._rows) >= ROW_GROUP:
             self._flush()
 
     def _flush(self) -> None:
         import pyarrow as pa
 
-        columns = zip(*self._rows, strict=True) if self._rows else [()] * len(COLUMNS)
+        columns = zip(*self._rows, strict=True)
         arrays = [pa.array(values, field.type) for values, field in zip(columns, self._schema, strict=True)]
         self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
         self._rows = []
@@ -78,5 +87,26 @@ class ParquetWriter:
             self._writer.close()
         except BaseException as failure:
             self._file.__exit__(type(failure), failure, failure.__traceback__)
-            raise
+            if kind is None:
+                raise
+            return
         self._file.__exit__(kind, error, trace)
+
+
+class ParquetWriter(RowWriter):
+    """Writes a row per face with the columns :data:`.table.COLUMNS`; what does not apply is null.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed (extra ``data``).
+        OSError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, TYPES)
+
+    def write(self, result: Analysis | Failure) -> None:
+        """Add the rows of one result; a failure gives none."""
+        self.add(list_rows(result))
