@@ -40,7 +40,7 @@ def _one_thread() -> None:
         torch.set_num_threads(1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def recipe() -> Callable[..., dict[str, Any]]:
     """A recipe that trains in a second; keywords replace top-level keys."""
 

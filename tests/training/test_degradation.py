@@ -16,6 +16,7 @@ from fervid.geometry import central_box
 from fervid.imaging import crop_resize
 from fervid.training.expressions.config import CameraConfig
 from fervid.training.expressions.degradation import compress, degrade, make_blur, place
+from fervid.training.noise import Noise
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def faces() -> torch.Tensor:
 
 
 def run(x: torch.Tensor, config: CameraConfig, seed: int = 0) -> torch.Tensor:
-    return degrade(x, config, torch.Generator().manual_seed(seed))
+    return degrade(x, config, Noise(torch.Generator().manual_seed(seed)))
 
 
 @pytest.mark.parametrize("quality", [5, 30, 75, 95])

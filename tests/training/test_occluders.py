@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from fervid.training.expressions.config import AugmentationConfig
 from fervid.training.expressions.occluders import EYES, occlude
+from fervid.training.noise import Noise
 
 SIZE = 48
 EYE_ROW, EYE_COLUMN = (round((c + 1) / 2 * SIZE) for c in (EYES[1], EYES[0]))
@@ -23,7 +24,7 @@ def cover(config: AugmentationConfig, n: int = 256, degrees: float = 0.0) -> tor
     turn = torch.deg2rad(torch.tensor(degrees))
     theta = torch.tensor([[turn.cos(), -turn.sin(), 0], [turn.sin(), turn.cos(), 0]]).expand(n, 2, 3)
     places = F.affine_grid(theta, [n, 1, SIZE, SIZE], align_corners=False)
-    out = occlude(ramp, places, config, torch.Generator().manual_seed(4))
+    out = occlude(ramp, places, config, Noise(torch.Generator().manual_seed(4)))
     assert out.shape == ramp.shape
     assert out.min() >= 0
     assert out.max() <= 1

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import os
 import shlex
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from fervid.cli.export import print_export
-from fervid.cli.terminal import INTERRUPTED, print_note, show_progress, stderr, stdout
+from fervid.cli.terminal import ERROR, INTERRUPTED, print_note, show_progress, stderr, stdout
 from fervid.emotions import emotions_for
 from fervid.errors import MissingExtraError, UsageError
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from fervid.training.detection.export import ExportedDetector
     from fervid.training.expressions.config import TrainingConfig
     from fervid.training.progress import Progress
+    from fervid.training.team import Team
 
 EXPORTING: Final = "exporting, and checking the file against torch"
 
@@ -45,15 +48,21 @@ def train(
         typer.Option("--output", "-o", help="Folder of the run; training-runs/NAME when absent.", show_default=False),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; one per core when absent.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads of each process; they share the cores when absent.")
+    ] = None,
     labels: Annotated[
         int | None, typer.Option(help="7, or 6 to learn disgust as anger; the recipe's when absent.")
     ] = None,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Train in so many on this machine, with the same result; not for detectors.")
+    ] = 1,
 ) -> None:
     """Train an expression network, or a face detector, and export it as ONNX.
 
     The run's folder holds NAME.onnx, curves.png, metrics.jsonl, config.json and weights.pt. The same command continues
-    a run that was interrupted after its last finished epoch; it exports a finished one again.
+    a run that was interrupted after its last finished epoch; it exports a finished one again. On several machines, or
+    with several GPUs, torchrun starts it.
     """
     for module in ("torch", "onnx", "pyarrow"):
         if importlib.util.find_spec(module) is None:
@@ -61,48 +70,84 @@ def train(
     from fervid.training.checkpoint import read_metrics
     from fervid.training.detection.config import DetectionConfig
     from fervid.training.devices import choose_device
+    from fervid.training.launching import run_team
     from fervid.training.recipes import read_recipe
+    from fervid.training.team import TeamStoppedError, is_started, join_team
 
     recipe = read_recipe(config)
     if not isinstance(recipe, DetectionConfig):
         recipe = override_labels(recipe, labels)
     elif labels is not None:
         raise UsageError(f"{config} is the recipe of a detector, which has no labels", advice="Leave --labels out.")
+    elif processes > 1 or is_started():
+        raise UsageError(f"{config} is the recipe of a detector: one process trains it", advice="Use --threads.")
     folder = output or RUNS / recipe.name
     choose_device(device)
-    try:
-        if isinstance(recipe, DetectionConfig):
-            train_detector(recipe, data, folder, device, threads)
-        else:
-            train_expressions(recipe, data, folder, device, threads)
-    except KeyboardInterrupt:
-        kept = len(read_metrics(folder))
-        again = ["fervid", "train", str(config), "--data", str(data), "-o", str(folder)]
-        again += ["--labels", str(labels)] if labels is not None else []
-        again += ["--device", device] if device != "auto" else []
-        again += ["--threads", str(threads)] if threads is not None else []
-        print_note(f"interrupted; {kept} of {recipe.schedule.epochs} epochs are kept. Continue with:")
-        print_note(f"  {shlex.join(again)}")
-        raise typer.Exit(INTERRUPTED) from None
+    again = ["fervid", "train", str(config), "--data", str(data), "-o", str(folder)]
+    again += ["--labels", str(labels)] if labels is not None else []
+    again += ["--device", device] if device != "auto" else []
+    again += ["--threads", str(threads)] if threads is not None else []
+    again += ["--processes", str(processes)] if processes > 1 else []
+    if processes > 1 and not is_started():
+        shared = [] if threads is not None else ["--threads", str(max(1, (os.cpu_count() or 1) // processes))]
+        if status := run_team([sys.executable, "-m", *again, *shared], processes):
+            raise typer.Exit(status)
+        return
+    with join_team() as team:
+        try:
+            with speak_for(team):
+                if isinstance(recipe, DetectionConfig):
+                    train_detector(recipe, data, folder, device, threads)
+                else:
+                    train_expressions(recipe, data, folder, device, threads, team)
+        except TeamStoppedError:
+            if team.leads:
+                raise
+            raise typer.Exit(ERROR) from None
+        except KeyboardInterrupt:
+            if team.leads:
+                kept = len(read_metrics(folder))
+                if team.size > 1 and processes == 1:
+                    again = ["torchrun", "--nproc-per-node", str(team.size), "-m", *again]
+                print_note(f"interrupted; {kept} of {recipe.schedule.epochs} epochs are kept. Continue with:")
+                print_note(f"  {shlex.join(again)}")
+            raise typer.Exit(INTERRUPTED) from None
 
 
-def train_expressions(recipe: TrainingConfig, data: Path, folder: Path, device: str, threads: int | None) -> None:
+@contextmanager
+def speak_for(team: Team) -> Iterator[None]:
+    """Of a team, only the leader says how it goes; errors are said by whom they befall."""
+    if team.leads:
+        yield
+        return
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield
+
+
+def train_expressions(
+    recipe: TrainingConfig, data: Path, folder: Path, device: str, threads: int | None, team: Team
+) -> None:
     """Train, export and describe an expression network."""
     from fervid.training.expressions.checkpoint import check_folder
     from fervid.training.expressions.data import load_training_data
     from fervid.training.expressions.export import export_onnx
     from fervid.training.expressions.loop import train as train_network
 
-    check_folder(recipe, folder)
+    team.lead(lambda: check_folder(recipe, folder))
     with show_progress("reading", "faces") as advance:
-        faces = load_training_data(data, recipe, progress=advance)
+        faces = team.do_all(lambda: load_training_data(data, recipe, progress=advance))
     print_note(
         f"{len(faces.images):,} Training faces ({faces.dropped:,} duplicates left out), "
         f"{len(faces.validation_emotions):,} PublicTest faces; run in {folder}"
+        + (f"; {team.size} processes" if team.size > 1 else "")
     )
     note_finished(folder, recipe.schedule.epochs)
     with show_training() as on_progress:
-        network = train_network(recipe, faces, folder, device=device, threads=threads, on_progress=on_progress)
+        network = train_network(
+            recipe, faces, folder, device=device, threads=threads, team=team, on_progress=on_progress
+        )
+    if not team.leads:
+        return
     print_note(EXPORTING)
     exported = export_onnx(network, faces, folder / f"{recipe.name}.onnx", precision=recipe.export.precision)
     print_export(exported, len(faces.validation_emotions))

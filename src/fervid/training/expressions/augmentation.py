@@ -1,6 +1,6 @@
 """Random changes to whole batches of faces, on the device that trains.
 
-Everything is drawn per face from one generator, so that a seed gives the same batch on the same kind of device.
+Everything is drawn per face from one source, so that a seed gives the same batch on the same kind of device.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from torch.nn import functional as F
 from fervid.training.expressions.config import AugmentationConfig
 from fervid.training.expressions.degradation import degrade
 from fervid.training.expressions.occluders import occlude
+from fervid.training.noise import Noise
 
 
 def augment(
-    images: Tensor, size: int, config: AugmentationConfig, *, mean: float, std: float, generator: torch.Generator
+    images: Tensor, size: int, config: AugmentationConfig, *, mean: float, std: float, noise: Noise
 ) -> tuple[Tensor, Tensor]:
     """Mirror, zoom, shift, rotate, cover, relight, degrade and erase.
 
@@ -27,15 +28,15 @@ def augment(
         config: how far each change may go.
         mean: grey level (0–255) that becomes 0.
         std: grey levels that become 1.
-        generator: source of all randomness, on the device of ``images``.
+        noise: source of all randomness, on the device of ``images``.
 
     Returns:
         ``(N, 1, size, size)`` float32, normalised, channels last in memory; ``(N,)`` bool, which are mirrored.
     """
-    device, n = images.device, len(images)
+    n = len(images)
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
-        return torch.rand(n, *shape, device=device, generator=generator) * (high - low) + low
+        return noise.uniform(n, *shape) * (high - low) + low
 
     x = images.unsqueeze(1).float() / 255
     angle = uniform(-config.rotation, config.rotation) * (math.pi / 180)
@@ -51,7 +52,7 @@ def augment(
     grid = F.affine_grid(theta, [n, 1, size, size], align_corners=False)
     x = F.grid_sample(x, grid, mode="bilinear", padding_mode=config.padding, align_corners=False)
     if config.glasses or config.mask or config.hand:
-        x = occlude(x, grid, config, generator)
+        x = occlude(x, grid, config, noise)
 
     x = x.clamp(0, 1) ** torch.exp(uniform(-1, 1, 1, 1, 1) * -math.log(1 - config.gamma))
     if config.exposure:
@@ -65,7 +66,7 @@ def augment(
 
     camera = config.camera
     if camera.blur or camera.shrink or camera.noise or camera.jpeg:
-        x = degrade(x, camera, generator)
+        x = degrade(x, camera, noise)
     x = _erase(x, config, uniform(0, 1, 6))
     return ((x * 255 - mean) / std).contiguous(memory_format=torch.channels_last), mirrored
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from fervid.datasets.faceset import FACE_SIZE
 from fervid.training.expressions.config import CameraConfig
+from fervid.training.noise import Noise
 
 BLOCK: Final = 8
 """Side of a JPEG block, px."""
@@ -36,13 +37,13 @@ LUMINANCE: Final = (
 """Quantisation steps of luminance at quality 50 (ITU-T T.81, table K.1)."""
 
 
-def degrade(x: Tensor, config: CameraConfig, generator: torch.Generator) -> Tensor:
+def degrade(x: Tensor, config: CameraConfig, noise: Noise) -> Tensor:
     """Show faces as a poor camera would: blurred, then small, noisy and compressed, then enlarged again.
 
     Args:
         x: ``(N, 1, S, S)`` float32 grey, 0–1.
         config: how often and how far; what is off draws nothing.
-        generator: source of all randomness, on the device of ``x``.
+        noise: source of all randomness, on the device of ``x``.
 
     Returns:
         The same shape, 0–1.
@@ -50,7 +51,7 @@ def degrade(x: Tensor, config: CameraConfig, generator: torch.Generator) -> Tens
     device, n, size = x.device, len(x), x.shape[-1]
 
     def draw(share: float, low: float, high: float, otherwise: float) -> Tensor:
-        draws = torch.rand(2, n, device=device, generator=generator)
+        draws = noise.uniform(2, n, rows=1)
         return torch.where(draws[0] < share, draws[1] * (high - low) + low, otherwise)
 
     x = x[:, 0]
@@ -64,7 +65,7 @@ def degrade(x: Tensor, config: CameraConfig, generator: torch.Generator) -> Tens
     offsets = torch.zeros(2, n, dtype=torch.int64, device=device)
     canvas = size
     if config.jpeg:  # a face does not begin where a block of the picture around it does
-        offsets = torch.randint(BLOCK, (2, n), device=device, generator=generator)
+        offsets = noise.integers(BLOCK, 2, n, rows=1)
         canvas = -(-(size + BLOCK - 1) // BLOCK) * BLOCK
     small = config.shrink > 0 or config.jpeg > 0
     if small:
@@ -72,7 +73,7 @@ def degrade(x: Tensor, config: CameraConfig, generator: torch.Generator) -> Tens
         x = down[0] @ x @ down[1].mT
     if config.noise:
         strength = draw(config.noise, *config.noise_std, 0.0)
-        x = x + strength[:, None, None] * torch.randn(x.shape, device=device, generator=generator)
+        x = x + strength[:, None, None] * noise.normal(*x.shape)
     if config.jpeg:
         quality = draw(config.jpeg, config.jpeg_quality[0], config.jpeg_quality[1] + 1, 0.0).long()
         x = torch.where(quality[:, None, None] > 0, compress(x.clamp(0, 1), quality.clamp(1, 100)), x)

@@ -32,7 +32,9 @@ from fervid.training.expressions.precision import choose_precision
 from fervid.training.expressions.sharpness import climb, keep_noise
 from fervid.training.expressions.teachers import load_soft_targets
 from fervid.training.expressions.validation import validate
+from fervid.training.noise import Noise, share_noise
 from fervid.training.progress import Progress
+from fervid.training.team import ALONE, Team, share_statistics
 
 GPU_REPORT_STEPS = 20
 """Steps between two reports on a GPU: reading the loss waits for the device, so it is not done at every step."""
@@ -46,6 +48,7 @@ def train(
     *,
     device: str = "auto",
     threads: int | None = None,
+    team: Team = ALONE,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> ExpressionNetwork:
     """Train a network, continue a run that was interrupted, or read back one that is finished.
@@ -56,7 +59,9 @@ def train(
         folder: the run's folder; made if absent.
         device: ``auto`` (CUDA when there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         threads: torch's on a CPU; None leaves them as they are.
-        on_progress: called after every step (every 20th on a GPU) and every epoch.
+        team: the processes that train together, see :func:`fervid.training.team.join_team`; the recipe's batches are
+            shared among them, so the run is the same with any number, up to rounding. Only the leader writes files.
+        on_progress: called after every step (every 20th on a GPU) and every epoch, in every process.
 
     Returns:
         The averaged network (EMA weights) in evaluation mode, on the CPU.
@@ -67,8 +72,9 @@ def train(
             is no longer finite.
         DatasetError: a teacher is damaged or saw other faces.
         ModelError: the folder's checkpoint is damaged.
+        TeamStoppedError: another process of the team has failed.
     """
-    place = choose_device(device)
+    place = team.place(choose_device(device))
     schedule = config.schedule
     steps = len(data.images) // schedule.batch_size
     if steps == 0:
@@ -76,16 +82,17 @@ def train(
             f"{len(data.images)} training faces are fewer than one batch of {schedule.batch_size}",
             advice="Lower schedule.batch_size.",
         )
-    check_folder(config, folder)
+    share = team.share(schedule.batch_size, place)
+    team.lead(lambda: check_folder(config, folder))
     if threads is not None:
         torch.set_num_threads(threads)
     torch.manual_seed(config.seed)
 
     network = ExpressionNetwork(config.network, config.labels).to(place)
-    checkpoint = load_checkpoint(folder, place)
+    checkpoint = team.lead(lambda: load_checkpoint(folder, place if team.size == 1 else torch.device("cpu")))
     initial = ""
     if config.initial_weights and checkpoint is None:
-        initial = start_from(network, config.initial_weights)
+        initial = team.do_all(lambda: start_from(network, config.initial_weights))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = WeightAverage(network, schedule.ema)
     optimizer = _make_optimizer(network, config)
@@ -100,20 +107,25 @@ def train(
         restore(average.network, checkpoint["average"], folder)
         optimizer.load_state_dict(checkpoint["optimizer"])
     if len(metrics) == schedule.epochs:
-        draw_curves(metrics, folder / "curves.png", title=config.name)
-        save_weights(folder, average.network)
+        if team.leads:
+            draw_curves(metrics, folder / "curves.png", title=config.name)
+            save_weights(folder, average.network)
         return average.network.cpu()
 
-    taught = load_soft_targets(config, data)
+    taught = team.do_all(lambda: load_soft_targets(config, data))
     teachers = "" if taught is None else taught.digest
     if facts.get("teachers", teachers) != teachers:
         raise ConfigError(f"{folder} holds a run with other teachers", advice="Give another folder with -o.")
-    claim_folder(config, folder)
+    team.lead(lambda: claim_folder(config, folder))
     images, table = data.images.to(place), TargetTable(data, config, place, taught)
     if facts.get("device") == place.type:  # measuring again could decide otherwise, and the run would no longer repeat
         autocast = bool(facts["bfloat16"])
     else:
-        autocast = choose_precision(network, schedule.batch_size, schedule.size_at(len(metrics)), place)
+        rows, size = schedule.batch_size // team.size, schedule.size_at(len(metrics))
+        autocast = team.lead(lambda: choose_precision(network, rows, size, place))
+    if share is not None:
+        share_noise(network, share)
+        share_statistics(network, team)
 
     forward = torch.compile(network, dynamic=False) if schedule.compile else network
 
@@ -122,41 +134,49 @@ def train(
         size = schedule.size_at(epoch)
         generator = torch.Generator(place).manual_seed(config.seed * 100_003 + epoch)
         torch.manual_seed(config.seed * 100_003 + epoch)  # dropout and stochastic depth draw from the global source
+        noise = Noise(generator, share)
         order = torch.randperm(len(images), device=place, generator=generator)
         alpha, batch_size = config.augmentation.mixup, schedule.batch_size
         shares = draw_shares(steps, batch_size, alpha, seed=config.seed, epoch=epoch, place=place) if alpha else None
+        if shares is not None and share is not None:
+            shares = shares[:, share.rows]
         network.train()
         losses: list[Tensor] = []
         for step in range(steps):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, epoch + step / steps)
-            rows = order[step * batch_size : (step + 1) * batch_size]
+            batch = order[step * batch_size : (step + 1) * batch_size]
+            batch = batch if share is None else batch[share.rows]
             faces, mirrored = augment(
-                images[rows],
+                images[batch],
                 size,
                 config.augmentation,
                 mean=data.spec.mean,
                 std=data.spec.std,
-                generator=generator,
+                noise=noise,
             )
-            targets = table.select(rows, mirrored)
+            targets = table.select(batch, mirrored)
             if shares is not None:
                 faces, targets = mix(faces, targets, shares[step])
             repeat_noise = keep_noise(place) if schedule.sam_radius else None
             with torch.autocast(place.type, torch.bfloat16, enabled=autocast):
                 emotion_logits, vote_logits = forward(faces)
-            loss = compute_loss(emotion_logits, vote_logits, targets, config)
+            weight = 1.0 if share is None else share.weight
+            loss = compute_loss(emotion_logits, vote_logits, targets, config) * weight
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
+            loss = team.add_up_gradients(network.parameters(), loss.detach())
             if repeat_noise is not None:
                 with climb(network, schedule.sam_radius):
                     repeat_noise()
                     with torch.autocast(place.type, torch.bfloat16, enabled=autocast):
                         emotion_logits, vote_logits = forward(faces)
-                    compute_loss(emotion_logits, vote_logits, targets, config).backward()  # type: ignore[no-untyped-call]
+                    uphill = compute_loss(emotion_logits, vote_logits, targets, config) * weight
+                    uphill.backward()  # type: ignore[no-untyped-call]
+                    team.add_up_gradients(network.parameters(), uphill.detach())
             optimizer.step()
             average.update(epoch * steps + step)
-            losses.append(loss.detach())
+            losses.append(loss)
             if place.type == "cpu" or (step + 1) % GPU_REPORT_STEPS == 0:
                 elapsed, done = time.perf_counter() - began, (step + 1) / steps
                 speed = (step + 1) * schedule.batch_size / elapsed
@@ -168,6 +188,7 @@ def train(
         if not math.isfinite(mean_loss):
             raise ConfigError(f"the loss became {mean_loss} in epoch {epoch + 1}", advice="Lower the learning rate.")
         speed = steps * schedule.batch_size / (time.perf_counter() - began)
+        figures = team.lead(lambda: validate(average.network, data, place))
         metrics.append(
             {
                 "epoch": epoch + 1,
@@ -176,19 +197,21 @@ def train(
                 "train_loss": round(mean_loss, 5),
                 "images_per_s": round(speed, 1),
                 **({"initial_weights": initial} if initial and epoch == 0 else {}),
-                **validate(average.network, data, place),
+                **figures,
                 "seconds": round(time.perf_counter() - began, 1),
             }
         )
         facts = {"data": data.digest, "device": place.type, "bfloat16": autocast, "teachers": teachers}
         facts["initial_weights"] = initial
-        save_checkpoint(folder, network, average.network, optimizer, metrics, facts)
-        draw_curves(metrics, folder / "curves.png", title=config.name)
+        if team.leads:
+            save_checkpoint(folder, network, average.network, optimizer, metrics, facts)
+            draw_curves(metrics, folder / "curves.png", title=config.name)
         remaining = estimate_remaining(schedule, epoch, 1.0, time.perf_counter() - began)
         on_progress(
             Progress(epoch + 1, schedule.epochs, steps, steps, size, mean_loss, speed, remaining, dict(metrics[-1]))
         )
-    save_weights(folder, average.network)
+    if team.leads:
+        save_weights(folder, average.network)
     return average.network.cpu()
 
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from fervid.emotions import VOTE_LABELS
 from fervid.training.expressions.config import NetworkConfig
+from fervid.training.noise import DropPath, RowDropout
 
 
 class SqueezeExcitation(nn.Module):
@@ -41,7 +42,7 @@ class ResidualBlock(nn.Module):
         self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(outputs)
         self.attention = SqueezeExcitation(outputs, config.squeeze) if attention else nn.Identity()
-        self.drop_path = drop_path
+        self.drop_path = DropPath(drop_path)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or inputs != outputs:
             pool = _make_pool(config.shortcut) if stride == 2 else nn.Identity()
@@ -49,10 +50,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.norm1(self.conv1(x)))
-        y = self.attention(self.norm2(self.conv2(y)))
-        if self.training and self.drop_path > 0:
-            keep = 1 - self.drop_path
-            y = y * (torch.rand(len(y), 1, 1, 1, device=y.device) < keep).to(y.dtype) / keep
+        y = self.drop_path(self.attention(self.norm2(self.conv2(y))))
         return F.relu(self.shortcut(x) + y)
 
 
@@ -90,7 +88,7 @@ class ExpressionNetwork(nn.Module):
                 blocks.append(ResidualBlock(inputs, width, config, stride=stride, attention=attention, drop_path=drop))
                 inputs = width
         self.blocks = nn.Sequential(*blocks)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = RowDropout(config.dropout)
         self.emotion_head = nn.Linear(inputs, labels)
         self.vote_head = nn.Linear(inputs, len(VOTE_LABELS))
         self._initialise()

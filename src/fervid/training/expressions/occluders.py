@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fervid.training.expressions.config import AugmentationConfig
+from fervid.training.noise import Noise
 
 EYES: Final = (0.36, -0.27)
 
@@ -19,25 +20,25 @@ DRAWS: Final = 10
 """Random numbers per face and occluder."""
 
 
-def occlude(x: Tensor, places: Tensor, config: AugmentationConfig, generator: torch.Generator) -> Tensor:
+def occlude(x: Tensor, places: Tensor, config: AugmentationConfig, noise: Noise) -> Tensor:
     """Cover some of the faces with one thing each.
 
     Args:
         x: ``(N, 1, S, S)`` grey, 0–1.
         places: ``(N, S, S, 2)``: where in its face each pixel lies, −1 to 1, x then y; occluders turn with the face.
         config: how often; what is off draws nothing.
-        generator: source of all randomness, on the device of ``x``.
+        noise: source of all randomness, on the device of ``x``.
     """
     across, down = places[..., 0], places[..., 1]
     pixel = 2 / x.shape[-1]
-    choice = torch.rand(len(x), 1, 1, device=x.device, generator=generator)
+    choice = noise.uniform(len(x), 1, 1)
     skin = x.mean((2, 3))[:, :, None]
     y = x[:, 0]
     begin = 0.0
     for share, paint in ((config.glasses, _glasses), (config.mask, _mask), (config.hand, _hand)):
         if not share:
             continue
-        draws = torch.rand(DRAWS, len(x), 1, 1, device=x.device, generator=generator)
+        draws = noise.uniform(DRAWS, len(x), 1, 1, rows=1)
         cover, grey = paint(across, down, draws, pixel)
         if paint is _hand:
             grey = grey * skin

@@ -1,0 +1,59 @@
+"""Starting the processes of a team on this machine, as ``torchrun`` would, without its prose."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from fervid.errors import FervidError
+
+PATIENCE_S: Final = 20.0
+"""How long the others have to notice that one has failed."""
+
+_STEP_S: Final = 0.1
+
+
+def run_team(command: Sequence[str], count: int) -> int:
+    """Run a command as so many processes that find each other; its status is that of the first which fails.
+
+    Raises:
+        FervidError: one was killed.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        for rank in range(count):
+            environment = {**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+            processes.append(subprocess.Popen(command, env=environment))
+        status = _wait(processes)
+    except KeyboardInterrupt:  # a terminal sends it to all of them; the first says how to go on
+        return _wait(processes)
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait()
+    if status < 0:
+        raise FervidError(
+            f"a process of the training was ended by signal {-status}",
+            advice="Is there enough memory? The same command goes on after the last finished epoch.",
+        )
+    return status
+
+
+def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int:
+    """The first status that is not 0, when all have ended or had the time to."""
+    status, deadline = 0, float("inf")
+    while any(process.poll() is None for process in processes) and time.monotonic() < deadline:
+        failed = [process.returncode for process in processes if process.returncode]
+        if failed and not status:
+            status, deadline = failed[0], time.monotonic() + PATIENCE_S
+        time.sleep(_STEP_S)
+    return status or next((process.returncode for process in processes if process.returncode), 0)

@@ -1,0 +1,251 @@
+"""Several processes that train one network, on one machine or on several.
+
+``torchrun`` (or ``fervid train --processes``) starts them and tells each its number. All hold the same network; each
+takes its share of every batch, and what they add up are sums: of gradients, each weighted by its rows, and of the
+statistics of batch norms. So they do what one process does with the whole batch, up to the order of additions.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn import functional as F
+
+from fervid.errors import ConfigError, FervidError
+from fervid.training.noise import Share
+
+Answer = TypeVar("Answer")
+
+VARIABLES: Final = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""What torchrun says to each process, by the environment."""
+
+
+class TeamStoppedError(FervidError):
+    """This process ends because another one has; that one's message says why."""
+
+    code = "training.stopped"
+
+
+class Team:
+    """The processes of a run, as one of them sees it; alone unless :func:`join_team` says otherwise.
+
+    Args:
+        rank: number of this process, from 0.
+        size: of the team.
+        local: number of this process on its machine.
+    """
+
+    def __init__(self, rank: int = 0, size: int = 1, local: int = 0) -> None:
+        self.rank = rank
+        self.size = size
+        self.local = local
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes the files and says how it goes."""
+        return self.rank == 0
+
+    def place(self, device: torch.device) -> torch.device:
+        """The device of this process: each has a GPU of its own."""
+        return device if self.size == 1 or device.type != "cuda" else torch.device("cuda", self.local)
+
+    def share(self, total: int, place: torch.device) -> Share | None:
+        """This process's rows of a batch; None when they are all.
+
+        Mixup pairs a batch's ends, so a share is a stretch of its first half and the same one mirrored.
+
+        Raises:
+            ConfigError: there are too few rows.
+        """
+        if self.size == 1:
+            return None
+        half = (total + 1) // 2
+        if half < self.size:
+            raise ConfigError(
+                f"{self.size} processes cannot share batches of {total}",
+                advice=f"Use {half} processes at most, or a larger schedule.batch_size.",
+            )
+        begin, end = half * self.rank // self.size, half * (self.rank + 1) // self.size
+        front = torch.arange(begin, end, device=place)
+        back = total - 1 - front.flip(0)
+        return Share(torch.cat([front, back[back >= half]]), total)
+
+    def add_up(self, values: Tensor) -> Tensor:
+        """The sum over all processes, in place."""
+        if self.size > 1:
+            with _notice_loss():
+                distributed.all_reduce(values)
+        return values
+
+    def add_up_gradients(self, parameters: Iterable[nn.Parameter], loss: Tensor) -> Tensor:
+        """Sum gradients over all processes, in place; the sum of their losses, which travel along."""
+        if self.size == 1:
+            return loss
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([*(g.reshape(-1) for g in gradients), loss.reshape(1)])
+        self.add_up(flat)
+        begin = 0
+        for gradient in gradients:
+            gradient.copy_(flat[begin : begin + gradient.numel()].view(gradient.shape))
+            begin += gradient.numel()
+        return flat[-1]
+
+    def lead(self, action: Callable[[], Answer]) -> Answer:
+        """What ``action`` gives the leader, for all; its error ends all.
+
+        Raises:
+            TeamStoppedError: the leader failed, and says why.
+        """
+        answer: list[Any] = [None]
+
+        def act() -> None:
+            if self.leads:
+                answer[0] = action()
+
+        self.do_all(act)
+        if self.size > 1:
+            with _notice_loss():
+                distributed.broadcast_object_list(answer, device=torch.device("cpu"))
+        result: Answer = answer[0]
+        return result
+
+    def do_all(self, action: Callable[[], Answer]) -> Answer:
+        """What ``action`` gives each process; an error of one ends all, and is said once.
+
+        Raises:
+            TeamStoppedError: another process failed, and says why.
+        """
+        if self.size == 1:
+            return action()
+        error: Exception | None = None
+        try:
+            answer = action()
+        except Exception as failure:
+            error = failure
+        failed: list[bool] = [False] * self.size
+        with _notice_loss():
+            distributed.all_gather_object(failed, error is not None)
+        if True not in failed:
+            return answer
+        if error is not None and failed.index(True) == self.rank:
+            raise error
+        raise TeamStoppedError("another process of the training has failed") from None
+
+
+ALONE: Final = Team()
+
+
+def is_started() -> bool:
+    """Whether ``torchrun`` started this process, as one of several."""
+    return os.environ.get("WORLD_SIZE", "1") != "1" and all(name in os.environ for name in VARIABLES)
+
+
+@contextmanager
+def join_team() -> Iterator[Team]:
+    """The team that ``torchrun`` started this process for; a team of one where nobody did.
+
+    Raises:
+        ConfigError: the environment is not what torchrun makes of it.
+    """
+    if not is_started():
+        yield ALONE
+        return
+    try:
+        size = int(os.environ["WORLD_SIZE"])
+        team = Team(int(os.environ["RANK"]), size, int(os.environ.get("LOCAL_RANK", os.environ["RANK"])))
+    except ValueError:
+        raise ConfigError("RANK, WORLD_SIZE or LOCAL_RANK is no number", advice="Start it with torchrun.") from None
+    if torch.cuda.is_available():
+        torch.cuda.set_device(team.local % torch.cuda.device_count())
+    with _notice_loss():
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield team
+    finally:
+        distributed.destroy_process_group()
+
+
+@contextmanager
+def _notice_loss() -> Iterator[None]:
+    """A process that ends cuts its connections, which the others notice when they next wait for it."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise TeamStoppedError(
+            f"another process of the training is gone ({str(error).splitlines()[0]})",
+            advice="Its own message says why. The same command goes on after the last finished epoch.",
+        ) from None
+
+
+class SharedBatchNorm(nn.BatchNorm2d):
+    """Batch norm over the whole batch, of which each process has a share (torch's own needs a GPU).
+
+    Weights and statistics are those of :class:`torch.nn.BatchNorm2d`, and so is everything while evaluating.
+    """
+
+    team: Team = ALONE
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.team.size == 1:
+            return super().forward(x)
+        output, mean, variance, count = _Normalise.apply(x, self.weight, self.bias, self.eps, self.team)  # type: ignore[no-untyped-call]
+        if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
+            momentum = 0.1 if self.momentum is None else self.momentum
+            with torch.no_grad():
+                self.running_mean.lerp_(mean, momentum)
+                self.running_var.lerp_(variance * (count / (count - 1)), momentum)
+                if self.num_batches_tracked is not None:
+                    self.num_batches_tracked.add_(1)
+        result: Tensor = output
+        return result
+
+
+class _Normalise(torch.autograd.Function):
+    """To mean 0 and variance 1 per channel of all processes' rows (Ioffe & Szegedy 2015, arXiv:1502.03167)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float, team: Team) -> tuple[Any, ...]:
+        variance, mean = torch.var_mean(x.float(), (0, 2, 3), correction=0)
+        variance, mean, rows = variance.double(), mean.double(), x.numel() / x.shape[1]
+        sums = torch.cat([mean * rows, (variance + mean**2) * rows, mean.new_tensor([rows])])
+        team.add_up(sums)
+        count = sums[-1]
+        mean, square = (sums[:-1] / count).chunk(2)
+        mean, variance = mean.float(), (square - mean**2).clamp(min=0).float()
+        output = F.batch_norm(x, mean, variance, weight, bias, training=False, eps=eps)
+        ctx.save_for_backward(x, weight, mean, (variance + eps).rsqrt(), count)
+        ctx.team = team
+        rows_in_all = count.float()
+        ctx.mark_non_differentiable(mean, variance, rows_in_all)
+        return output, mean, variance, rows_in_all
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
+        x, weight, mean, scale, count = ctx.saved_tensors
+        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        bias_gradient = gradient.sum((0, 2, 3), dtype=torch.float32)
+        products = (gradient * x).sum((0, 2, 3), dtype=torch.float32)
+        weight_gradient = (products - mean * bias_gradient) * scale
+        sums = torch.stack([bias_gradient, weight_gradient]).double()
+        ctx.team.add_up(sums)
+        along, across = (sums / count).float()
+        factor = weight * scale
+        slope = -factor * scale * across
+        offset = -factor * along - slope * mean
+        shape = (1, -1, 1, 1)
+        result = torch.addcmul(offset.view(shape), x.float(), slope.view(shape))
+        result.addcmul_(gradient, factor.view(shape))
+        return result.to(x.dtype), weight_gradient, bias_gradient, None, None
+
+
+def share_statistics(network: nn.Module, team: Team) -> None:
+    """Turn a network's batch norms into :class:`SharedBatchNorm`; their tensors stay the same ones."""
+    for module in network.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = SharedBatchNorm
+            module.__dict__["team"] = team

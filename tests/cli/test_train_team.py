@@ -1,0 +1,102 @@
+"""``fervid train --processes 2``: one command, two processes, the files and words of one."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+pytest.importorskip("torch", reason="training needs torch: pip install 'fervid[train]'")
+pytest.importorskip("pyarrow", reason="reading faces needs pyarrow: pip install 'fervid[data]'")
+pytestmark = pytest.mark.training
+
+from fervid.cli.app import app  # noqa: E402
+from fervid.errors import UsageError  # noqa: E402
+from fervid.training.checkpoint import read_metrics  # noqa: E402
+
+RECIPE = """
+name = "tiny"
+[input]
+size = 20
+[network]
+stem = 8
+widths = [8, 16]
+depths = [1, 1]
+[schedule]
+stages = [{ epochs = 3, size = 16 }]
+batch_size = 32
+"""
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    """Trains on generated faces in two processes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rng = np.random.default_rng(0)
+    usage = ["Training"] * 128 + ["PublicTest"] * 32
+    images = []
+    for _ in usage:
+        stream = io.BytesIO()
+        Image.fromarray(rng.integers(0, 256, (48, 48), dtype=np.uint8)).save(stream, "PNG")
+        images.append(stream.getvalue())
+    emotions = pa.array([row % 7 for row in range(len(usage))], pa.int8())
+    pq.write_table(pa.table({"image": images, "emotion": emotions, "Usage": usage}), tmp_path / "faces.parquet")
+    (tmp_path / "tiny.toml").write_text(RECIPE, encoding="utf-8")
+    return [
+        sys.executable, "-m", "fervid", "train", str(tmp_path / "tiny.toml"), "--data", str(tmp_path / "faces.parquet"),
+        "-o", str(tmp_path / "run"), "--processes", "2", "--device", "cpu",
+    ]  # fmt: skip
+
+
+def test_an_interrupted_run_is_continued_and_exported_once(command: list[str], tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run" / "metrics.jsonl").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+    _, said = process.communicate(timeout=120)
+    kept = len(read_metrics(tmp_path / "run"))
+    assert "Traceback" not in said
+    if process.returncode == 130:  # and not done already
+        assert said.count("epochs are kept. Continue with:") == 1
+        assert "--processes 2" in said
+        assert kept >= 1
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("tiny.onnx") == 1
+    assert done.stderr.count("128 Training faces") == 1
+    assert "2 processes" in done.stderr
+    assert done.stderr.count("epoch 3/3") == (kept < 3)
+    assert [line["epoch"] for line in read_metrics(tmp_path / "run")] == [1, 2, 3]
+    assert (tmp_path / "run" / "tiny.onnx").exists()
+
+
+def test_an_error_is_said_once(command: list[str], tmp_path: Path) -> None:
+    (tmp_path / "faces.parquet").write_bytes(b"nothing")
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 1
+    assert done.stderr.count("error (") == 1, done.stderr
+    assert "faces.parquet" in done.stderr.replace("\n", "")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_detectors_are_trained_by_one_process(tmp_path: Path) -> None:
+    (tmp_path / "faces.toml").write_text('task = "detection"\nname = "tiny"\n', encoding="utf-8")
+    command = ["train", str(tmp_path / "faces.toml"), "--data", "photos.parquet", "--processes", "2"]
+    error = CliRunner().invoke(app, command).exception
+    assert isinstance(error, UsageError)
+    assert "one process trains it" in error.message

@@ -1,0 +1,217 @@
+# ruff: noqa: E402, TID253  (torch is looked for before what needs it)
+"""Two processes that train one network do what one does with the same batches."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="training needs torch: pip install 'fervid[train]'")
+pytestmark = pytest.mark.training
+
+import torch
+from torch import distributed
+
+from fervid.errors import ConfigError
+from fervid.training.checkpoint import read_metrics
+from fervid.training.expressions import loop
+from fervid.training.expressions.config import TrainingConfig
+from fervid.training.expressions.data import TrainingData, make_training_data
+from fervid.training.expressions.loop import train
+from fervid.training.noise import DropPath, Noise, RowDropout, share_noise
+from fervid.training.progress import Progress
+from fervid.training.team import ALONE, Team, TeamStoppedError, join_team
+
+SCRIPT = Path(__file__).with_name("teamwork.py")
+SCHEDULE: dict[str, Any] = {
+    "stages": [{"epochs": 1, "size": 16}, {"epochs": 1, "size": 20}],
+    "batch_size": 31,  # an odd one: the shares are of 16 and 15
+    "learning_rate": 0.05,
+    "warmup_epochs": 0.5,
+    "ema": 0.9,
+}
+LEVERS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "cameras": {
+        "augmentation": {
+            **dict.fromkeys(("wide", "exposure", "glasses", "mask", "hand"), 0.3),
+            "camera": dict.fromkeys(("blur", "shrink", "noise", "jpeg"), 0.5),
+        }
+    },
+    "mixed": {
+        "schedule": {**SCHEDULE, "sam_radius": 0.05},
+        "loss": {"label_share": 0.5},
+        "augmentation": {"mixup": 0.2},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def data(make_faces: Any, recipe: Any) -> TrainingData:
+    return make_training_data(make_faces(96, 32, 4), TrainingConfig.from_dict(recipe()))
+
+
+@pytest.fixture(scope="module")
+def alone(recipe: Any, data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of runs of one process, and of how they went."""
+    folder = tmp_path_factory.mktemp("alone")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "choose_precision", lambda *_: False)
+        for name, levers in LEVERS.items():
+            losses: list[float] = []
+
+            def note(progress: Progress, into: list[float] = losses) -> None:
+                if not progress.metrics:
+                    into.append(progress.loss)
+
+            config = TrainingConfig.from_dict(recipe(**{"schedule": SCHEDULE, **levers}))
+            train(config, data, folder / name, device="cpu", on_progress=note)
+            (folder / f"{name}.json").write_text(json.dumps(losses), encoding="utf-8")
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def together(recipe: Any, data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs of two processes, which find each other as torchrun tells them to, and of how they went."""
+    folder = tmp_path_factory.mktemp("together")
+    recipes = {name: recipe(**{"schedule": SCHEDULE, **levers}) for name, levers in LEVERS.items()}
+    jobs: dict[str, Any] = {name: {"recipe": table, "data": data} for name, table in recipes.items()}
+    jobs["continued"] = {"recipe": recipes["plain"], "data": data}
+    jobs["too small"] = {"recipe": recipe(schedule={**SCHEDULE, "batch_size": 2}), "data": data}
+    jobs["broken"] = {"recipe": recipes["plain"], "data": data, "break": (1, 1, 2)}
+
+    def stop(progress: Progress) -> None:
+        if not progress.metrics and progress.epoch == 2:
+            raise KeyboardInterrupt
+
+    config = TrainingConfig.from_dict(recipes["plain"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "choose_precision", lambda *_: False)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, data, folder / "continued", device="cpu", on_progress=stop)
+    (folder / "jobs.pickle").write_bytes(pickle.dumps(jobs))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(SCRIPT), str(folder / "jobs.pickle"), str(folder)],
+            env={**os.environ, **address, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        said = [process.communicate(timeout=300)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert processes[1].returncode == 1, said  # the one that breaks in the end
+    return folder
+
+
+def read_report(out: Path, name: str, rank: int) -> Any:
+    return json.loads((out / f"{name}.{rank}.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", LEVERS)
+def test_two_processes_have_the_curve_of_one(alone: Path, together: Path, name: str) -> None:
+    losses = json.loads((alone / f"{name}.json").read_text(encoding="utf-8"))
+    leader, other = (read_report(together, name, rank) for rank in range(2))
+    assert leader == other  # to the last bit
+    assert leader["losses"] == pytest.approx(losses, abs=2e-4)
+    assert len(losses) == 6
+    mine, theirs = (torch.load(place / name / "weights.pt", weights_only=True) for place in (alone, together))
+    for key, value in mine.items():
+        torch.testing.assert_close(theirs[key], value, atol=2e-3, rtol=1e-2)
+    for line, another in zip(read_metrics(alone / name), read_metrics(together / name), strict=True):
+        assert line.keys() == another.keys()
+        assert line["train_loss"] == pytest.approx(another["train_loss"], abs=2e-4)
+    names = [{path.name for path in (place / name).iterdir()} for place in (alone, together)]
+    assert names[0] == names[1]
+
+
+def test_a_run_goes_on_with_another_number_of_processes(alone: Path, together: Path) -> None:
+    lines, whole = read_metrics(together / "continued"), read_metrics(alone / "plain")
+    assert lines[0]["train_loss"] == whole[0]["train_loss"]  # of one process
+    assert lines[1]["train_loss"] == pytest.approx(whole[1]["train_loss"], abs=2e-4)
+    for rank in range(2):
+        assert len(read_report(together, "continued", rank)["losses"]) == 3
+
+
+def test_a_process_that_fails_ends_the_others(together: Path) -> None:
+    for rank in range(2):
+        assert read_report(together, "too small", rank)["error"] == "ConfigError"
+    assert read_report(together, "broken", 1) == {"error": "BrokenError", "message": "this process breaks"}
+    stopped = read_report(together, "broken", 0)
+    assert stopped["error"] == "TeamStoppedError"
+    assert "another process of the training is gone" in stopped["message"]
+    assert read_metrics(together / "broken") == []
+
+
+def test_shares_are_all_rows_once_and_pairs_stay_together() -> None:
+    place = torch.device("cpu")
+    for total in (4, 7, 32, 129):
+        for size in (2, 3, 4) if total > 7 else (2,):
+            shares = [Team(rank, size).share(total, place) for rank in range(size)]
+            rows = [share.rows for share in shares if share is not None]
+            assert sorted(torch.cat(rows).tolist()) == list(range(total))
+            for part in rows:
+                assert (part + part.flip(0)).tolist() == [total - 1] * len(part)
+            assert sum(share.weight for share in shares if share is not None) == pytest.approx(1)
+            assert max(map(len, rows)) - min(map(len, rows)) <= 2
+    assert ALONE.share(5, place) is None
+    with pytest.raises(ConfigError, match="3 processes cannot share batches of 4"):
+        Team(0, 3).share(4, place)
+
+
+def test_noise_of_a_share_is_the_batchs() -> None:
+    share = Team(1, 2).share(9, torch.device("cpu"))
+    assert share is not None
+
+    def draw(noise: Noise, n: int) -> list[torch.Tensor]:
+        across = noise.uniform(2, n, rows=1).T, noise.integers(8, 2, n, rows=1).T
+        return [noise.uniform(n, 3), *across, noise.normal(n, 4, 4)]
+
+    whole = draw(Noise(torch.Generator().manual_seed(1)), 9)
+    for mine, everything in zip(draw(Noise(torch.Generator().manual_seed(1), share), 4), whole, strict=True):
+        assert torch.equal(mine, everything[share.rows])
+    x = torch.randn(9, 5, 2, 2)
+    module = torch.nn.Sequential(DropPath(0.5), torch.nn.Flatten(), RowDropout(0.5)).train()
+    torch.manual_seed(6)
+    expected = module(x)
+    share_noise(module, share)
+    torch.manual_seed(6)
+    assert torch.equal(module(x[share.rows]), expected[share.rows])
+    assert torch.equal(module.eval()(x), x.flatten(1))
+
+
+def test_a_process_that_nobody_started_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with join_team() as team:
+        assert team is ALONE
+    for name, value in {"WORLD_SIZE": "two", "RANK": "0", "MASTER_ADDR": "x", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match="no number"), join_team():
+        pass
+    assert not distributed.is_initialized()
+
+
+def test_a_team_of_one_waits_for_nobody() -> None:
+    values = torch.tensor([1.0, 2.0])
+    assert ALONE.add_up(values) is values
+    assert ALONE.lead(lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        ALONE.do_all(lambda: 1 // 0)
+    assert issubclass(TeamStoppedError, Exception)
