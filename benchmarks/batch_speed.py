@@ -4,8 +4,8 @@
     python benchmarks/batch_speed.py --photos 100000 --small    # bounded memory
 
 Photos are generated: portraits that the project's own packages bring, moved and brightened, as JPEG. Every figure is of
-one run on an otherwise idle machine; the page says when it was not. Memory is the peak of the resident set, from
-``/proc``.
+one run; the page says how busy the machine was. Photos per second suffer from other work, processor time per photo, of
+all processes together and with their start, hardly. Memory is the peak of the resident set. Both are from ``/proc``.
 """
 
 from __future__ import annotations
@@ -57,13 +57,14 @@ def make_photos(folder: Path, count: int, *, small: bool) -> None:
         moved.point([min(255, round(v * light)) for v in range(256)] * 3).save(place / f"{number:06d}.jpg", quality=88)
 
 
-class MemoryWatch:
-    """Peak resident memory of a process and of everything below it, by what its command line says it is."""
+class Watch:
+    """Peak resident memory and processor time of a process and of everything below it."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._stop = threading.Event()
         self.peaks: dict[int, tuple[str, int]] = {}
+        self.ticks: dict[int, int] = {}
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
@@ -73,11 +74,13 @@ class MemoryWatch:
                 try:
                     status = Path(f"/proc/{pid}/status").read_text()
                     command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
                 except OSError:
                     continue
                 peak = [line for line in status.splitlines() if line.startswith("VmHWM")]
                 if peak:
                     self.peaks[pid] = (command, int(peak[0].split()[1]) // 1000)
+                self.ticks[pid] = sum(map(int, times))
 
     def _list(self, pid: int) -> Iterator[int]:
         yield pid
@@ -89,19 +92,20 @@ class MemoryWatch:
         for child in children:
             yield from self._list(int(child))
 
-    def stop(self) -> dict[str, int]:
-        """MB of the driver, and of the largest worker."""
+    def stop(self) -> dict[str, float]:
+        """MB of the driver and of the largest worker; seconds of processor time of all."""
         self._stop.set()
         self._thread.join()
         workers = [mb for command, mb in self.peaks.values() if "spawn_main" in command or "ray::" in command]
-        return {"driver": self.peaks.get(self._pid, ("", 0))[1], "worker": max(workers, default=0)}
+        seconds = sum(self.ticks.values()) / os.sysconf("SC_CLK_TCK")
+        return {"driver": self.peaks.get(self._pid, ("", 0))[1], "worker": max(workers, default=0), "cpu": seconds}
 
 
-def run(command: list[str]) -> tuple[float, str, dict[str, int]]:
-    """Seconds, stdout, and memory."""
+def run(command: list[str]) -> tuple[float, str, dict[str, float]]:
+    """Seconds, stdout, and what :meth:`Watch.stop` says."""
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    watch = MemoryWatch(process.pid)
+    watch = Watch(process.pid)
     out, err = process.communicate()
     if process.returncode not in (0, 3):
         sys.exit(err)
@@ -122,11 +126,15 @@ def main() -> None:
         make_photos(source, options.photos, small=options.small)
         size = sum(path.stat().st_size for path in source.rglob("*.jpg"))
         facts = {"photos": options.photos, "MB": round(size / 1e6, 1), "load before": round(os.getloadavg()[0], 1)}
-        print(json.dumps(facts))
+        print(json.dumps(facts), flush=True)
         if not options.only_local:
             _, said, memory = run([sys.executable, "-c", LOOP, str(source), "1"])
             seconds = float(said)
-            print(f"plain loop, 1 thread          {options.photos / seconds:7.1f} photos/s  {memory['driver']} MB")
+            print(
+                f"{'plain loop, 1 thread':28}  {options.photos / seconds:7.1f} photos/s  "
+                f"{memory['cpu'] / options.photos * 1000:.1f} ms of a core each, {memory['driver']} MB",
+                flush=True,
+            )
         ways: dict[str, list[str]] = {"2 local workers": ["--workers", "2"]}
         if not options.only_local:
             ways = {"in this process": ["--workers", "0"], "1 local worker": ["--workers", "1"], **ways}
@@ -139,9 +147,11 @@ def main() -> None:
             inside = json.loads((out / "run.json").read_text())["seconds"]
             result = sum(path.stat().st_size for path in out.rglob("*.parquet"))
             print(
-                f"{title:28}  {options.photos / inside:7.1f} photos/s  driver {memory['driver']} MB, "
+                f"{title:28}  {options.photos / inside:7.1f} photos/s  "
+                f"{memory['cpu'] / options.photos * 1000:.1f} ms of a core each, driver {memory['driver']} MB, "
                 f"worker {memory['worker']} MB, {seconds:.1f} s with its start, "
-                f"{result / options.photos:.0f} B/photo out"
+                f"{result / options.photos:.0f} B/photo out, load {os.getloadavg()[0]:.0f}",
+                flush=True,
             )
 
 
