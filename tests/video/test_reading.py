@@ -1,5 +1,6 @@
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,15 @@ def test_a_part_is_what_the_whole_would_give(
     assert [read_number(frame.image) for frame in frames] == wanted
 
 
+@pytest.fixture
+def own_priority() -> Iterator[None]:
+    """SVT-AV1 makes a process of root's a real-time one, with all that it starts; this makes it an ordinary one again."""
+    yield
+    if hasattr(os, "sched_setscheduler"):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+@pytest.mark.usefixtures("own_priority")
 @pytest.mark.parametrize("codec", ["libsvtav1", "libvpx-vp9"])
 def test_codecs_that_cannot_skip_lose_nothing(
     codec: str, make_film: MakeFilm, read_number: ReadNumber, tmp_path: Path, capfd: pytest.CaptureFixture[str]
