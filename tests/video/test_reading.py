@@ -113,7 +113,7 @@ def test_a_part_is_what_the_whole_would_give(
 
 @pytest.fixture
 def own_priority() -> Iterator[None]:
-    """SVT-AV1 makes a process of root's a real-time one, with all that it starts; this makes it an ordinary one again."""
+    """SVT-AV1 makes a process of root a real-time one, with all that it starts; this makes it ordinary again."""
     yield
     if hasattr(os, "sched_setscheduler"):
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
