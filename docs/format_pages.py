@@ -13,6 +13,7 @@ from cli_pages import write_if_changed
 import fervid
 from fervid.emotions import EMOTIONS
 from fervid.exchange import COLUMNS
+from fervid.models.store import BUNDLED
 from fervid.results import Analysis
 from fervid.sinks.parquet import TYPES
 from fervid.web.schemas import AnalysisModel, ErrorAnswer, FrameModel
@@ -49,8 +50,24 @@ def write_pages(folder: Path) -> None:
         "fervid-1.schema.json": json.dumps(FrameModel.model_json_schema(), indent=2) + "\n",
         "rest.md": _NOTICE + build_rest(openapi),
         "openapi.json": json.dumps(openapi, indent=1, ensure_ascii=False) + "\n",
+        **quote_card("base"),
     }.items():
         write_if_changed(folder / name, text)
+
+
+def quote_card(name: str) -> dict[str, str]:
+    """The tables of a model's card that other pages quote, as files."""
+    card = (BUNDLED / f"{name}.md").read_text(encoding="utf-8")
+    figures, corruptions = (
+        card.partition(f"<!-- {part}:{name} -->\n")[2].partition(f"<!-- /{part} -->")[0].split("\n\n")
+        for part in ("figures", "corruptions")
+    )
+    # Each begins with a line that names the model, then come the tables.
+    return {
+        f"{name}-figures.md": _NOTICE + "\n\n".join(figures[:2]) + "\n",
+        f"{name}-answer.md": _NOTICE + figures[3] + "\n",
+        f"{name}-corruptions.md": _NOTICE + "\n\n".join(corruptions[:2]) + "\n",
+    }
 
 
 def build_columns() -> str:

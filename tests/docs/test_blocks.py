@@ -149,7 +149,7 @@ def test_commands_exist(block: Block) -> None:
         elif program == "make":
             assert all(word in TARGETS for word in command.split("#")[0].split()[1:] if "=" not in word), command
         elif program in ("python", "bash"):
-            assert (ROOT / command.split()[1]).is_file(), command
+            assert command.split()[1] == "-m" or (ROOT / command.split()[1]).is_file(), command
         else:
             assert program in ELSEWHERE, command
 
@@ -167,8 +167,8 @@ def test_what_is_not_run_has_a_reason() -> None:
 
 def test_most_blocks_run() -> None:
     blocks = [*CONSOLE, *PYTHON]
-    assert len(blocks) > 15
-    assert sum(block.mark != "not run" for block in blocks) > 10
+    assert len(blocks) > 60
+    assert sum(block.mark != "not run" for block in blocks) > 40
 
 
 def call_fervid(words: list[str]) -> tuple[int, str]:
@@ -198,10 +198,20 @@ def run_line(line: str, run: Callable[[list[str]], tuple[int, str]] = call_fervi
     return done.returncode, done.stdout + done.stderr
 
 
+def simplify(text: str) -> str:
+    """A text without what may change with the networks, the data and the width of a terminal.
+
+    Numbers are all alike, bars and rules are gone, white space counts once: words, their order and the layout stay.
+    """
+    text = re.sub(r"[█▉▊▋▌▍▎▏─]+", " ", text)
+    text = re.sub(r"\d+(?:[.,:]\d+)*", "0", text)
+    return " ".join(text.split())
+
+
 def matches(expected: str, printed: str) -> bool:
-    """Whether a text is what was promised; white space at the ends of lines does not count."""
-    wanted, found = ("\n".join(line.rstrip() for line in text.strip().splitlines()) for text in (expected, printed))
-    return re.fullmatch(".*?".join(map(re.escape, wanted.split("…"))), found, re.DOTALL) is not None
+    """Whether a text is what was promised, ``…`` standing for anything; see :func:`simplify`."""
+    wanted, found = simplify(expected), simplify(printed)
+    return re.fullmatch(".*?".join(re.escape(part.strip()) for part in wanted.split("…")), found) is not None
 
 
 @pytest.mark.training
