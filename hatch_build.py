@@ -6,6 +6,7 @@ puts them.
 
 from __future__ import annotations
 
+import json
 import lzma
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 STATIC: Final = Path("src/fervid/web/static")
 FRONTEND: Final = Path("frontend")
+NOTICES: Final = "third-party-licences.txt"
 OLDEST_NODE: Final = (20, 19)
 _BUILT_OR_FETCHED: Final = frozenset({"node_modules", "dist"})
 
@@ -34,6 +36,7 @@ class PagesHook(BuildHookInterface[Any]):
         if version == "editable":
             return
         self.build_missing(root)
+        write_notices(root / FRONTEND, root / STATIC)
         pack_runtimes(root / STATIC / "assets")
 
     def build_missing(self, root: Path) -> None:
@@ -64,6 +67,32 @@ def build_pages(frontend: Path) -> None:
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=frontend, check=True, stdout=sys.stderr)
         installed.touch()  # the Makefile's stamp
     subprocess.run(["npm", "run", "build"], cwd=frontend, check=True, stdout=sys.stderr)
+
+
+def write_notices(frontend: Path, static: Path) -> None:
+    """Lay the licences of what is built into the pages beside them, as those licences ask.
+
+    From an sdist, which carries the file, there is nothing to read them from.
+    """
+    lock, modules = frontend / "package-lock.json", frontend / "node_modules"
+    if not lock.is_file() or not modules.is_dir():
+        return
+    parts = []
+    for place, entry in sorted(json.loads(lock.read_text("utf-8"))["packages"].items()):
+        name = place.rpartition("node_modules/")[2]
+        if not name or entry.get("dev") or name.startswith("@types/"):
+            continue
+        texts = [path for path in sorted((frontend / place).glob("*")) if _is_notice(path)]
+        said = [path.read_text("utf-8").strip() for path in texts] or [
+            "(Its package has no file with the licence's text.)"
+        ]
+        parts.append("\n\n".join([f"{name} {entry['version']}: {entry.get('license', 'see below')}", *said]))
+    text = f"\n\n{'-' * 80}\n\n".join(["The pages contain, in part or whole:", *parts]) + "\n"
+    (static / NOTICES).write_text(text, "utf-8")
+
+
+def _is_notice(path: Path) -> bool:
+    return path.is_file() and path.name.lower().startswith(("licen", "copying", "notice", "thirdpartynotices"))
 
 
 def pack_runtimes(assets: Path) -> None:

@@ -1,0 +1,237 @@
+"""What is built: the same bytes from anywhere, with everything in it and nothing else, that installs and runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import fervid
+from fervid.models.store import BUNDLED
+
+ROOT = Path(__file__).parents[2]
+STATIC = Path("src/fervid/web/static")
+LARGEST = 12_000_000
+VERSIONS = ("3.11", "3.12", "3.13")
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build gave."""
+
+    tree: Path
+    sdist: Path
+    wheel: Path
+
+
+def build(folder: Path, output: Path, *targets: str, umask: int, **environment: str) -> None:
+    environ = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"} | environment
+    options = [part for target in targets for part in ("-t", target)]
+    done = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", *options, "-d", str(output)],
+        cwd=folder, env=environ, umask=umask, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """sdist and wheel of a copy of this tree."""
+    pytest.importorskip("hatchling", reason="builds need hatchling: pip install 'fervid[dev]'")
+    if not (ROOT / STATIC / "index.html").is_file():
+        pytest.skip("the pages are not built: make test-pages")
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("this is no Git checkout, so what belongs to the project is not known")
+    tree = tmp_path_factory.mktemp("tree") / "fervid"
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, names.split("\0")):
+        if (ROOT / name).is_file():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, tree / name)
+    shutil.copytree(ROOT / STATIC, tree / STATIC)
+    (tree / STATIC / "index.html").touch()  # the pages are current: Node.js is not asked
+    output = tmp_path_factory.mktemp("dist")
+    build(tree, output, "sdist", "wheel", umask=0o077, TZ="Pacific/Auckland")
+    (sdist,), (wheel,) = output.glob("*.tar.gz"), output.glob("*.whl")
+    return Built(tree, sdist, wheel)
+
+
+@pytest.fixture(scope="module")
+def names(built: Built) -> list[str]:
+    """Of the files in the wheel."""
+    with zipfile.ZipFile(built.wheel) as archive:
+        return archive.namelist()
+
+
+def test_the_sdist_builds_the_same_wheel(built: Built, tmp_path: Path) -> None:
+    with tarfile.open(built.sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (folder,) = tmp_path.iterdir()
+    for path in folder.rglob("*"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    build(folder, tmp_path / "dist", "wheel", umask=0o022, TZ="UTC", PATH="/nonexistent")  # there is no Node.js there
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    assert wheel.name == built.wheel.name == f"fervid-{fervid.__version__}-py3-none-any.whl"
+    assert wheel.read_bytes() == built.wheel.read_bytes()
+
+
+def test_the_wheel_is_small_enough(built: Built) -> None:
+    assert built.wheel.stat().st_size <= LARGEST
+
+
+def test_the_wheel_has_everything(names: list[str], built: Built) -> None:
+    assert {f"fervid/models/bundled/{path.name}" for path in BUNDLED.iterdir()} <= set(names)
+    assert {"fervid/py.typed", "fervid/web/static/index.html", "fervid/drawing/timeline.js"} <= set(names)
+    assert any(name.startswith("fervid/web/database/migrations/versions/v0001") for name in names)
+    assert any(name.endswith(".wasm.xz") for name in names)
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+    package = {path.relative_to(built.tree / "src").as_posix() for path in (built.tree / "src").rglob("*.py")}
+    assert package == {name for name in names if name.endswith(".py")}
+
+
+def test_the_wheel_has_nothing_else(names: list[str]) -> None:
+    info = f"fervid-{fervid.__version__}.dist-info/"
+    assert all(name.startswith(("fervid/", info)) for name in names)
+    forbidden = (".parquet", ".csv", ".pt", ".pyc", ".map", ".wasm", ".ipynb", ".so", ".npz")
+    assert not [name for name in names if name.endswith(forbidden)]
+    assert not [name for name in names if "test" in Path(name).name.lower() or "/tests/" in name]
+
+
+def test_times_and_permissions_in_the_wheel_are_nobodys(built: Built) -> None:
+    with zipfile.ZipFile(built.wheel) as archive:
+        entries = archive.infolist()
+    assert len({entry.date_time for entry in entries}) == 1
+    assert {stat.S_IMODE(entry.external_attr >> 16) for entry in entries} <= {0o644, 0o755}
+
+
+def test_the_models_are_the_published_ones(built: Built) -> None:
+    manifest = json.loads((BUNDLED / "manifest.json").read_text("utf-8"))
+    with zipfile.ZipFile(built.wheel) as archive:
+        for name, entry in manifest.items():
+            data = archive.read(f"fervid/models/bundled/{name}.onnx")
+            assert hashlib.sha256(data).hexdigest() == entry["sha256"]
+
+
+def test_the_sdist_has_what_builds_and_tests_it(built: Built) -> None:
+    with tarfile.open(built.sdist) as archive:
+        found = {name.partition("/")[2] for name in archive.getnames()}
+    wanted = {"hatch_build.py", "Makefile", "Dockerfile", "compose.yaml", "tests/conftest.py", "release/sbom.py"}
+    assert wanted | {"notebooks/fervid_tour.ipynb", "frontend/package-lock.json", "PKG-INFO"} <= found
+    assert not [name for name in found if "node_modules" in name or name.endswith((".parquet", ".pt"))]
+
+
+def test_the_sbom_lists_what_is_in_the_wheel(built: Built, load_script: Callable[[str], ModuleType]) -> None:
+    sbom = load_script("release/sbom.py")
+    document = sbom.build_sbom(built.wheel, ["web"])
+    assert document == sbom.build_sbom(built.wheel, ["web"])
+    assert document["metadata"]["component"]["version"] == fervid.__version__
+    parts = {part["bom-ref"]: part for part in document["components"]}
+    assert len(parts) == len(document["components"])
+    models = {part["name"]: part["hashes"][0]["content"] for part in parts.values() if part["type"].startswith("mach")}
+    manifest = json.loads((BUNDLED / "manifest.json").read_text("utf-8"))
+    assert models == {name: entry["sha256"] for name, entry in manifest.items()}
+    names = {part["name"].lower() for part in parts.values()}
+    assert {"numpy", "onnxruntime", "fastapi", "starlette", "uplot", "onnxruntime-web", "preact"} <= names
+    assert not names & {"torch", "pytest", "vite", "typescript", "fervid"}
+    known = {*parts, document["metadata"]["component"]["bom-ref"]}
+    for entry in document["dependencies"]:
+        assert {entry["ref"], *entry.get("dependsOn", [])} <= known
+    assert {entry["ref"] for entry in document["dependencies"]} == known
+    assert {part["bom-ref"] for part in sbom.build_sbom(built.wheel)["components"]} < set(parts)
+
+
+def find_python(version: str) -> Path | None:
+    """An interpreter of that version that can make environments, wherever one usually lies."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = [shutil.which(f"python{version}"), *sorted(pyenv.glob(f"{version}.*/bin/python{version}"))]
+    if sys.version_info[:2] == tuple(map(int, version.split("."))):
+        found.insert(0, sys.executable)
+    for path in filter(None, found):
+        code = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
+        done = subprocess.run([path, "-c", code], capture_output=True, text=True, check=False)
+        if done.stdout.strip() == version:
+            return Path(path)
+    return None
+
+
+def install(python: Path, wheel: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The wheel and what it needs in an environment that has nothing, not even pip."""
+    subprocess.run([python, "-m", "venv", "--without-pip", folder], check=True, capture_output=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
+    return subprocess.run(
+        [*pip, "install", "--quiet", "--no-compile", str(wheel)], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def installations(
+    built: Built, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, tuple[Path, Future[subprocess.CompletedProcess[str]]]]]:
+    """An environment for each Python that is here; they are made at the same time."""
+    folder = tmp_path_factory.mktemp("environments")
+    probe = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "-d",
+        str(folder / "probe"),
+        "platformdirs",
+    ]
+    if subprocess.run(probe, capture_output=True, check=False).returncode:
+        pytest.skip("no package index can be reached")
+    pythons = {version: python for version in VERSIONS if (python := find_python(version))}
+    with ThreadPoolExecutor(len(VERSIONS)) as pool:
+        yield {
+            version: (folder / version, pool.submit(install, python, built.wheel, folder / version))
+            for version, python in pythons.items()
+        }
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_wheel_runs_in_an_empty_environment(
+    version: str,
+    installations: dict[str, tuple[Path, Future[subprocess.CompletedProcess[str]]]],
+    tmp_path: Path,
+) -> None:
+    if version not in installations:
+        pytest.skip(f"there is no Python {version} here")
+    folder, future = installations[version]
+    done = future.result()
+    assert done.returncode == 0, done.stderr
+
+    def run(*command: str) -> str:
+        environ = {"PATH": str(folder / "bin"), "HOME": str(tmp_path), "LANG": "C.UTF-8", "COLUMNS": "120"}
+        result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    output = run(str(folder / "bin" / "fervid"), "demo", "-o", "out")
+    assert "1 face" in output
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "grace_hopper.annotated.jpg",
+        "grace_hopper.emoji.jpg",
+    }
+    code = "import importlib.metadata as m; print(*sorted(d.name.lower() for d in m.distributions()))"
+    installed = set(run(str(folder / "bin" / "python"), "-c", code).split())
+    assert "fervid" in installed
+    assert not installed & {"torch", "fastapi", "pyarrow", "av", "pandas", "ray", "opencv-python-headless", "pytest"}
+    assert len(installed) < 32, f"an installation for everybody has {len(installed)} packages: {sorted(installed)}"
