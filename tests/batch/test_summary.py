@@ -96,7 +96,9 @@ def test_the_page_says_all_of_it_and_runs_nothing(result: Path) -> None:
     assert "it&#x27;s &lt;an&gt; archive" in page
     assert "<an>" not in page
     assert f"{report.total.faces:,}" in page
-    assert page.count('role="img"') == 1 + sum(len(report.list_group(g)) for g in ("kind", "folder", "hour", "source"))
+    assert '<th scope="row" class="name">b &amp; c</th>' in page  # from the source on
+    assert page.count("<title>") == 1 + sum(row.faces > 0 for row in report.list_group("hour"))
+    assert page.count('role="img"') == 2 + sum(len(report.list_group(g)) for g in ("kind", "folder", "hour", "source"))
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path, result: Path) -> None:

@@ -100,6 +100,11 @@ class Report:
         """The rows of one group."""
         return tuple(row for row in self.rows if row.group == group)
 
+    def shorten(self, name: str) -> str:
+        """A folder or file as a reader knows it: from the source of the run on, where it lies in it."""
+        root = self.run.source.rstrip("/")
+        return "." if name == root else name.removeprefix(f"{root}/")
+
 
 def summarise(folder: Path, *, top: int = 20) -> Report:
     """Count what is in the result of a run, finished or not.

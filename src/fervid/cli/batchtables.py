@@ -1,4 +1,4 @@
-"""The figures of a result on the terminal."""
+"""The figures of a result on the terminal, in 80 columns where names allow."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from fervid.batch.summary import GroupRow, Report
 
 _TITLES = {
-    "kind": "photos and films",
+    "kind": "kind",
     "folder": "folders",
-    "hour": "hour of the file (UTC)",
-    "source": "files with most faces",
+    "hour": "hour (UTC)",
+    "source": "files",
 }
 
 
@@ -32,23 +32,31 @@ def print_report(console: Console, report: Report) -> None:
     )
     for group, title in _TITLES.items():
         if rows := report.list_group(group):
-            console.print(_build_table(title, rows))
+            console.print(_build_table(title, [(report.shorten(row.name), row) for row in rows]))
             if left := report.left_out.get(group, 0):
                 console.print(f"and {left:,} more", markup=False)
     for failure in report.failures:
         console.print(f"{failure.code} × {failure.count:,}, such as: {failure.message}", markup=False)
 
 
-def _build_table(title: str, rows: Sequence[GroupRow]) -> Table:
+def _build_table(title: str, rows: Sequence[tuple[str, GroupRow]]) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(title, overflow="fold")
-    for column in ("inputs", "failed", "faces", "uncertain", *EMOTIONS):
-        table.add_column(column, justify="right")
-    for row in rows:
-        shares = [f"{row.share(count):.0%}" if row.faces else "" for count in (row.uncertain, *row.counts)]
-        table.add_row(Text(row.name), f"{row.inputs:,}", f"{row.failed:,}", f"{row.faces:,}", *shares)
+    table.add_column(title, overflow="fold", min_width=min(19, max(len(name) for name, _ in rows)))
+    for column in ("inputs", "failed", "faces", "uncertain"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("most often", no_wrap=True)
+    for name, row in rows:
+        uncertain = f"{row.share(row.uncertain):.0%}" if row.faces else ""
+        figures = (f"{row.inputs:,}", f"{row.failed:,}", f"{row.faces:,}", uncertain)
+        table.add_row(Text(name), *figures, _list_most_often(row))
     return table
+
+
+def _list_most_often(row: GroupRow) -> str:
+    """The two expressions that most of the faces show."""
+    ranked = sorted(zip(row.counts, EMOTIONS, strict=True), key=lambda pair: -pair[0])[:2]
+    return ", ".join(f"{emotion} {row.share(count):.0%}" for count, emotion in ranked if count)
