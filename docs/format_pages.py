@@ -220,6 +220,8 @@ def name_type(schema: Mapping[str, Any], names: Mapping[str, str] | None = None)
         return "bytes"
     if schema.get("minimum") == 0 and schema.get("maximum") == 1:
         return f"{kind}, 0–1"
+    if "minimum" in schema and "maximum" in schema:
+        return f"{kind}, {schema['minimum']:g} to {schema['maximum']:g}"
     limits = [
         f"{sign} {schema[key]:g}"
         for key, sign in (("minimum", "≥"), ("exclusiveMinimum", "\\>"), ("maximum", "≤"), ("exclusiveMaximum", "\\<"))
