@@ -152,6 +152,7 @@ def _first_paragraph(command: Any) -> str:
 
 
 def _escape(text: str) -> str:
-    """Plain text as Markdown; options become code."""
+    """Plain text as Markdown; options become code, pages of the docs links."""
     marked = re.sub(r"([*_<>\[\]`|])", r"\\\1", text)
+    marked = re.sub(r"docs/([\w-]+\.md)", r"[docs/\1](../../\1)", marked)
     return re.sub(r"(?<![\w-])(--[a-z][\w-]*)( -(?=[\s,.;]))?", r"`\1\2`", marked)

@@ -6,6 +6,7 @@ the REST API (``cli_pages.py``, ``format_pages.py``). Nothing on the pages comes
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ sys.path.insert(0, str(DOCS))
 
 import cli_pages
 import format_pages
+from sphinx.domains.python import PyObject
 
 import fervid
 
@@ -43,7 +45,7 @@ myst_enable_extensions = ["attrs_block", "attrs_inline", "colon_fence", "deflist
 myst_heading_anchors = 4
 myst_links_external_new_tab = False
 
-smartquotes = False  # they turn -- of options into dashes
+smartquotes_action = "D"  # dashes alone; options stand in code
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
@@ -108,8 +110,31 @@ def resolve_public_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, 
     return None
 
 
+_ARRAY = re.compile(
+    r"~?(?:numpy\.)?ndarray\[tuple\[~?(?:typing\.)?Any, \.\.\.\], ~?(?:numpy\.)?dtype\[~?(?:numpy\.)?(\w+)\]\]"
+)
+
+
+def shorten_signature(
+    _app: Sphinx, _what: str, _name: str, _obj: object, _options: object, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Arrays as they are written, and defaults that Sphinx can read."""
+    short = None if signature is None else _ARRAY.sub(r"NDArray[\1]", signature).replace("<factory>", "...")
+    return short, None if returns is None else _ARRAY.sub(r"NDArray[\1]", returns)
+
+
+def shorten_docstring(_app: Sphinx, _what: str, _name: str, _obj: object, _options: object, lines: list[str]) -> None:
+    """Arrays as they are written, in the types of attributes too."""
+    lines[:] = [_ARRAY.sub(r"NDArray[\1]", line) for line in lines]
+
+
 def setup(app: Sphinx) -> None:
     """Write the pages that the code speaks, and connect the public names."""
     cli_pages.write_pages(DOCS / "reference" / "cli")
     format_pages.write_pages(DOCS / "reference" / "generated")
     app.connect("missing-reference", resolve_public_name)
+    app.connect("autodoc-process-signature", shorten_signature)
+    app.connect("autodoc-process-docstring", shorten_docstring, priority=900)  # after napoleon
+    for field in PyObject.doc_field_types:
+        if field.name == "variable":
+            field.label = "Attributes"

@@ -182,8 +182,11 @@ def _describe_operation(method: str, path: str, operation: Mapping[str, Any]) ->
             text += f" Default: `{json.dumps(schema['default'])}`."
         lines += [f"`{parameter['name']}`{required} ({parameter['in']}; {name_type(schema)})", f": {text}", ""]
     body = operation.get("requestBody", {}).get("content", {})
+    kinds_of: dict[str, list[str]] = {}
     for kind, media in body.items():
-        lines += ["Body", f": `{kind}`: {name_type(media.get('schema', {}))}", ""]
+        kinds_of.setdefault(name_type(media.get("schema", {})), []).append(f"`{kind}`")
+    for named, kinds in kinds_of.items():
+        lines += ["Body", f": {named}: {', '.join(kinds)}", ""]
     for status, answer in operation.get("responses", {}).items():
         if status == "default":
             continue

@@ -1,4 +1,4 @@
-"""``FER`` as the package ``fer`` (25.10) has it, answered by fervid: change the import, and nothing else.
+"""``FER`` as the package ``fer`` (25.10) has it, answered by fervid. Change the import, and nothing else::
 
     from fervid.compat.fer import FER      # before: from fer import FER
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fervid.results import Face
 
 ImageLike: TypeAlias = "NDArray[np.uint8] | str | os.PathLike[str]"
-"""What ``fer`` reads: BGR or grey as OpenCV has it, a path, or a ``data:image/…;base64,`` text."""
+"""What ``fer`` reads, BGR or grey as OpenCV has it, a path, or a ``data:image/…;base64,`` text."""
 
 NumpyRects: TypeAlias = "NDArray[np.integer] | Sequence[Sequence[int]]"
 """Rectangles of x, y, width, height, px."""
