@@ -131,7 +131,7 @@ def read_floors() -> list[list[str]]:
 def draw_floors() -> str:
     """A row per floor; whatever stands higher may use what stands lower."""
     floors = read_floors()
-    width, left, pitch, room = 640, 30, 46, 12
+    width, left, pitch, room = 660, 30, 46, 12
     height = 70 + pitch * len(floors) + 14
     parts = [
         _write("ink", left, 30, 17, "The floors", weight=650),

@@ -40,21 +40,7 @@ PAGES = [
 ]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
 TARGETS = re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-ELSEWHERE = {
-    "curl",
-    "docker",
-    "ray",
-    "export",
-    "cd",
-    "git",
-    "torchrun",
-    "sudo",
-    "certbot",
-    "ls",
-    "cat",
-    "head",
-    "createdb",
-}
+ELSEWHERE = {"curl", "docker", "ray", "export", "createdb"}
 """Programs that are not fervid's; nothing is said of them."""
 
 
@@ -148,6 +134,8 @@ def test_commands_exist(block: Block) -> None:
                 assert set(extras.split(",")) <= set(EXTRAS), command
         elif program == "make":
             assert all(word in TARGETS for word in command.split("#")[0].split()[1:] if "=" not in word), command
+        elif program == "torchrun":
+            assert list_wrong_options("fervid " + command.partition("-m fervid ")[2]) == [], command
         elif program in ("python", "bash"):
             assert command.split()[1] == "-m" or (ROOT / command.split()[1]).is_file(), command
         else:
