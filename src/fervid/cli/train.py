@@ -67,12 +67,9 @@ def train(
     for module in ("torch", "onnx", "pyarrow"):
         if importlib.util.find_spec(module) is None:
             raise MissingExtraError.for_extra("train", module, "fervid train")
-    from fervid.training.checkpoint import read_metrics
     from fervid.training.detection.config import DetectionConfig
-    from fervid.training.devices import choose_device
-    from fervid.training.launching import run_team
+    from fervid.training.launching import is_started, run_team
     from fervid.training.recipes import read_recipe
-    from fervid.training.team import TeamStoppedError, is_started, join_team
 
     recipe = read_recipe(config)
     if not isinstance(recipe, DetectionConfig):
@@ -82,7 +79,6 @@ def train(
     elif processes > 1 or is_started():
         raise UsageError(f"{config} is the recipe of a detector: one process trains it", advice="Use --threads.")
     folder = output or RUNS / recipe.name
-    choose_device(device)
     again = ["fervid", "train", str(config), "--data", str(data), "-o", str(folder)]
     again += ["--labels", str(labels)] if labels is not None else []
     again += ["--device", device] if device != "auto" else []
@@ -93,9 +89,14 @@ def train(
         if status := run_team([sys.executable, "-m", *again, *shared], processes):
             raise typer.Exit(status)
         return
+    from fervid.training.checkpoint import read_metrics
+    from fervid.training.devices import choose_device
+    from fervid.training.team import TeamStoppedError, join_team
+
     with join_team() as team:
         try:
             with speak_for(team):
+                team.do_all(lambda: choose_device(device))
                 if isinstance(recipe, DetectionConfig):
                     train_detector(recipe, data, folder, device, threads)
                 else:

@@ -1,4 +1,4 @@
-"""Starting the processes of a team on this machine, as ``torchrun`` would, without its prose."""
+"""Starting the processes of a team on this machine, as ``torchrun`` would, without its prose and without torch."""
 
 from __future__ import annotations
 
@@ -11,10 +11,18 @@ from typing import Final
 
 from fervid.errors import FervidError
 
+VARIABLES: Final = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""What torchrun says to each process, by the environment."""
+
 PATIENCE_S: Final = 20.0
 """How long the others have to notice that one has failed."""
 
 _STEP_S: Final = 0.1
+
+
+def is_started() -> bool:
+    """Whether ``torchrun`` started this process, as one of several."""
+    return os.environ.get("WORLD_SIZE", "1") != "1" and all(name in os.environ for name in VARIABLES)
 
 
 def run_team(command: Sequence[str], count: int) -> int:

@@ -17,12 +17,10 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 
 from fervid.errors import ConfigError, FervidError
+from fervid.training.launching import is_started
 from fervid.training.noise import Share
 
 Answer = TypeVar("Answer")
-
-VARIABLES: Final = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-"""What torchrun says to each process, by the environment."""
 
 
 class TeamStoppedError(FervidError):
@@ -138,11 +136,6 @@ class Team:
 
 
 ALONE: Final = Team()
-
-
-def is_started() -> bool:
-    """Whether ``torchrun`` started this process, as one of several."""
-    return os.environ.get("WORLD_SIZE", "1") != "1" and all(name in os.environ for name in VARIABLES)
 
 
 @contextmanager
