@@ -72,6 +72,7 @@ html_title = f"fervid {version}"
 html_short_title = "fervid"
 html_static_path = ["_static"]
 html_css_files = ["fervid.css"]
+html_js_files = ["fervid.js"]
 html_logo = "../frontend/public/favicon.svg"
 html_favicon = "../frontend/public/favicon.svg"
 html_show_sphinx = False
@@ -91,8 +92,8 @@ html_theme_options = {
     "navigation_with_keys": True,
     "top_of_page_buttons": [],
 }
-pygments_style = "friendly"
-pygments_dark_style = "nord-darker"
+pygments_style = "a11y-high-contrast-light"
+pygments_dark_style = "a11y-high-contrast-dark"
 copybutton_prompt_text = "$ "
 copybutton_exclude = ".linenos, .gp, .go"
 copybutton_here_doc_delimiter = "EOF"

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-pytest.importorskip("sphinx")
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytest.importorskip("sphinx", reason="the documentation is built by Sphinx: pip install 'fervid[docs]'")
 
 ROOT = Path(__file__).parent.parent.parent
+AXE_OPTIONS = "{ resultTypes: ['violations'], rules: { 'definition-list': { enabled: false } } }"
+"""Sphinx itself writes long signatures as lists without terms."""
+AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +118,75 @@ def test_every_verb_option_and_column_has_its_place(site: Path) -> None:
             assert missing == [], name
     formats = (site / "reference" / "formats.html").read_text(encoding="utf-8")
     assert all(f">{column}</span>" in formats for column in COLUMNS)
+
+
+LOOKED_AT = ["index", "start", "tutorials/train", "reference/cli/serve", "reference/rest", "reference/python/results"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium without a network of its own."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = os.environ.get("FERVID_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("there is no Chromium; Debian's package is chromium")
+    quiet = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu", *quiet])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, *arguments: object) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    """The site, served on a free port of this machine as ``make docs-serve`` does."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=site)) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join(10)
+
+
+def test_a_browser_asks_nobody_and_search_finds(address: str, browser: Browser) -> None:
+    page = browser.new_page()
+    asked: list[str] = []
+    problems: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    for name in LOOKED_AT:
+        page.goto(f"{address}/{name}.html")
+    page.goto(f"{address}/search.html?q=uncertain")
+    page.wait_for_selector("#search-results ul.search li a")
+    assert page.locator("#search-results li").count() > 3
+    assert len(asked) > 20
+    page.wait_for_load_state("networkidle")
+    assert [url for url in asked if not url.startswith((f"{address}/", "data:"))] == []
+    assert problems == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_problem(address: str, browser: Browser, scheme: Literal["light", "dark"]) -> None:
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: cd frontend && npm ci")
+    page = browser.new_page(color_scheme=scheme, viewport={"width": 390, "height": 844})
+    for name in LOOKED_AT:
+        page.goto(f"{address}/{name}.html")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, f"{name} is wider than a phone"
+        page.evaluate(AXE.read_text("utf-8"))
+        found: dict[str, Any] = page.evaluate(f"() => axe.run(document, {AXE_OPTIONS})")
+        serious = [
+            f"{violation['id']}: {node['html'][:160]}"
+            for violation in found["violations"]
+            if violation["impact"] in ("serious", "critical")
+            for node in violation["nodes"]
+        ]
+        assert serious == [], name
