@@ -49,6 +49,7 @@ def write_pages(folder: Path) -> None:
         "json.md": _NOTICE + build_json_tables(),
         "fervid-1.schema.json": json.dumps(FrameModel.model_json_schema(), indent=2) + "\n",
         "rest.md": _NOTICE + build_rest(openapi),
+        "websocket.md": _NOTICE + describe_websocket(openapi),
         "openapi.json": json.dumps(openapi, indent=1, ensure_ascii=False) + "\n",
         **quote_card("base"),
     }.items():
@@ -137,6 +138,18 @@ def read_openapi() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         openapi: dict[str, Any] = create_app(Settings(data_dir=Path(folder))).openapi()
     return openapi
+
+
+def describe_websocket(openapi: Mapping[str, Any]) -> str:
+    """The paragraph of the API's description that OpenAPI has no place for.
+
+    Raises:
+        ValueError: there is none any more.
+    """
+    paragraphs = [part for part in openapi["info"]["description"].split("\n\n") if "WebSocket" in part]
+    if not paragraphs:
+        raise ValueError("the API's description says nothing of WebSockets")
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def build_rest(openapi: Mapping[str, Any]) -> str:
