@@ -95,6 +95,7 @@ def disturb(command: list[str], out: Path, parts: int) -> None:
         if killed and done >= parts // 2:
             driver.kill()
             print(f"driver {driver.pid} killed after {done} of {parts} parts", flush=True)
+            break
         time.sleep(0.02)
     driver.communicate()
     if driver.returncode != -signal.SIGKILL:

@@ -65,11 +65,13 @@ class Watch:
         self._stop = threading.Event()
         self.peaks: dict[int, tuple[str, int]] = {}
         self.ticks: dict[int, int] = {}
+        self.sizes: list[tuple[int, int]] = []
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
     def _watch(self) -> None:
         while not self._stop.wait(0.2):
+            present: dict[bool, int] = {}
             for pid in self._list(self._pid):
                 try:
                     status = Path(f"/proc/{pid}/status").read_text()
@@ -81,6 +83,9 @@ class Watch:
                 if peak:
                     self.peaks[pid] = (command, int(peak[0].split()[1]) // 1000)
                 self.ticks[pid] = sum(map(int, times))
+                held = [int(line.split()[1]) // 1000 for line in status.splitlines() if line.startswith("VmRSS")]
+                present[pid == self._pid] = max([present.get(pid == self._pid, 0), *held])
+            self.sizes.append((present.get(True, 0), present.get(False, 0)))
 
     def _list(self, pid: int) -> Iterator[int]:
         yield pid
@@ -100,16 +105,22 @@ class Watch:
         seconds = sum(self.ticks.values()) / os.sysconf("SC_CLK_TCK")
         return {"driver": self.peaks.get(self._pid, ("", 0))[1], "worker": max(workers, default=0), "cpu": seconds}
 
+    def list_quarters(self) -> str:
+        """MB of the driver and of the largest worker after each quarter of the time."""
+        places = [len(self.sizes) * quarter // 4 - 1 for quarter in (1, 2, 3, 4)]
+        return ", ".join("+".join(map(str, self.sizes[max(0, place - 5)])) for place in places)
 
-def run(command: list[str]) -> tuple[float, str, dict[str, float]]:
-    """Seconds, stdout, and what :meth:`Watch.stop` says."""
+
+def run(command: list[str]) -> tuple[float, str, dict[str, float], str]:
+    """Seconds, stdout, what :meth:`Watch.stop` says, and :meth:`Watch.list_quarters`."""
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     watch = Watch(process.pid)
     out, err = process.communicate()
     if process.returncode not in (0, 3):
         sys.exit(err)
-    return time.perf_counter() - began, out, watch.stop()
+    seconds, figures = time.perf_counter() - began, watch.stop()
+    return seconds, out, figures, watch.list_quarters()
 
 
 def main() -> None:
@@ -128,7 +139,7 @@ def main() -> None:
         facts = {"photos": options.photos, "MB": round(size / 1e6, 1), "load before": round(os.getloadavg()[0], 1)}
         print(json.dumps(facts), flush=True)
         if not options.only_local:
-            _, said, memory = run([sys.executable, "-c", LOOP, str(source), "1"])
+            _, said, memory, _ = run([sys.executable, "-c", LOOP, str(source), "1"])
             seconds = float(said)
             print(
                 f"{'plain loop, 1 thread':28}  {options.photos / seconds:7.1f} photos/s  "
@@ -143,14 +154,15 @@ def main() -> None:
         for number, (title, extra) in enumerate(ways.items()):
             out = folder / f"out{number}"
             command = [sys.executable, "-m", "fervid", "batch", str(source), "--out", str(out)]
-            seconds, _, memory = run([*command, "--chunk", str(options.chunk), "--threads", "1", *extra])
+            seconds, _, memory, quarters = run([*command, "--chunk", str(options.chunk), "--threads", "1", *extra])
             inside = json.loads((out / "run.json").read_text())["seconds"]
             result = sum(path.stat().st_size for path in out.rglob("*.parquet"))
             print(
                 f"{title:28}  {options.photos / inside:7.1f} photos/s  "
                 f"{memory['cpu'] / options.photos * 1000:.1f} ms of a core each, driver {memory['driver']} MB, "
                 f"worker {memory['worker']} MB, {seconds:.1f} s with its start, "
-                f"{result / options.photos:.0f} B/photo out, load {os.getloadavg()[0]:.0f}",
+                f"{result / options.photos:.0f} B/photo out, load {os.getloadavg()[0]:.0f}; "
+                f"driver+worker after each quarter: {quarters} MB",
                 flush=True,
             )
 
