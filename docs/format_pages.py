@@ -11,6 +11,7 @@ from typing import Any
 from cli_pages import write_if_changed
 
 import fervid
+from fervid.batch.tables import FACES, FAILURES, INPUTS, list_columns
 from fervid.emotions import EMOTIONS
 from fervid.exchange import COLUMNS
 from fervid.models.store import BUNDLED
@@ -39,12 +40,32 @@ _COLUMN_MEANINGS = {
 }
 
 
+_ARCHIVE_MEANINGS = {
+    "input": "Digest of path, size and time, or of the store's ETag: a changed file is another input.",
+    "source": "Path or address.",
+    "kind": "`photo` or `film`.",
+    "bytes": "Size of the file.",
+    "modified": "When it was changed.",
+    "etag": "What the store calls this version of it.",
+    "width": "Of the upright picture, px.",
+    "height": "The same.",
+    "frames": "Frames of a film that were read; empty for a photo.",
+    "faces": "Rows of it in the table of faces.",
+    "problems": "What was odd about a film that was read all the same.",
+    "failed": "Whether it stands in `failures`.",
+    "code": "Of the error; stable.",
+    "message": "What was wrong.",
+    "advice": "What to do.",
+}
+
+
 def write_pages(folder: Path) -> None:
     """The parts that the pages of docs/reference/ include; files whose text is the same are left alone."""
     folder.mkdir(parents=True, exist_ok=True)
     openapi = read_openapi()
     for name, text in {
         "columns.md": _NOTICE + build_columns(),
+        "archive.md": _NOTICE + build_archive_columns(),
         "example.json": build_example() + "\n",
         "json.md": _NOTICE + build_json_tables(),
         "fervid-1.schema.json": json.dumps(FrameModel.model_json_schema(), indent=2) + "\n",
@@ -81,6 +102,23 @@ def build_columns() -> str:
         raise ValueError(f"columns without a description, or none: {set(_COLUMN_MEANINGS) ^ set(COLUMNS)}")
     rows = [f"| `{column}` | {TYPES[column]} | {_COLUMN_MEANINGS[column]} |" for column in COLUMNS]
     return "\n".join(["| column | type | what |", "|---|---|---|", *rows, ""])
+
+
+def build_archive_columns() -> str:
+    """The columns that ``fervid batch`` writes besides, and in which of its tables they stand.
+
+    Raises:
+        ValueError: a column is described that is not there, or the other way round.
+    """
+    columns: dict[str, list[str]] = {}
+    for table in (FACES, INPUTS, FAILURES):
+        for column in list_columns(table):
+            if table != FACES or column not in COLUMNS:
+                columns.setdefault(column, []).append(f"`{table}`")
+    if set(columns) != set(_ARCHIVE_MEANINGS):
+        raise ValueError(f"columns without a description, or none: {set(columns) ^ set(_ARCHIVE_MEANINGS)}")
+    rows = [f"| `{name}` | {', '.join(tables)} | {_ARCHIVE_MEANINGS[name]} |" for name, tables in columns.items()]
+    return "\n".join(["| column | in | what |", "|---|---|---|", *rows, ""])
 
 
 def analyse_portrait() -> Analysis:

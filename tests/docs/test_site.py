@@ -104,9 +104,10 @@ def test_links_between_pages_lead_to_a_page_and_a_place_on_it(site: Path) -> Non
     assert missing == []
 
 
-def test_every_verb_option_and_column_has_its_place(site: Path) -> None:
+def test_every_verb_option_name_and_column_has_its_place(site: Path) -> None:
     from typer.main import get_command
 
+    import fervid
     from fervid.cli.app import app
     from fervid.exchange import COLUMNS
 
@@ -116,6 +117,9 @@ def test_every_verb_option_and_column_has_its_place(site: Path) -> None:
             options = [p for p in command.params if p.param_type_name == "option" and not p.hidden]
             missing = [name for p in options for name in p.opts if f">{name}</span>" not in page]
             assert missing == [], name
+    python = "".join(page.read_text(encoding="utf-8") for page in (site / "reference" / "python").glob("*.html"))
+    missing = [name for name in fervid.__all__ if f'id="fervid.{name}"' not in python and name != "__version__"]
+    assert missing == []
     formats = (site / "reference" / "formats.html").read_text(encoding="utf-8")
     assert all(f">{column}</span>" in formats for column in COLUMNS)
 
