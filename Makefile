@@ -37,6 +37,7 @@ lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy benchmarks runs
 	$(BIN)/lint-imports
 
 format: $(VENV)/dev

@@ -39,7 +39,7 @@ def main() -> None:
     detector = create_detector(arguments.detector, threads=1)
     if not isinstance(detector, NetworkDetector):
         raise SystemExit(f"{arguments.detector} is no network")
-    network.TILE = LONGEST
+    vars(network)["TILE"] = LONGEST
     once = copy.copy(detector)
     once.spec = dataclasses.replace(detector.spec, smallest_face=1e-3, largest_face=1e9)
     photos = [p for p in iterate_photos(arguments.photos, split="validation") if len(p.boxes) == 1]

@@ -74,7 +74,9 @@ Scene = tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]
 
 def lay_out(photos: Sequence[LabelledPhoto], side: int) -> Iterator[Scene]:
     """Photos in rows, as many as fit; what is left over is grey."""
-    canvas, boxes, doubtful = np.full((side, side, 3), 127, dtype=np.uint8), [], []
+    canvas = np.full((side, side, 3), 127, dtype=np.uint8)
+    boxes: list[NDArray[np.float64]] = []
+    doubtful: list[NDArray[np.float64]] = []
     x = y = row = 0
     for photo in photos:
         image = photo.decode()
@@ -83,7 +85,7 @@ def lay_out(photos: Sequence[LabelledPhoto], side: int) -> Iterator[Scene]:
             x, y, row = 0, y + row, 0
         if y + height > side:
             yield canvas, np.concatenate(boxes), np.concatenate(doubtful)
-            canvas, boxes, doubtful = np.full((side, side, 3), 127, dtype=np.uint8), [], []
+            canvas, boxes, doubtful = np.full_like(canvas, 127), [], []
             x = y = row = 0
         canvas[y : y + height, x : x + width] = image
         boxes.append(photo.boxes + np.array([x, y, x, y]))

@@ -85,7 +85,7 @@ def _cover(area: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     """Share of ``area`` that ``other`` hides."""
     overlap = float(intersection_over_union(area[None], other[None])[0, 0])
     sizes = [(a[2] - a[0]) * (a[3] - a[1]) for a in (area, other)]
-    return overlap * sum(sizes) / (1 + overlap) / sizes[0]
+    return float(overlap * sum(sizes) / (1 + overlap) / sizes[0])
 
 
 def sit(x: float, y: float, height: float, rng: np.random.Generator) -> Path:

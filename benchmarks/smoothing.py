@@ -21,7 +21,7 @@ from PIL import Image
 from fervid.classification.classifier import Classifier
 from fervid.datasets.parquet import read_faces
 from fervid.emotions import EMOTIONS, VOTE_LABELS
-from fervid.geometry import square_box
+from fervid.geometry import Square, square_box
 from fervid.results import Box, Distribution, Face
 from fervid.tracking.smoothing import MARGIN, SMOOTH_S, Smoother
 
@@ -56,7 +56,7 @@ def watch_face(face: NDArray[np.uint8], classifier: Classifier, rng: np.random.G
         turned = np.asarray(picture.rotate(tilt[i], Image.Resampling.BILINEAR))
         frames.append(np.clip(turned * (1 + light[i]) + rng.normal(0, 6, turned.shape), 0, 255).astype(np.uint8))
         x, y = margin + SIDE / 2 + SIDE * jitter[i, :2]
-        squares.append(square_box(x, y, SIDE * float(np.exp(jitter[i, 2]))))
+        squares.append(Square(square_box(x, y, SIDE * float(np.exp(jitter[i, 2])))))
     return classifier.predict(frames, squares).probabilities
 
 
@@ -73,7 +73,7 @@ def join(first: Answers, second: Answers, blink: NDArray[np.float64], rng: np.ra
     for i in range(fade):
         share = (i + 1) / (fade + 1)
         clip[len(first) + i] = (1 - share) * clip[len(first) - 1 - i] + share * clip[len(first) + i]
-    for start in range(int(rng.integers(0, BLINK_EVERY_S * FPS)), len(clip), round(BLINK_EVERY_S * FPS)):
+    for start in range(int(rng.integers(0, round(BLINK_EVERY_S * FPS))), len(clip), round(BLINK_EVERY_S * FPS)):
         if abs(start - len(first)) > FPS / 2:
             clip[start : start + round(BLINK_S * FPS)] = (clip[start : start + round(BLINK_S * FPS)] + blink) / 2
     return clip
@@ -161,8 +161,8 @@ def main() -> None:
     for index in rng.choice(len(pairs), arguments.clips):
         first, second = pairs[index]
         blink = films[int(rng.integers(len(films)))].mean(axis=0)
-        parts = (talk(films[i], arguments.talk, rng) for i in (first, second))
-        clips.append(join(*parts, blink, rng))
+        before, after = (talk(films[i], arguments.talk, rng) for i in (first, second))
+        clips.append(join(before, after, blink, rng))
         truth.append((labels[first], labels[second]))
     print(" fps  memory s  margin  flips/min  lag s  slow  missed  right")
     for fps in arguments.fps:

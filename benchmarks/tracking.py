@@ -90,10 +90,11 @@ class OverlapTracker:
             if overlaps[row, column] > 0.3 and found[column] is None and ids[row] not in found:
                 found[column] = ids[row]
         for column, box in enumerate(boxes):
-            if found[column] is None:
+            track_id = found[column]
+            if track_id is None:
                 self.last_id += 1
-                found[column] = self.last_id
-            self.tracks[found[column]] = box, time_s
+                track_id = found[column] = self.last_id
+            self.tracks[track_id] = box, time_s
         return found
 
 

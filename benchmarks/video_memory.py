@@ -73,7 +73,7 @@ def make_sound(path: Path, minutes: int) -> None:
 def run_step(step: str, folder: Path, minutes: int, size: str) -> None:
     """Do one thing to the film, in this process, and print what it held."""
     began = time.perf_counter()
-    early = now = count = 0
+    early, now, count = 0.0, 0.0, 0
     for time_s in work(step, folder, minutes, size):
         count += 1
         if count % 250 == 0:

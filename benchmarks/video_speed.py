@@ -82,7 +82,7 @@ def make_film(path: Path) -> Path:
 
 
 def add_grain(picture: NDArray[np.uint8], grain: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.clip(picture + grain, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(picture + grain, 0, 255), dtype=np.uint8)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from fervid.classification.classifier import Classifier
@@ -124,8 +124,7 @@ def _requote(paths: list[Path], quote: Callable[..., str]) -> dict[Path, str]:
     stale = {}
     for path in paths:
         text = path.read_text(encoding="utf-8")
-        full = path.parent == BUNDLED
-        wanted = MARKED.sub(lambda match, full=full: quote(match, full=full), text)
+        wanted = MARKED.sub(partial(quote, full=path.parent == BUNDLED), text)
         if wanted != text:
             stale[path] = wanted
     return stale
