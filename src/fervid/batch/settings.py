@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
+from fervid.detection.haar import import_opencv
 from fervid.detection.selection import choose_detector
 from fervid.emotions import LabelCount
 from fervid.errors import ModelError, UnknownModelError, UsageError
@@ -104,6 +105,4 @@ def _identify_detector(name: str) -> str:
     except UnknownModelError:
         if name != "haar":
             raise
-        import cv2
-
-        return f"haar@opencv-{cv2.__version__}"
+        return f"haar@opencv-{import_opencv().__version__}"
