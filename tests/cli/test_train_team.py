@@ -20,7 +20,8 @@ pytest.importorskip("pyarrow", reason="reading faces needs pyarrow: pip install 
 pytestmark = pytest.mark.training
 
 from fervid.cli.app import app  # noqa: E402
-from fervid.errors import UsageError  # noqa: E402
+from fervid.errors import FervidError, UsageError  # noqa: E402
+from fervid.training import launching  # noqa: E402
 from fervid.training.checkpoint import read_metrics  # noqa: E402
 
 RECIPE = """
@@ -92,6 +93,25 @@ def test_an_error_is_said_once(command: list[str], tmp_path: Path) -> None:
     assert "faces.parquet" in done.stderr.replace("\n", "")
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("commands", "status"), [(("exit 0", "exit 0"), 0), (("exit 0", "exit 3"), 3), (("sleep 60", "exit 4"), 4)]
+)
+def test_the_status_is_that_of_who_fails(
+    monkeypatch: pytest.MonkeyPatch, commands: tuple[str, str], status: int
+) -> None:
+    monkeypatch.setattr(launching, "PATIENCE_S", 0.3)
+    script = f'if [ "$RANK$WORLD_SIZE" = 02 ]; then {commands[0]}; else {commands[1]}; fi'
+    began = time.monotonic()
+    assert launching.run_team(["sh", "-c", script], 2) == status
+    assert time.monotonic() - began < 30
+
+
+def test_a_killed_process_is_said_rather_than_what_follows_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launching, "PATIENCE_S", 5.0)
+    with pytest.raises(FervidError, match="ended by signal 9"):
+        launching.run_team(["sh", "-c", "if [ $RANK = 0 ]; then exit 1; else kill -9 $$; fi"], 2)
 
 
 def test_detectors_are_trained_by_one_process(tmp_path: Path) -> None:

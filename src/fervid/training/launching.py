@@ -47,7 +47,11 @@ def run_team(command: Sequence[str], count: int) -> int:
         for process in processes:
             process.terminate()
         for process in processes:
-            process.wait()
+            try:
+                process.wait(PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
     if status < 0:
         raise FervidError(
             f"a process of the training was ended by signal {-status}",
@@ -57,11 +61,11 @@ def run_team(command: Sequence[str], count: int) -> int:
 
 
 def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int:
-    """The first status that is not 0, when all have ended or had the time to."""
-    status, deadline = 0, float("inf")
-    while any(process.poll() is None for process in processes) and time.monotonic() < deadline:
-        failed = [process.returncode for process in processes if process.returncode]
-        if failed and not status:
-            status, deadline = failed[0], time.monotonic() + PATIENCE_S
+    """What ended the run, when all have ended or had the time to: a signal's number, negative, before a status."""
+    deadline = float("inf")
+    while None in (statuses := [process.poll() for process in processes]) and time.monotonic() < deadline:
+        if deadline == float("inf") and any(statuses):
+            deadline = time.monotonic() + PATIENCE_S
         time.sleep(_STEP_S)
-    return status or next((process.returncode for process in processes if process.returncode), 0)
+    failed = [status for status in statuses if status]
+    return next((status for status in failed if status < 0), failed[0] if failed else 0)

@@ -8,6 +8,7 @@ statistics of batch norms. So they do what one process does with the whole batch
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
@@ -170,9 +171,14 @@ def _notice_loss() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise TeamStoppedError(
-            f"another process of the training is gone ({str(error).splitlines()[0]})",
+            f"another process of the training is gone ({_shorten(error)})",
             advice="Its own message says why. The same command goes on after the last finished epoch.",
         ) from None
+
+
+def _shorten(error: RuntimeError) -> str:
+    """The first sentence, without the place in the source of those who wrote it."""
+    return re.sub(r"^\[[^\]]*\] ", "", str(error).splitlines()[0]).partition(". ")[0]
 
 
 class SharedBatchNorm(nn.BatchNorm2d):
