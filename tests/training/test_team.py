@@ -28,6 +28,7 @@ from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.data import TrainingData, make_training_data
 from fervid.training.expressions.loop import train
 from fervid.training.noise import DropPath, Noise, RowDropout, share_noise
+from fervid.training.normalisation import share_statistics
 from fervid.training.progress import Progress
 from fervid.training.team import ALONE, Team, TeamStoppedError, join_team
 
@@ -196,6 +197,39 @@ def test_noise_of_a_share_is_the_batchs() -> None:
     torch.manual_seed(6)
     assert torch.equal(module(x[share.rows]), expected[share.rows])
     assert torch.equal(module.eval()(x), x.flatten(1))
+
+
+def test_shared_statistics_are_those_of_all_rows() -> None:
+    class Twin(Team):
+        """The other process has the same rows."""
+
+        def add_up(self, values: torch.Tensor) -> torch.Tensor:
+            return values.mul_(2)
+
+    torch.manual_seed(3)
+    x = (torch.randn(5, 4, 6, 6) * 3 + 7).requires_grad_()
+    plain, shared = torch.nn.Sequential(torch.nn.BatchNorm2d(4)), torch.nn.Sequential(torch.nn.BatchNorm2d(4))
+    torch.nn.init.uniform_(next(plain.parameters()))
+    shared.load_state_dict(plain.state_dict())
+    before = list(shared.state_dict())
+    share_statistics(shared, Twin(0, 2))
+    assert list(shared.state_dict()) == before
+    goal = torch.randn_like(x)
+    results: list[list[Any]] = []
+    for network in (plain, shared):
+        y = network.train()(x)
+        (gradient,) = torch.autograd.grad((y * goal).sum(), x, retain_graph=True)
+        (y * goal).sum().backward()
+        norm: Any = network[0]
+        results.append([y, gradient, norm.weight.grad, norm.bias.grad, norm.running_mean.clone()])
+    for mine, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-4)
+    rows = x.numel() // 4
+    unbiased = 2 * rows / (2 * rows - 1)  # there are twice as many rows
+    expected = 0.9 + 0.1 * x.detach().var((0, 2, 3), correction=0) * unbiased
+    torch.testing.assert_close(shared.state_dict()["0.running_var"], expected)
+    plain.load_state_dict(shared.state_dict())
+    assert torch.equal(shared.eval()(x), plain.eval()(x))
 
 
 def test_a_process_that_nobody_started_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,8 +33,9 @@ from fervid.training.expressions.sharpness import climb, keep_noise
 from fervid.training.expressions.teachers import load_soft_targets
 from fervid.training.expressions.validation import validate
 from fervid.training.noise import Noise, share_noise
+from fervid.training.normalisation import share_statistics
 from fervid.training.progress import Progress
-from fervid.training.team import ALONE, Team, share_statistics
+from fervid.training.team import ALONE, Team
 
 GPU_REPORT_STEPS = 20
 """Steps between two reports on a GPU: reading the loss waits for the device, so it is not done at every step."""
