@@ -5,8 +5,8 @@
 Starts `fervid serve` on a free loopback port, makes a pulse room, connects its host and everybody, and lets each send
 every two seconds, at moments of their own. One message in ten seconds is counted, the others are acknowledged as
 already counted: they take the same way. Times are from just before a message is sent to when its acknowledgement is
-read, in this one process, so they include its own delays. Memory is the server's resident set (Linux), with the
-networks for photos loaded.
+read, in this one process, so they include its own delays. The server's processor time is what a busy machine changes
+least. Memory is its resident set (Linux), with the networks for photos loaded.
 """
 
 from __future__ import annotations
@@ -79,9 +79,11 @@ async def measure(address: str, pid: int, arguments: argparse.Namespace) -> None
         print(
             f", {read_memory(pid):.0f} MB with everybody in ({time.perf_counter() - began:.1f} s)", end="", flush=True
         )
+        spent = read_processor(pid)
         end = time.perf_counter() + arguments.seconds
         await asyncio.gather(*(take_part(each, arguments.every, end, times, counted) for each in sockets))
         print(f", {read_memory(pid):.0f} MB at the end, {read_memory(pid, 'VmHWM'):.0f} MB at most")
+        spent = read_processor(pid) - spent
         reader.cancel()
     times.sort()
     quantiles = statistics.quantiles(times, n=100)
@@ -89,6 +91,7 @@ async def measure(address: str, pid: int, arguments: argparse.Namespace) -> None
     for name, value in (("median", quantiles[49]), ("p95", quantiles[94]), ("p99", quantiles[98]), ("max", times[-1])):
         print(f"{name} {1000 * value:.1f} ms", end=", ")
     print(", ".join(f"{count} {name}" for name, count in sorted(counted.items())))
+    print(f"server: {1000 * spent / len(times):.2f} ms of processor time per message")
     most = max((row["contributors"] for row in rows), default=0)
     print(f"host: {len(rows)} rows, {most} contributors at most")
 
@@ -130,6 +133,12 @@ async def read_rows(host: websockets.ClientConnection, rows: list[dict[str, Any]
         message = json.loads(text)
         if message["type"] == "row":
             rows.append(message["row"])
+
+
+def read_processor(pid: int) -> float:
+    """Time that the processor gave a process, s."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def read_memory(pid: int, field: str = "VmRSS") -> float:
