@@ -1,16 +1,12 @@
 /** Requests to the server that this page came from. */
 
 import { ApiError, networkError, readError } from "./errors";
-import type { Annotation, Health, ImageAnswer, Job, ModelEntry } from "./types";
+import type { Annotation, Health, ImageAnswer, Job } from "./types";
 
 const ROOT = "/api/v1";
 
 export function fetchHealth(signal?: AbortSignal): Promise<Health> {
   return request("/health", { signal: signal ?? null });
-}
-
-export async function fetchModels(signal?: AbortSignal): Promise<ModelEntry[]> {
-  return (await request<{ models: ModelEntry[] }>("/models", { signal: signal ?? null })).models;
 }
 
 export interface ImageOptions {
@@ -78,25 +74,24 @@ export async function fetchJobs(signal?: AbortSignal): Promise<Job[]> {
   return (await request<{ jobs: Job[] }>("/videos", { signal: signal ?? null })).jobs;
 }
 
-export async function fetchJob(id: string, signal?: AbortSignal): Promise<Job> {
-  return readJob(await request(`/videos/${encodeURIComponent(id)}`, { signal: signal ?? null }));
+export function fetchJob(id: string, signal?: AbortSignal): Promise<Job> {
+  return requestJob(`/videos/${encodeURIComponent(id)}`, { signal: signal ?? null });
 }
 
-export async function cancelJob(id: string): Promise<Job> {
-  return readJob(await request(`/videos/${encodeURIComponent(id)}/cancel`, { method: "POST" }));
+export function cancelJob(id: string): Promise<Job> {
+  return requestJob(`/videos/${encodeURIComponent(id)}/cancel`, { method: "POST" });
 }
 
-export async function retryJob(id: string): Promise<Job> {
-  return readJob(await request(`/videos/${encodeURIComponent(id)}/retry`, { method: "POST" }));
+export function retryJob(id: string): Promise<Job> {
+  return requestJob(`/videos/${encodeURIComponent(id)}/retry`, { method: "POST" });
 }
 
 export async function deleteJob(id: string): Promise<void> {
   await send(`/videos/${encodeURIComponent(id)}`, { method: "DELETE" });
 }
 
-/** The job of an answer, whether it stands alone or as `job`. */
-function readJob(answer: Job | { job: Job }): Job {
-  return "job" in answer ? answer.job : answer;
+async function requestJob(path: string, init: RequestInit): Promise<Job> {
+  return (await request<{ job: Job }>(path, init)).job;
 }
 
 /** A JSON file of a job. */

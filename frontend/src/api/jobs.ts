@@ -46,12 +46,9 @@ export function watchJob(id: string, watcher: JobWatcher): () => void {
       ? null
       : new EventSource(`/api/v1/videos/${encodeURIComponent(id)}/events`);
   if (events) {
-    const read = (event: MessageEvent<string>): void => {
-      const data = JSON.parse(event.data) as Job | { job: Job };
-      take("job" in data ? data.job : data);
-    };
-    events.onmessage = read;
-    events.addEventListener("job", read);
+    events.addEventListener("job", (event: MessageEvent<string>) => {
+      take((JSON.parse(event.data) as { job: Job }).job);
+    });
     events.onerror = () => {
       events.close();
       if (!stopped) void poll();

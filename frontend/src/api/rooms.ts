@@ -93,7 +93,7 @@ export interface CreatedRoom {
   join_path: string;
 }
 
-export type ToRoom =
+export type ParticipantSays =
   | { type: "join"; code: string; token: string }
   | { type: "pulse"; choice: Choice | null }
   | { type: "expressions"; counts: Partial<Record<Emotion, number>> }
@@ -103,7 +103,7 @@ export type ToRoom =
 
 export type Counted = "crowd" | "waiting" | "held" | "already";
 
-export type FromRoom =
+export type ParticipantHears =
   | { type: "welcome"; room: Room; bucket: number; ends_in_s: number }
   | { type: "bucket"; bucket: number; ends_in_s: number }
   | { type: "ack"; bucket: number; counted: Counted }
@@ -112,14 +112,14 @@ export type FromRoom =
   | { type: "ended" }
   | { type: "error"; error: ErrorDetail };
 
-export type ToHost =
+export type HostSays =
   | { type: "host"; key: string }
   | { type: "mark"; text: string }
   | { type: "lower"; hand: string }
   | { type: "end" }
   | { type: "delete" };
 
-export type FromHost =
+export type HostHears =
   | ({ type: "snapshot" } & Snapshot)
   | { type: "row"; row: Row }
   | { type: "mark"; mark: Mark }

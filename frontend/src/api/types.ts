@@ -73,6 +73,8 @@ export interface Health {
   status: string;
   version: string;
   model: string;
+  /** What reads films and cameras. */
+  video_model: string;
   detector: string;
   uptime_s: number;
   /** What the server takes. */

@@ -1,7 +1,7 @@
 /** Before anything is sent: what is, in words and to the letter. */
 
 import { useMemo, useState } from "preact/hooks";
-import type { Choice, Room, ToRoom } from "../../api/rooms";
+import type { Choice, ParticipantSays, Room } from "../../api/rooms";
 import { formatDuration } from "../../ui/format";
 import { Icon, type IconName } from "../../ui/Icon";
 import { CameraView } from "./CameraView";
@@ -138,16 +138,30 @@ export function Letter({
   isLive = false,
 }: {
   words: string;
-  message: ToRoom;
+  message: ParticipantSays;
   isLive?: boolean;
 }) {
   return (
     <div class="letter">
       <p aria-live={isLive ? "polite" : undefined}>{words}</p>
       <pre class="letter-text">
-        <code translate={false}>{writeMessage(message)}</code>
+        <MessageText text={writeMessage(message)} />
       </pre>
     </div>
+  );
+}
+
+/** A message to the letter; on a narrow screen it breaks after its commas first. */
+export function MessageText({ text }: { text: string }) {
+  return (
+    <code translate={false}>
+      {text.split(/(?<=,)/).map((part) => (
+        <>
+          {part}
+          <wbr />
+        </>
+      ))}
+    </code>
   );
 }
 

@@ -8,7 +8,7 @@ import { Icon } from "../../ui/Icon";
 import { CameraView } from "./CameraView";
 import { ChoiceButtons } from "./ChoiceButtons";
 import { ConnectionNotice } from "./ConnectionNotice";
-import { Letter } from "./Consent";
+import { Letter, MessageText } from "./Consent";
 import type { CameraReader } from "./camera";
 import { HandForm } from "./HandForm";
 import type { Participant } from "./participant";
@@ -115,7 +115,7 @@ function SentLast({ participant }: { participant: Participant }) {
     <div class="letter">
       <p class="numbers">At {new Date(sent.at).toLocaleTimeString()}:</p>
       <pre class="letter-text">
-        <code translate={false}>{sent.text}</code>
+        <MessageText text={sent.text} />
       </pre>
     </div>
   );

@@ -4,9 +4,10 @@ import { batch, type Signal, signal } from "@preact/signals";
 import type { ApiError } from "../../api/errors";
 import {
   deleteRoom,
-  type FromHost,
   type Hand,
+  type HostHears,
   type HostPass,
+  type HostSays,
   type Mark,
   type Room,
   type Row,
@@ -25,14 +26,14 @@ export class Host {
   /** A passing trouble of the server. */
   readonly trouble: Signal<string | null> = signal(null);
   readonly isDeleted = signal(false);
-  private readonly socket: RoomSocket<FromHost>;
+  private readonly socket: RoomSocket<HostHears>;
   /** The clock of this page when the room was made, ms. */
   private madeAt = 0;
 
   constructor(pass: HostPass) {
     this.pass = pass;
-    this.socket = new RoomSocket<FromHost>(`/ws/rooms/${encodeURIComponent(pass.id)}/host`, {
-      greet: () => ({ type: "host", key: pass.key }),
+    this.socket = new RoomSocket<HostHears>(`/ws/rooms/${encodeURIComponent(pass.id)}/host`, {
+      greet: (): HostSays => ({ type: "host", key: pass.key }),
       onMessage: (message) => this.take(message),
       onError: (error) => {
         this.error.value = error;
@@ -50,17 +51,17 @@ export class Host {
   }
 
   mark(text: string): boolean {
-    return this.socket.send({ type: "mark", text });
+    return this.socket.send({ type: "mark", text } satisfies HostSays);
   }
 
   lower(hand: Hand): void {
-    if (this.socket.send({ type: "lower", hand: hand.id })) {
+    if (this.socket.send({ type: "lower", hand: hand.id } satisfies HostSays)) {
       this.hands.value = this.hands.value.filter((other) => other.id !== hand.id);
     }
   }
 
   end(): boolean {
-    return this.socket.send({ type: "end" });
+    return this.socket.send({ type: "end" } satisfies HostSays);
   }
 
   /** Delete the room; works also when it has ended. Throws what stands in the way. */
@@ -77,7 +78,7 @@ export class Host {
     this.socket.close();
   }
 
-  private take(message: FromHost): void {
+  private take(message: HostHears): void {
     switch (message.type) {
       case "snapshot":
         this.socket.settle();

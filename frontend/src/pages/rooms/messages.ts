@@ -1,6 +1,6 @@
 /** What a participant's page sends, when, and how it is written. */
 
-import type { Choice, Room, ToRoom } from "../../api/rooms";
+import type { Choice, ParticipantSays, Room } from "../../api/rooms";
 import type { Counts } from "./sampling";
 
 /** A message as it goes over the wire; the consent page shows this very text. */
@@ -9,7 +9,7 @@ export function writeMessage(message: object): string {
 }
 
 /** The contribution to a bucket. */
-export function buildContribution(room: Room, choice: Choice | null, counts: Counts): ToRoom {
+export function buildContribution(room: Room, choice: Choice | null, counts: Counts): ParticipantSays {
   return room.kind === "expressions" ? { type: "expressions", counts } : { type: "pulse", choice };
 }
 

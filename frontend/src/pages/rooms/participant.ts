@@ -2,7 +2,7 @@
 
 import { batch, computed, type Signal, signal } from "@preact/signals";
 import type { ApiError } from "../../api/errors";
-import type { Choice, Counted, FromRoom, Hand, Room, ToRoom } from "../../api/rooms";
+import type { Choice, Counted, Hand, ParticipantHears, ParticipantSays, Room } from "../../api/rooms";
 import { buildContribution, drawMoment, readToken, writeMessage } from "./messages";
 import type { Counts } from "./sampling";
 import { RoomSocket } from "./socket";
@@ -42,7 +42,7 @@ export class Participant {
 
   private readonly code: string;
   private readonly token: string;
-  private readonly socket: RoomSocket<FromRoom>;
+  private readonly socket: RoomSocket<ParticipantHears>;
   /** The name of a hand that is to be up whenever there is a connection. */
   private handName: string | null = null;
   private bucketEndsAt = 0;
@@ -53,7 +53,7 @@ export class Participant {
     this.room = room;
     this.code = code;
     this.token = readToken(room.id);
-    this.socket = new RoomSocket<FromRoom>(
+    this.socket = new RoomSocket<ParticipantHears>(
       `/ws/rooms/${encodeURIComponent(room.id)}`,
       {
         greet: () => this.greeting,
@@ -74,7 +74,7 @@ export class Participant {
     return this.socket.connection;
   }
 
-  get greeting(): ToRoom {
+  get greeting(): ParticipantSays {
     return { type: "join", code: this.code, token: this.token };
   }
 
@@ -116,17 +116,17 @@ export class Participant {
 
   raise(name: string): void {
     this.handName = name;
-    this.socket.send({ type: "hand", name } satisfies ToRoom);
+    this.socket.send({ type: "hand", name } satisfies ParticipantSays);
   }
 
   lower(): void {
     this.handName = null;
-    this.socket.send({ type: "lower" } satisfies ToRoom);
+    this.socket.send({ type: "lower" } satisfies ParticipantSays);
     this.hand.value = null;
   }
 
   leave(): void {
-    this.socket.send({ type: "leave" } satisfies ToRoom);
+    this.socket.send({ type: "leave" } satisfies ParticipantSays);
     this.finish("left");
   }
 
@@ -140,7 +140,7 @@ export class Participant {
     this.socket.hurry();
   }
 
-  private take(message: FromRoom): void {
+  private take(message: ParticipantHears): void {
     switch (message.type) {
       case "welcome":
         this.socket.settle();
