@@ -13,7 +13,7 @@ NODE_FITS = node -e 'const [a, b] = process.versions.node.split("."); process.ex
 PAGES := src/fervid/web/static/index.html
 PAGES_SOURCES := $(shell find frontend -name node_modules -prune -o -type f -print)
 
-.PHONY: demo serve test test-pages lint format docs docs-serve clean
+.PHONY: demo serve test test-pages lint format docs docs-serve wheel sbom clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/runtime
@@ -79,6 +79,15 @@ frontend/node_modules/.checked: $(PAGES_SOURCES) frontend/node_modules/.installe
 	cd frontend && npm run check
 	$(MAKE) --no-print-directory $(PAGES)
 	@touch $@
+
+# The same tree gives the same bytes, here and elsewhere.
+wheel: $(VENV)/dev
+	rm -rf dist
+	$(BIN)/python -m hatchling build -d dist
+	cd dist && sha256sum fervid-*
+
+sbom: wheel
+	$(BIN)/python release/sbom.py dist/fervid-*.whl --extra web -o dist/sbom.json
 
 clean:
 	rm -rf frontend/node_modules src/fervid/web/static

@@ -11,6 +11,7 @@ import lzma
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -100,12 +101,18 @@ def pack_runtimes(assets: Path) -> None:
 
     Their names carry a digest, so what is packed stays right.
     """
-    for path in assets.glob("*.wasm"):
-        packed = path.with_name(f"{path.name}.xz")
-        if not packed.is_file():
-            part = path.with_name(f"{path.name}.part")
-            part.write_bytes(lzma.compress(path.read_bytes(), preset=6))
-            part.replace(packed)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(_pack, [path for path in assets.glob("*.wasm") if not _name_packed(path).is_file()]))
+
+
+def _pack(path: Path) -> None:
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(lzma.compress(path.read_bytes(), preset=6))
+    part.replace(_name_packed(path))
+
+
+def _name_packed(path: Path) -> Path:
+    return path.with_name(f"{path.name}.xz")
 
 
 def is_current(root: Path) -> bool:
