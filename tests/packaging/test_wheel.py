@@ -64,6 +64,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, tree / name)
     shutil.copytree(ROOT / STATIC, tree / STATIC)
+    modules = ROOT / "frontend" / "node_modules"
+    if modules.is_dir():  # where the licences of what the pages are made of are read
+        (tree / "frontend" / "node_modules").symlink_to(modules)
     (tree / STATIC / "index.html").touch()  # the pages are current: Node.js is not asked
     output = tmp_path_factory.mktemp("dist")
     build(tree, output, "sdist", "wheel", umask=0o077, TZ="Pacific/Auckland")
@@ -102,6 +105,21 @@ def test_the_wheel_has_everything(names: list[str], built: Built) -> None:
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     package = {path.relative_to(built.tree / "src").as_posix() for path in (built.tree / "src").rglob("*.py")}
     assert package == {name for name in names if name.endswith(".py")}
+
+
+def test_the_wheel_has_the_licences_of_what_is_in_its_pages(built: Built, names: list[str]) -> None:
+    place = "fervid/web/static/third-party-licences.txt"
+    if place not in names:
+        pytest.skip("the packages of the pages are not here to read their licences from")
+    with zipfile.ZipFile(built.wheel) as archive:
+        text = archive.read(place).decode("utf-8")
+    lock = json.loads((ROOT / "frontend" / "package-lock.json").read_text("utf-8"))["packages"]
+    direct = lock[""]["dependencies"]
+    assert len(direct) >= 4
+    for name in direct:
+        assert f"\n{name} {lock[f'node_modules/{name}']['version']}: " in text
+    assert text.count("Permission is hereby granted") >= 3
+    assert "\nvite " not in text
 
 
 def test_the_wheel_has_nothing_else(names: list[str]) -> None:
