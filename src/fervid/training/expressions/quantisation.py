@@ -7,9 +7,9 @@ compute in floating point as it stands and ONNX Runtime turns into integer arith
 Weights lie between −64 and 64, not 127: processors without VNNI, and WebAssembly, add two products of an activation and
 a weight in 16 bits and cut off what is beyond. 255 × (64 + 64) fits, so every machine gives the same sums.
 
-A face is rounded to whole grey levels first: what it began as, but for resizing, which no two processors do alike to the
-last bit. From there to the heads all sums are of integers, so Python and browsers see the same face. In floating point
-stay the heads, so that logits and evidence are not rounded.
+A face is rounded to whole grey levels first: what it began as, but for resizing, which no two processors do alike to
+the last bit. From there to the heads all sums are of integers, so Python and browsers see the same face. In floating
+point stay the heads, so that logits and evidence are not rounded.
 """
 
 from __future__ import annotations
