@@ -13,7 +13,7 @@ NODE_FITS = node -e 'const [a, b] = process.versions.node.split("."); process.ex
 PAGES := src/fervid/web/static/index.html
 PAGES_SOURCES := $(shell find frontend -name node_modules -prune -o -type f -print)
 
-.PHONY: demo serve test test-pages lint format docs docs-serve wheel sbom clean
+.PHONY: demo serve test test-slow test-pages lint format docs docs-serve wheel sbom clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/runtime
@@ -27,7 +27,10 @@ serve: $(VENV)/web
 
 test: $(VENV)/dev test-pages
 	@# Many tests wait for servers and browsers: one process more than two cores keeps them busy.
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m "not slow"
+
+test-slow: $(VENV)/dev test-pages
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) -m slow
 
 test-pages:
 	@if $(NODE_FITS); then $(MAKE) --no-print-directory frontend/node_modules/.checked; \
@@ -36,7 +39,7 @@ test-pages:
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 	$(BIN)/mypy benchmarks runs
 	$(BIN)/lint-imports
 

@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--model", default="base")
     parser.add_argument("--detector", default="auto")
-    parser.add_argument("--min-face", type=float, default=20.0)
+    parser.add_argument("--min-face", type=float, default=32.0, help="of fervid video, if not given")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--end", type=float, help="read so many seconds only")

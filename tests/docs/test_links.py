@@ -14,6 +14,7 @@ PAGES = [
     *sorted(path for path in (ROOT / "docs").rglob("*.md") if not {"cli", "generated"} & {*path.parts}),
     *sorted((ROOT / "src" / "fervid" / "models" / "bundled").glob("*.md")),
 ]
+WRITTEN = {ROOT / "docs" / "reference" / name for name in ("cli", "generated")}
 HOSTS = {
     "arxiv.org", "doi.org", "github.com", "keepachangelog.com", "semver.org",
     "www.contributor-covenant.org", "127.0.0.1", "fervid.example.org", "192.168.1.20",
@@ -41,7 +42,9 @@ def test_links_lead_somewhere(page: Path) -> None:
             if parts.hostname not in HOSTS or (parts.scheme != "https" and parts.hostname != "127.0.0.1"):
                 missing.append(target)
             continue
-        file = page.parent / parts.path if parts.path else page
+        file = (page.parent / parts.path if parts.path else page).resolve()
+        if file.parent in WRITTEN:  # every build writes these pages, and says which of their links lead nowhere
+            continue
         if not file.exists():
             missing.append(target)
         elif parts.fragment and file.suffix == ".md":

@@ -177,7 +177,7 @@ def test_a_browser_asks_nobody_and_search_finds(address: str, browser: Browser) 
     assert problems == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_axe_finds_no_serious_problem(address: str, browser: Browser, scheme: Literal["light", "dark"]) -> None:
     if not AXE.is_file():
         pytest.skip("axe-core is not installed: cd frontend && npm ci")
