@@ -64,6 +64,7 @@ def cluster() -> Iterator[Any]:
         made.shutdown()
 
 
+@pytest.mark.slow
 def test_a_node_that_dies_loses_and_repeats_nothing(
     tmp_path: Path,
     cluster: Any,
@@ -101,6 +102,7 @@ def test_a_node_that_dies_loses_and_repeats_nothing(
     assert not (out / engine.NOTES).exists()
 
 
+@pytest.mark.slow
 def test_networks_are_loaded_once_per_actor(
     tmp_path: Path,
     cluster: Any,
@@ -130,6 +132,7 @@ def test_networks_are_loaded_once_per_actor(
     assert log.read_text().split() == ["loaded", *["done"] * 6]
 
 
+@pytest.mark.slow
 def test_the_command_joins_a_cluster_by_its_address(
     tmp_path: Path, cluster: Any, make_photos: Callable[..., Path], settings: Settings
 ) -> None:

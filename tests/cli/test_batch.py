@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -81,7 +82,8 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path, archiv
         sys.executable, "-m", "fervid", "batch", str(archive), "--out", str(out), "--chunk", "2", "--workers", "2",
         "--model", "small", "--detector", detector,
     ]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    hears = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # also where the tests run in a shell's background
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hears)
     deadline = time.monotonic() + 60
     while not list(out.glob("inputs/*.parquet")) and time.monotonic() < deadline:
         time.sleep(0.01)

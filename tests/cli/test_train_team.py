@@ -86,6 +86,7 @@ def test_an_interrupted_run_is_continued_and_exported_once(command: list[str], t
     assert (tmp_path / "run" / "tiny.onnx").exists()
 
 
+@pytest.mark.slow
 def test_an_error_is_said_once(command: list[str], tmp_path: Path) -> None:
     (tmp_path / "faces.parquet").write_bytes(b"nothing")
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)

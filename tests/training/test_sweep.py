@@ -59,6 +59,7 @@ def test_an_epoch_that_would_end_too_late_is_not_begun(script: ModuleType) -> No
     assert script.Budget(None).left_s() == float("inf")
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_on_where_the_time_ended(
     script: ModuleType, faces: Path, recipe: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -127,6 +127,7 @@ def read_report(out: Path, name: str, rank: int) -> Any:
     return json.loads((out / f"{name}.{rank}.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEVERS)
 def test_two_processes_have_the_curve_of_one(alone: Path, together: Path, name: str) -> None:
     losses = json.loads((alone / f"{name}.json").read_text(encoding="utf-8"))

@@ -142,6 +142,7 @@ def test_what_a_dead_server_was_receiving_is_swept(tmp_path: Path) -> None:
     assert not dead.exists()
 
 
+@pytest.mark.slow
 def test_two_servers_share_films(tmp_path: Path, film: Path, film_client: Any, postgres_url: str) -> None:
     settings = Settings(data_dir=tmp_path, database_url=postgres_url)
     with (

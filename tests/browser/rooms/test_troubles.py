@@ -112,6 +112,7 @@ def test_whoever_guesses_too_often_is_told_how_long_to_wait(
         see(page, "You are about to join")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_a_host_reads_that_the_connection_is_lost_and_keeps_what_was_shown(
     context: Any, rooms: Any, look: Any, make_room: Any, join: Any, see: Any
