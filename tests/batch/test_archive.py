@@ -15,6 +15,7 @@ for module in ("duckdb", "av"):
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "batch_archive.py"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SCRIPT.exists(), reason="benchmarks are not part of a source distribution")
 def test_an_archive_survives_dead_workers_and_drivers(tmp_path: Path) -> None:
     command = [sys.executable, str(SCRIPT), "--inputs", "200", "--chunk", "10", "--out", str(tmp_path)]

@@ -183,6 +183,7 @@ def test_the_task_decides_what_a_recipe_is(tmp_path: Path) -> None:
         read_recipe(path)
 
 
+@pytest.mark.slow
 def test_the_command_trains_a_detector(photos_file: Path, tmp_path: Path) -> None:
     recipe, folder = tmp_path / "tiny.toml", tmp_path / "run"
     recipe.write_text(RECIPE, encoding="utf-8")

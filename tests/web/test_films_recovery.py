@@ -113,6 +113,7 @@ def test_a_server_that_is_killed_loses_nothing_but_time(tmp_path: Path, long_fil
     assert list((tmp_path / "films" / "servers").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_server_that_is_stopped_goes_on_with_its_film(tmp_path: Path, long_film: Path, film_client: Any) -> None:
     settings = Settings(data_dir=tmp_path)
     with TestClient(create_app(settings), base_url=BASE) as client:
