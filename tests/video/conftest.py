@@ -139,3 +139,17 @@ def hear_tones() -> Callable[[Path], list[float]]:
         return onsets
 
     return hear
+
+
+@pytest.fixture(scope="module")
+def films(
+    request: pytest.FixtureRequest, make_film: MakeFilm, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
+    """Films by their names, of the kinds that the module's ``KINDS`` says, each made when it is first asked for."""
+    folder = tmp_path_factory.mktemp("films")
+
+    def get(name: str) -> Path:
+        path = folder / name
+        return path if path.exists() else make_film(path, **request.module.KINDS.get(name, {}))
+
+    return get

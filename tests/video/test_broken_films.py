@@ -25,18 +25,6 @@ FAST_VP9 = {"deadline": "realtime", "cpu-used": "8"}
 KINDS: dict[str, dict[str, Any]] = {"motion.avi": {"codec": "mjpeg", "pix_fmt": "yuvj420p"}}
 
 
-@pytest.fixture(scope="module")
-def films(make_film: MakeFilm, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Films of two seconds by their names, each made when it is first asked for."""
-    folder = tmp_path_factory.mktemp("films")
-
-    def get(name: str) -> Path:
-        path = folder / name
-        return path if path.exists() else make_film(path, **KINDS.get(name, {}))
-
-    return get
-
-
 def problems_of(path: Path, **options: Any) -> tuple[list[VideoFrame], dict[str, str]]:
     with VideoReader(path, **options) as reader:
         frames = list(reader)

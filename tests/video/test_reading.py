@@ -45,18 +45,6 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def films(make_film: MakeFilm, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """One film of every kind, each made when it is first asked for."""
-    folder = tmp_path_factory.mktemp("films")
-
-    def get(name: str) -> Path:
-        path = folder / name
-        return path if path.exists() else make_film(path, **KINDS[name])
-
-    return get
-
-
 def read_all(path: Path, **options: Any) -> list[VideoFrame]:
     with VideoReader(path, **options) as reader:
         frames = list(reader)

@@ -20,18 +20,6 @@ ReadNumber = Callable[[NDArray[np.uint8]], int]
 KINDS: dict[str, dict[str, Any]] = {"film.gif": {"codec": "gif", "pix_fmt": "rgb8", "rate": 20}}
 
 
-@pytest.fixture(scope="module")
-def films(make_film: MakeFilm, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Films of two seconds by their names, each made when it is first asked for."""
-    folder = tmp_path_factory.mktemp("films")
-
-    def get(name: str) -> Path:
-        path = folder / name
-        return path if path.exists() else make_film(path, **KINDS.get(name, {}))
-
-    return get
-
-
 def count_resources() -> tuple[int, int]:
     return len(list(Path("/proc/self/fd").iterdir())), len(list(Path("/proc/self/task").iterdir()))
 
