@@ -228,3 +228,11 @@ def tab_to() -> Callable[..., None]:
         pytest.fail(f"Tab does not lead to {names[0]}")
 
     return press
+
+
+@pytest.fixture(scope="module")
+def browser(launch: Any, film: Path) -> Iterator[Any]:
+    """One whose camera shows a film of a portrait."""
+    camera = ("--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={film}")
+    with launch(*camera) as browser:
+        yield browser

@@ -13,13 +13,6 @@ WAIT_MS = 120_000
 """For networks on a busy machine."""
 
 
-@pytest.fixture(scope="module")
-def browser(launch: Any, film: Path) -> Iterator[Any]:
-    camera = ("--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={film}")
-    with launch(*camera) as browser:
-        yield browser
-
-
 @pytest.fixture
 def context(browser: Any, scheme: str) -> Iterator[Any]:
     context = browser.new_context(

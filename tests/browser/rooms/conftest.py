@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,13 +29,6 @@ def rooms(serve: Any) -> Iterator[Any]:
     """A server of rooms."""
     with serve() as site:
         yield site
-
-
-@pytest.fixture(scope="module")
-def browser(launch: Any, film: Path) -> Iterator[Any]:
-    camera = ("--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={film}")
-    with launch(*camera) as browser:
-        yield browser
 
 
 @pytest.fixture
