@@ -1,6 +1,7 @@
 # ruff: noqa: E402, TID253  (torch is looked for before what needs it)
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from fervid.models.store import load_model
 from fervid.training.expressions import export
 from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.data import TrainingData, make_training_data
-from fervid.training.expressions.export import calibration_inputs, check_parity, export_onnx
+from fervid.training.expressions.export import ExportedModel, calibration_inputs, check_parity, export_onnx
 from fervid.training.expressions.graph import build_model
 from fervid.training.expressions.network import ExpressionNetwork
 from fervid.training.expressions.quantisation import (
@@ -70,6 +71,9 @@ def train_a_little(data: TrainingData, config: TrainingConfig, steps: int = 60) 
 
 @pytest.fixture(scope="module")
 def make_trained(make_faces: Any) -> Any:
+    """A network that has learned a little, by its shortcut; each is trained once."""
+
+    @functools.cache
     def make(shortcut: str) -> tuple[ExpressionNetwork, TrainingData]:
         table = {"name": "tiny", "input": {"size": 22, "crop": 0.9}, "network": NETWORK | {"shortcut": shortcut}}
         config = TrainingConfig.from_dict(table)
@@ -80,8 +84,27 @@ def make_trained(make_faces: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
+def make_exported(make_trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The file of such a network in integers; each is written once."""
+
+    @functools.cache
+    def make(shortcut: str) -> ExportedModel:
+        path = tmp_path_factory.mktemp(shortcut) / "tiny.onnx"
+        return export_onnx(*make_trained(shortcut), path, precision="int8")
+
+    return make
+
+
+@pytest.fixture
 def trained(make_trained: Any) -> tuple[ExpressionNetwork, TrainingData]:
     made: tuple[ExpressionNetwork, TrainingData] = make_trained("max")
+    return made
+
+
+@pytest.fixture
+def exported(make_exported: Any) -> ExportedModel:
+    """The file of ``trained``."""
+    made: ExportedModel = make_exported("max")
     return made
 
 
@@ -90,9 +113,9 @@ def initializers(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
 
 
 @pytest.mark.parametrize("shortcut", ["max", "average"])
-def test_int8_answers_like_the_network(make_trained: Any, shortcut: str, tmp_path: Path) -> None:
+def test_int8_answers_like_the_network(make_trained: Any, make_exported: Any, shortcut: str) -> None:
     network, data = make_trained(shortcut)
-    exported = export_onnx(network, data, tmp_path / "tiny.onnx", precision="int8")
+    exported = make_exported(shortcut)
     assert exported.trained_accuracy > 0.9  # it has learned
     assert exported.public_accuracy >= exported.trained_accuracy - 0.01
     parity = exported.parity
@@ -107,18 +130,21 @@ def test_int8_answers_like_the_network(make_trained: Any, shortcut: str, tmp_pat
     assert np.abs(answer.votes - softmax(votes, exported.spec.votes_temperature)).mean() < 0.02
 
 
-def test_the_runtime_computes_in_integers(trained: Any, tmp_path: Path) -> None:
-    """Of the float convolutions the heads are left, and nothing is rounded in between for nothing."""
+def optimise_nodes(path: Path, folder: Path) -> list[str]:
+    """Operators of a file as the runtime computes it."""
     import onnxruntime
 
-    network, data = trained
-    exported = export_onnx(network, data, tmp_path / "tiny.onnx", precision="int8")
     options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.optimized_model_filepath = str(folder / "optimised.onnx")
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.log_severity_level = 3
-    onnxruntime.InferenceSession(exported.path, options, providers=["CPUExecutionProvider"])
-    nodes = [node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node]
+    onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return [node.op_type for node in onnx.load(folder / "optimised.onnx").graph.node]
+
+
+def test_the_runtime_computes_in_integers(exported: ExportedModel, tmp_path: Path) -> None:
+    """Of the float convolutions the heads are left, and nothing is rounded in between for nothing."""
+    nodes = optimise_nodes(exported.path, tmp_path)
     written = [node.op_type for node in onnx.load(exported.path).graph.node]
     assert nodes.count("Conv") + nodes.count("FusedConv") == 2
     assert nodes.count("QLinearConv") == written.count("Conv") - 2
@@ -128,9 +154,8 @@ def test_the_runtime_computes_in_integers(trained: Any, tmp_path: Path) -> None:
     assert nodes.count("DequantizeLinear") <= 2  # before the heads
 
 
-def test_the_file_is_small_and_says_the_same_of_itself(trained: Any, tmp_path: Path) -> None:
-    network, data = trained
-    files = {p: export_onnx(network, data, tmp_path / f"{p}.onnx", precision=p) for p in ("int8", "float32")}
+def test_the_file_is_small_and_says_the_same_of_itself(trained: Any, exported: ExportedModel, tmp_path: Path) -> None:
+    files = {"int8": exported, "float32": export_onnx(*trained, tmp_path / "float32.onnx", precision="float32")}
     models = {p: onnx.load(file.path) for p, file in files.items()}
     sessions = {p: create_session(load_model(file.path)) for p, file in files.items()}
     assert len({str(layers_from_metadata(read_metadata(session))) for session in sessions.values()}) == 1
@@ -193,11 +218,10 @@ def test_a_dead_channel_keeps_its_bias(trained: Any) -> None:
     assert restored[4] == 0
 
 
-def test_a_face_counts_in_whole_grey_levels(trained: Any, tmp_path: Path) -> None:
+def test_a_face_counts_in_whole_grey_levels(exported: ExportedModel) -> None:
     """What two machines' resizing differs by is gone before the first sum."""
-    network, data = trained
-    classifier = Classifier(export_onnx(network, data, tmp_path / "tiny.onnx", precision="int8").path)
-    spec, rng = data.spec, np.random.default_rng(0)
+    classifier = Classifier(exported.path)
+    spec, rng = exported.spec, np.random.default_rng(0)
     levels = rng.integers(0, 256, (8, 1, spec.size, spec.size)).astype(np.float32)
     offset = np.float32(spec.mean - np.round(spec.mean))  # steps lie where the mean is one of them
     answers = [
@@ -209,52 +233,44 @@ def test_a_face_counts_in_whole_grey_levels(trained: Any, tmp_path: Path) -> Non
     assert not np.array_equal(answers[3], answers[0])
 
 
-def test_every_batch_and_number_of_threads_gives_the_same_answers(trained: Any, tmp_path: Path) -> None:
-    network, data = trained
-    path = export_onnx(network, data, tmp_path / "tiny.onnx", precision="int8").path
-    inputs = data.validation_inputs.numpy()[:64]
+def test_every_batch_and_number_of_threads_gives_the_same_answers(trained: Any, exported: ExportedModel) -> None:
+    inputs = trained[1].validation_inputs.numpy()[:64]
     logits = [
         np.concatenate([classifier.run(inputs[i : i + batch])[0] for i in range(0, 64, batch)])
-        for classifier in (Classifier(path, threads=1), Classifier(path, threads=2))
+        for classifier in (Classifier(exported.path, threads=1), Classifier(exported.path, threads=2))
         for batch in (1, 32, 64)
     ]
     for other in logits[1:]:
         np.testing.assert_array_equal(other, logits[0])
 
 
-def test_the_evidence_is_still_what_the_logits_are_the_mean_of(trained: Any, tmp_path: Path) -> None:
-    network, data = trained
-    session = create_session(load_model(export_onnx(network, data, tmp_path / "tiny.onnx", precision="int8").path))
-    inputs = data.validation_inputs.numpy()[:8]
+def test_the_evidence_is_still_what_the_logits_are_the_mean_of(trained: Any, exported: ExportedModel) -> None:
+    session = create_session(load_model(exported.path))
+    inputs = trained[1].validation_inputs.numpy()[:8]
     names = ["emotion_logits", "emotion_evidence", "vote_logits", "vote_evidence"]
     emotions, emotion_maps, votes, vote_maps = session.run(names, {"faces": inputs})
     np.testing.assert_allclose(emotion_maps.mean(axis=(2, 3)), emotions, atol=1e-5)
     np.testing.assert_allclose(vote_maps.mean(axis=(2, 3)), votes, atol=1e-5)
 
 
-def test_one_network_gives_one_file(trained: Any, tmp_path: Path) -> None:
-    network, data = trained
-    contents = [
-        export_onnx(network, data, tmp_path / f"{i}.onnx", precision="int8").path.read_bytes() for i in range(2)
-    ]
-    assert contents[0] == contents[1]
+def test_one_network_gives_one_file(trained: Any, exported: ExportedModel, tmp_path: Path) -> None:
+    again = export_onnx(*trained, tmp_path / "tiny.onnx", precision="int8")
+    assert again.path.read_bytes() == exported.path.read_bytes()
 
 
-def test_a_file_of_another_network_is_found_out(trained: Any, make_trained: Any, tmp_path: Path) -> None:
+def test_a_file_of_another_network_is_found_out(trained: Any, exported: ExportedModel) -> None:
     network, data = trained
-    path = export_onnx(network, data, tmp_path / "tiny.onnx", precision="int8").path
     other = fold_norms(network)
     with torch.no_grad():
         other.emotion_head.weight.copy_(other.emotion_head.weight.roll(1, dims=0))
     with pytest.raises(ContractError, match="ONNX Runtime and torch differ on 256 faces"):
-        check_parity(other, path, data.validation_inputs)
+        check_parity(other, exported.path, data.validation_inputs)
 
 
 def test_integers_that_differ_from_what_the_file_says_are_found_out(
-    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Any, exported: ExportedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, data = trained
-    path = export_onnx(network, data, tmp_path / "tiny.onnx", precision="int8").path
 
     def saturate(*arguments: Any, **options: Any) -> Any:  # as if the processor had lost the largest sums
         emotion_logits, vote_logits = run_model(*arguments, **options)
@@ -262,7 +278,7 @@ def test_integers_that_differ_from_what_the_file_says_are_found_out(
 
     monkeypatch.setattr(export, "run_model", saturate)
     with pytest.raises(ContractError, match=r"ONNX Runtime and torch differ on 256 faces: 0\.00% get another emotion"):
-        check_parity(network, path, data.validation_inputs)
+        check_parity(network, exported.path, data.validation_inputs)
 
 
 def test_a_loss_of_accuracy_is_refused(trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,3 +368,17 @@ def test_parity_on_real_faces(shared_data: Path, tmp_path: Path) -> None:
     whole = run_model(onnx.load(files["int8"].path), inputs)[0]
     single = np.concatenate([Classifier(files["int8"].path, threads=2).run(face[None])[0] for face in inputs[:32]])
     np.testing.assert_array_equal(single, whole[:32])
+
+
+def test_a_face_and_its_mirror_image_get_the_same_integers(trained: Any, tmp_path: Path) -> None:
+    network, data = trained
+    exported = export_onnx(network, data, tmp_path / "tiny.onnx", precision="int8", mirror=True)
+    assert exported.public_accuracy >= exported.trained_accuracy - 0.01
+    classifier = Classifier(exported.path)
+    faces = data.validation_inputs.numpy()[:32]
+    straight, turned = classifier.run(faces), classifier.run(np.ascontiguousarray(faces[..., ::-1]))
+    for one, other in zip(straight, turned, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    nodes = optimise_nodes(exported.path, tmp_path)
+    assert nodes.count("Conv") + nodes.count("FusedConv") == 2
+    assert nodes.count("QuantizeLinear") == 1  # both images at once

@@ -23,6 +23,14 @@ def export(
         Literal["float16", "float32", "int8"] | None,
         typer.Option(help="How weights are stored; the recipe's when absent.", show_default=False),
     ] = None,
+    mirror: Annotated[
+        bool | None,
+        typer.Option(
+            "--mirror/--no-mirror",
+            help="Read each face with its mirror image, in twice the time; the recipe's when absent.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Export a trained network as ONNX: calibrated on PublicTest, and checked against the network.
 
@@ -41,7 +49,13 @@ def export(
         faces = load_training_data(data, recipe, progress=advance)
     check_data(run, faces.digest)
     print_note("exporting, and checking the file against torch")
-    exported = export_onnx(network, faces, output, precision=precision or recipe.export.precision)
+    exported = export_onnx(
+        network,
+        faces,
+        output,
+        precision=precision or recipe.export.precision,
+        mirror=recipe.export.mirror if mirror is None else mirror,
+    )
     print_export(exported, len(faces.validation_emotions))
 
 

@@ -150,7 +150,8 @@ def train_expressions(
     if not team.leads:
         return
     print_note(EXPORTING)
-    exported = export_onnx(network, faces, folder / f"{recipe.name}.onnx", precision=recipe.export.precision)
+    path, stored = folder / f"{recipe.name}.onnx", recipe.export
+    exported = export_onnx(network, faces, path, precision=stored.precision, mirror=stored.mirror)
     print_export(exported, len(faces.validation_emotions))
 
 

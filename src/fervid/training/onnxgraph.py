@@ -90,6 +90,12 @@ class Graph:
         self.nodes.append(helper.make_node(operator, list(inputs), [result], name=name, **attributes))
         return result
 
+    def split(self, name: str, x: str, parts: int) -> list[str]:
+        """Equal parts of a batch."""
+        results = [f"{name}.output{i}" for i in range(1, parts + 1)]
+        self.nodes.append(helper.make_node("Split", [x], results, name=name, axis=0))
+        return results
+
     def relu(self, name: str, x: str) -> str:
         return self.add("Relu", f"{name}.relu", [x])
 

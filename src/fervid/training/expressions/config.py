@@ -316,9 +316,15 @@ class InputConfig:
 
 @dataclass(frozen=True, slots=True)
 class ExportConfig:
-    """The file that the trained network becomes; it has no part in training."""
+    """The file that the trained network becomes; it has no part in training.
+
+    Attributes:
+        precision: how it stores its weights.
+        mirror: it reads each face and its mirror image, in twice the time, and answers with the mean of both.
+    """
 
     precision: Precision = "float16"
+    mirror: bool = False
 
     def __post_init__(self) -> None:
         known = typing.get_args(Precision)

@@ -25,10 +25,10 @@ from fervid.models.spec import ModelSpec
 from fervid.training.expressions.config import Precision
 from fervid.training.expressions.data import TrainingData, prepare_inputs
 from fervid.training.expressions.graph import build_model
-from fervid.training.expressions.network import ExpressionNetwork
+from fervid.training.expressions.network import ExpressionNetwork, MirroredNetwork
 from fervid.training.expressions.quantisation import Logits, quantise_model, run_model
 from fervid.training.expressions.validation import predict
-from fervid.training.onnxgraph import FloatPrecision, fold_norms, replace_spec, round_weights
+from fervid.training.onnxgraph import FloatPrecision, Network, fold_norms, replace_spec, round_weights
 
 PARITY_FACES: Final = 512
 """PublicTest faces that a file is checked on."""
@@ -99,7 +99,12 @@ class ExportedModel:
 
 
 def export_onnx(
-    network: ExpressionNetwork, data: TrainingData, path: str | Path, *, precision: Precision = "float16"
+    network: ExpressionNetwork,
+    data: TrainingData,
+    path: str | Path,
+    *,
+    precision: Precision = "float16",
+    mirror: bool = False,
 ) -> ExportedModel:
     """Write a network as ONNX, with everything that is needed to run it in the metadata.
 
@@ -113,13 +118,15 @@ def export_onnx(
         path: of the file.
         precision: how the weights are stored: ``float16`` (2 bytes a weight), ``float32``, or ``int8`` (1 byte, and
             integer arithmetic, see :mod:`.quantisation`).
+        mirror: the file reads each face and its mirror image, see :class:`.network.MirroredNetwork`.
 
     Raises:
         ModelError: a weight does not fit into float16.
         ContractError: ONNX Runtime gives other answers than torch, or int8 costs too much accuracy.
     """
     labels, producer = data.validation_emotions, fervid.__version__
-    folded = fold_norms(network)
+    reader = MirroredNetwork(network) if mirror else network
+    folded = fold_norms(reader)
     trained = predict(folded, data.validation_inputs, _CPU)
     if precision == "int8":
         model = build_model(folded, data.spec, precision="float32", producer=producer)
@@ -142,7 +149,7 @@ def export_onnx(
     compared = data.validation_inputs if precision == "int8" else data.validation_inputs[:PARITY_FACES]
     with write_atomically(path) as part:
         part.write_bytes(content)
-        parity = check_parity(network, part, compared)
+        parity = check_parity(reader, part, compared)
     return ExportedModel(Path(path), len(content), spec, public_accuracy, trained_accuracy, parity)
 
 
@@ -190,7 +197,7 @@ def calibrate(
     )
 
 
-def check_parity(network: ExpressionNetwork, path: str | Path, inputs: Tensor) -> Parity:
+def check_parity(network: ExpressionNetwork | MirroredNetwork, path: str | Path, inputs: Tensor) -> Parity:
     """Compare a file, as fervid runs it, with the network it was exported from.
 
     A file that stores float16 is held against the network whose weights are rounded alike, so that one tolerance serves
@@ -202,7 +209,7 @@ def check_parity(network: ExpressionNetwork, path: str | Path, inputs: Tensor) -
     an integer of the processor would show there. Of the trained network's answers it must give nine in ten.
 
     Args:
-        network: as :func:`.loop.train` returns it.
+        network: that was exported.
         path: of the file.
         inputs: ``(N, 1, S, S)`` float32 as :func:`.data.prepare_inputs` makes them; N of 256 or more to be of use.
 
@@ -241,7 +248,7 @@ def check_parity(network: ExpressionNetwork, path: str | Path, inputs: Tensor) -
     return Parity(len(inputs), precision, difference, trained_difference, trained_agreement)
 
 
-def _stored_network(folded: ExpressionNetwork, precision: FloatPrecision) -> ExpressionNetwork:
+def _stored_network(folded: Network, precision: FloatPrecision) -> Network:
     """The network with exactly the weights that a file of that precision holds."""
     return round_weights(folded) if precision == "float16" else folded
 

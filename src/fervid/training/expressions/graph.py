@@ -10,6 +10,7 @@ from dataclasses import replace
 from math import prod
 from typing import Any, Final
 
+import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper
@@ -17,7 +18,7 @@ from torch import nn
 
 from fervid.errors import ModelError
 from fervid.models.spec import EVIDENCE_OUTPUTS, INPUT, LOGIT_OUTPUTS, Layer, ModelSpec, layers_to_metadata
-from fervid.training.expressions.network import ExpressionNetwork, ResidualBlock, SqueezeExcitation
+from fervid.training.expressions.network import ExpressionNetwork, MirroredNetwork, ResidualBlock, SqueezeExcitation
 from fervid.training.onnxgraph import BATCH_AXIS, IR_VERSION, OPSET, FloatPrecision, Graph
 
 HEADS: Final = ("emotion_head", "vote_head")
@@ -25,7 +26,7 @@ HEADS: Final = ("emotion_head", "vote_head")
 
 
 def build_model(
-    folded: ExpressionNetwork, spec: ModelSpec, *, precision: FloatPrecision, producer: str
+    folded: ExpressionNetwork | MirroredNetwork, spec: ModelSpec, *, precision: FloatPrecision, producer: str
 ) -> onnx.ModelProto:
     """The ONNX model of a network without norms, checked, with spec and layer table in its metadata.
 
@@ -37,10 +38,12 @@ def build_model(
         producer: version of fervid.
     """
     graph = Graph(precision)
-    _add_network(graph, folded)
+    mirror = isinstance(folded, MirroredNetwork)
+    network = folded.network if isinstance(folded, MirroredNetwork) else folded
+    _add_network(graph, network, mirror=mirror)
     side, heads = spec.size, (len(spec.labels), len(spec.vote_labels))
     with torch.inference_mode():
-        plane = folded.blocks(folded.stem(torch.zeros(1, 1, side, side))).shape[-1]
+        plane = network.blocks(network.stem(torch.zeros(1, 1, side, side))).shape[-1]
     value = helper.make_tensor_value_info
     model = helper.make_model(
         helper.make_graph(
@@ -60,7 +63,9 @@ def build_model(
             graph.initializers,
             doc_string=f"Facial expression of one grey face each: {INPUT} is (N, 1, {side}, {side}) float32, "
             f"(grey level − {spec.mean:g}) / {spec.std:g}; {LOGIT_OUTPUTS[0]} are {', '.join(spec.labels)}; "
-            f"{LOGIT_OUTPUTS[1]} are {', '.join(spec.vote_labels)}; the mean of an evidence map is its logit.",
+            f"{LOGIT_OUTPUTS[1]} are {', '.join(spec.vote_labels)}; the mean of an evidence map is its logit."
+            + " Each face is read with its mirror image."
+            * mirror,
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
@@ -85,10 +90,14 @@ def tabulate_layers(model: onnx.ModelProto) -> list[Layer]:
     graph = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
     values = [*graph.input, *graph.value_info, *graph.output]
     shapes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim[1:]) for v in values}
-    weights = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    floats = (TensorProto.FLOAT, TensorProto.FLOAT16)
+    weights = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer if tensor.data_type in floats}
+    images = {INPUT: 1}  # that a tensor holds of a face: two where its mirror image is read too
     rows: dict[str, Layer] = {}  # by the name of what the operation gives
     for node in graph.node:
-        output = node.output[0]
+        output, known = node.output[0], [images[name] for name in node.input if name in images]
+        count = {"Concat": sum, "Split": lambda _: 1}.get(node.op_type, max)(known or [0])
+        images |= dict.fromkeys(node.output, count)
         if node.op_type == "Cast" and node.input[0] in weights:
             weights[output] = weights[node.input[0]]
         elif node.op_type in ("Relu", "Sigmoid"):
@@ -101,14 +110,18 @@ def tabulate_layers(model: onnx.ModelProto) -> list[Layer]:
                 _describe(node),
                 shapes[output],
                 sum(prod(shape) for shape in held),
-                _count_operations(node, shapes[output], shapes.get(node.input[0], ()), held),
+                count * _count_operations(node, shapes[output], shapes.get(node.input[0], ()), held),
             )
     return list(rows.values())
 
 
-def _add_network(graph: Graph, network: ExpressionNetwork) -> None:
-    """The graph of :class:`.network.ExpressionNetwork` without norms, dropout and stochastic depth."""
-    x = INPUT
+def _add_network(graph: Graph, network: ExpressionNetwork, *, mirror: bool) -> None:
+    """The graph of :class:`.network.ExpressionNetwork` without norms, dropout and stochastic depth.
+
+    With ``mirror`` that of :class:`.network.MirroredNetwork`: a batch of N faces is followed by their N mirror images,
+    and of the two evidence maps of a face the second is turned back.
+    """
+    x = graph.add("Concat", "mirror", [INPUT, _flip(graph, "mirror.flip", INPUT)], axis=0) if mirror else INPUT
     convolutions = [module for module in network.stem if isinstance(module, nn.Conv2d)]
     for number, module in enumerate(convolutions, start=1):
         x = graph.relu(f"stem.conv{number}", graph.conv(f"stem.conv{number}", module, x))
@@ -118,8 +131,20 @@ def _add_network(graph: Graph, network: ExpressionNetwork) -> None:
         x = _add_block(graph, f"blocks.{number}", block, x)
     heads = (network.emotion_head, network.vote_head)
     for name, head, logits, evidence in zip(HEADS, heads, LOGIT_OUTPUTS, EVIDENCE_OUTPUTS, strict=True):
-        graph.pointwise(name, head, x, evidence)
+        if mirror:
+            both = graph.pointwise(name, head, x, f"{name}.output")
+            plain, mirrored = graph.split(f"{name}.split", both, 2)
+            graph.add("Mean", f"{name}.mean", [plain, _flip(graph, f"{name}.flip", mirrored)], evidence)
+        else:
+            graph.pointwise(name, head, x, evidence)
         graph.add("Flatten", f"{name}.flatten", [graph.add("GlobalAveragePool", f"{name}.pool", [evidence])], logits)
+
+
+def _flip(graph: Graph, name: str, x: str) -> str:
+    """Left and right exchanged."""
+    values = {"starts": -1, "ends": np.iinfo(np.int64).min, "axes": 3, "steps": -1}
+    bounds = [graph.constant(f"{name}.{key}", np.array([value])) for key, value in values.items()]
+    return graph.add("Slice", name, [x, *bounds])
 
 
 def _add_block(graph: Graph, name: str, block: ResidualBlock, x: str) -> str:
@@ -170,7 +195,9 @@ def _count_operations(
             return prod(output) * int(prod(_attributes(node)["kernel_shape"]))
         case "Add" | "Mul":
             return prod(output)
-        case "Flatten" | "MaxPool":  # comparisons are neither additions nor multiplications
+        case "Mean":
+            return len(node.input) * prod(output)
+        case "Flatten" | "MaxPool" | "Slice" | "Concat" | "Split":  # comparisons are neither additions nor products
             return 0
         case other:
             raise ModelError(f"the layer table does not know {other}")

@@ -105,3 +105,18 @@ class ExpressionNetwork(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         features = self.dropout(self.blocks(self.stem(x)).mean((2, 3)))
         return self.emotion_head(features), self.vote_head(features)
+
+
+class MirroredNetwork(nn.Module):
+    """A trained network that reads each face and its mirror image, and answers with the means of both's logits.
+
+    An expression means the same in a mirror; where the two answers differ, the network erred in one. Twice the time.
+    """
+
+    def __init__(self, network: ExpressionNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        plain, mirrored = self.network(x), self.network(x.flip(-1))
+        return (plain[0] + mirrored[0]) / 2, (plain[1] + mirrored[1]) / 2

@@ -78,14 +78,16 @@ def quantise_model(model: onnx.ModelProto, inputs: NDArray[np.float32], spec: Mo
     """
     integer = _find_integer_nodes(model)
     quantised = _find_quantised(model, integer)
-    ranges = measure_ranges(model, inputs, quantised - {INPUT})
+    shown = next(node.input[0] for node in model.graph.node if node.op_type == "Conv")  # faces, or faces and mirrored
+    ranges = measure_ranges(model, inputs, quantised - {shown})
     black = float(np.round(spec.mean))
-    ranges[INPUT] = Range(-black / spec.std, (STEPS - black) / spec.std)  # a step is a grey level
+    ranges[shown] = Range(-black / spec.std, (STEPS - black) / spec.std)  # a step is a grey level
     for node in model.graph.node:
         if node.op_type == "MaxPool" and node.output[0] in ranges:
             ranges[node.output[0]] = ranges[node.input[0]]  # then it compares integers
     graph = _QuantisedGraph(model, ranges)
-    graph.round_input()
+    if shown == INPUT:
+        graph.round_input()
     for node in model.graph.node:
         graph.add(node, integer=node.name in integer)
     result = copy.deepcopy(model)
