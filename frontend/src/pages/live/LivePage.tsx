@@ -38,6 +38,8 @@ export default function LivePage() {
   const change = (part: Partial<View>): void => {
     view.value = { ...view.value, ...part };
   };
+  const isFacing = session?.isFacing.value ?? true;
+  useEffect(() => change({ mirror: isFacing }), [isFacing]); // what a phone's back camera sees is no mirror's picture
   const stop = (): void => {
     session?.stop();
     announce("The camera is off");

@@ -6,6 +6,7 @@ import { findObstacle } from "../../inference/client";
 import { describeError } from "../../inference/errors";
 import { closeCamera, explainCamera, openCamera } from "../../ui/camera";
 import type { ErrorText } from "../../ui/ErrorNotice";
+import { isLoopback } from "../../ui/host";
 import { FaceFollower } from "./follower";
 import { History, Rate, Recording } from "./history";
 import { LocalReader, type PictureReader, ServerReader } from "./reader";
@@ -20,7 +21,8 @@ export interface Pace {
   delayMs: number;
 }
 
-const PACE_MS = 500;
+/** How often `checkPace` wants to be called, ms. */
+export const PACE_EVERY_MS = 500;
 /** A camera that sends nothing for so long is said to be lost. */
 const SILENT_MS = 4000;
 
@@ -71,15 +73,12 @@ export class LiveSession {
       this.phase.value = "camera";
     });
     try {
-      await this.connect(deviceId);
+      await this.connect(run, deviceId);
     } catch (reason) {
       if (run === this.run) this.fail(explainCamera(reason));
       return;
     }
-    if (run !== this.run) {
-      this.release();
-      return;
-    }
+    if (run !== this.run) return;
     this.beat(run);
     if (this.reader === null) await this.prepare(run);
     else this.phase.value = "running";
@@ -101,13 +100,16 @@ export class LiveSession {
   /** Let the server read: pictures leave the page from here on. */
   async useServer(): Promise<void> {
     const run = this.run;
+    let reader: PictureReader;
     try {
-      this.reader = await ServerReader.open();
+      reader = await ServerReader.open();
     } catch (error) {
       if (run === this.run) this.fail(describeError(error));
       return;
     }
-    if (run === this.run) this.begin();
+    // Kept after a stop, it would be taken for this page's own reader by the next start.
+    if (run === this.run && this.reader === null) this.begin(reader);
+    else reader.close();
   }
 
   async changeCamera(deviceId: string): Promise<void> {
@@ -130,9 +132,13 @@ export class LiveSession {
     this.isRecording.value = !this.isRecording.value;
   }
 
-  private async connect(deviceId: string): Promise<void> {
+  private async connect(run: number, deviceId: string): Promise<void> {
     const choice = deviceId === "" ? { facingMode: "user" } : { deviceId: { exact: deviceId } };
     const stream = await openCamera({ height: { ideal: 720 }, frameRate: { ideal: 30 }, ...choice });
+    if (run !== this.run) {
+      closeCamera(stream); // nobody waits for it any more
+      return;
+    }
     this.stream = stream;
     const [track] = stream.getVideoTracks();
     track?.addEventListener("ended", () => {
@@ -162,12 +168,8 @@ export class LiveSession {
         const reader = await LocalReader.open((share) => {
           this.progress.value = share;
         });
-        if (run !== this.run) {
-          reader.close();
-          return;
-        }
-        this.reader = reader;
-        this.begin();
+        if (run === this.run) this.begin(reader);
+        else reader.close();
         return;
       } catch (error) {
         obstacle = describeError(error).message;
@@ -176,14 +178,14 @@ export class LiveSession {
     if (run !== this.run) return;
     this.obstacle.value = obstacle;
     // On this very machine nothing is given away; another one is asked to look only by whoever is seen.
-    if (isOwnMachine(location.hostname)) await this.useServer();
+    if (isLoopback(location.hostname)) await this.useServer();
     else this.phase.value = "offer";
   }
 
-  private begin(): void {
-    if (this.reader === null) return;
+  private begin(reader: PictureReader): void {
+    this.reader = reader;
     batch(() => {
-      this.isRemote.value = this.reader?.isRemote ?? false;
+      this.isRemote.value = reader.isRemote;
       this.phase.value = "running";
     });
   }
@@ -267,11 +269,4 @@ export class LiveSession {
       this.phase.value = "failed";
     });
   }
-}
-
-/** How often `checkPace` wants to be called, ms. */
-export const PACE_EVERY_MS = PACE_MS;
-
-function isOwnMachine(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127\./.test(hostname);
 }

@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { fetchQrCode, type HostPass, type Room } from "../../api/rooms";
+import { isLoopback } from "../../ui/host";
 import { Icon } from "../../ui/Icon";
 import { spaceCode } from "./messages";
 
@@ -64,9 +65,4 @@ function useQrCode(pass: HostPass, code: string | null): string | null {
     };
   }, [pass.id, pass.key, code]);
   return address;
-}
-
-/** Whether a name means this machine itself. */
-export function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127\./.test(hostname);
 }
