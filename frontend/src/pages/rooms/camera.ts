@@ -25,7 +25,8 @@ export class CameraReader {
   readonly sampler = new Sampler();
   readonly stream: Signal<MediaStream | null> = signal(null);
   private readonly video = document.createElement("video");
-  private worker: WorkerReader | null = null;
+  /** The networks: fetched once, however often the camera is switched on meanwhile. */
+  private worker: { reader: WorkerReader; ready: Promise<unknown> } | null = null;
   private timer: ReturnType<typeof setInterval> | undefined;
   private isReading = false;
   private run = 0;
@@ -35,7 +36,9 @@ export class CameraReader {
     this.video.playsInline = true;
   }
 
+  /** Switch the camera on; it may be on already, or on its way. */
   async start(): Promise<void> {
+    if (this.phase.value !== "off" && this.phase.value !== "failed") return;
     const run = ++this.run;
     const obstacle = findObstacle();
     if (obstacle !== null) {
@@ -67,7 +70,7 @@ export class CameraReader {
       if (run === this.run) this.fail(explainCamera(reason));
       return;
     }
-    await this.prepare(run);
+    if (run === this.run) await this.prepare(run);
   }
 
   /** The camera is off, and its light; the networks stay. */
@@ -83,7 +86,7 @@ export class CameraReader {
 
   close(): void {
     this.stop();
-    this.worker?.close();
+    this.worker?.reader.close();
     this.worker = null;
   }
 
@@ -96,24 +99,28 @@ export class CameraReader {
 
   private async prepare(run: number): Promise<void> {
     this.phase.value = "networks";
+    const worker = this.worker ?? this.openWorker();
     try {
-      if (this.worker === null) {
-        const worker = new WorkerReader();
-        this.worker = worker;
-        await worker.start((share) => {
-          this.progress.value = share;
-        });
-      }
+      await worker.ready;
     } catch (error) {
-      this.worker?.close();
-      this.worker = null;
+      worker.reader.close();
+      if (this.worker === worker) this.worker = null;
       if (run === this.run) this.fail(describeError(error));
       return;
     }
     if (run !== this.run) return;
-    this.worker.reset();
+    worker.reader.reset();
     this.phase.value = "on";
     this.timer = setInterval(() => void this.read(run), EVERY_MS);
+  }
+
+  private openWorker() {
+    const reader = new WorkerReader();
+    const ready = reader.start((share) => {
+      this.progress.value = share;
+    });
+    this.worker = { reader, ready };
+    return this.worker;
   }
 
   private async read(run: number): Promise<void> {
@@ -121,7 +128,7 @@ export class CameraReader {
     this.isReading = true;
     try {
       const picture = await createImageBitmap(this.video);
-      const { frame } = await this.worker.read(picture, performance.now() / 1000);
+      const { frame } = await this.worker.reader.read(picture, performance.now() / 1000);
       if (run !== this.run) return;
       const emotion = findNearest(frame.faces)?.emotion ?? null;
       this.sampler.add(emotion);
@@ -155,7 +162,7 @@ export class CameraReader {
 }
 
 /** The largest face: whoever sits before the screen. */
-export function findNearest(faces: readonly Face[]): Face | null {
+function findNearest(faces: readonly Face[]): Face | null {
   const areaOf = ({ box: [x1, y1, x2, y2] }: Face): number => (x2 - x1) * (y2 - y1);
   return faces.reduce<Face | null>(
     (best, face) => (best && areaOf(best) >= areaOf(face) ? best : face),
