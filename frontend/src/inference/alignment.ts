@@ -15,7 +15,7 @@ const UPRIGHT = 10;
 const TILTED = 16;
 
 /** Clockwise angle of a face, degrees: of the least-squares similarity from the mean points. */
-export function measureTilt(landmarks: readonly Point[]): number {
+function measureTilt(landmarks: readonly Point[]): number {
   const meanX = average(MEAN_POINTS.map(([x]) => x));
   const meanY = average(MEAN_POINTS.map(([, y]) => y));
   const centreX = average(landmarks.map(({ x }) => x));

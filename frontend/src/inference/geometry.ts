@@ -2,7 +2,7 @@
 
 import { areaOf, type Box } from "./picture";
 
-export function overlapOf(a: Box, b: Box): number {
+function overlapOf(a: Box, b: Box): number {
   const width = Math.min(a.x2, b.x2) - Math.max(a.x1, b.x1);
   const height = Math.min(a.y2, b.y2) - Math.max(a.y1, b.y1);
   return Math.max(width, 0) * Math.max(height, 0);

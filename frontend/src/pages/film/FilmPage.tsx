@@ -26,7 +26,8 @@ export default function FilmPage() {
         <h1>Film</h1>
         <p class="soft">
           Who shows which expression when: the film with everybody marked, and a timeline per person. The
-          server that serves this page keeps films and results until you delete them or their time is up.
+          server that serves this page deletes a film once it is read, and what was read of it when you say so
+          or its time is up.
         </p>
       </header>
 

@@ -95,7 +95,7 @@ function Nobody({ untracked }: { untracked: number }) {
         <p class="notice-title">
           {untracked > 0 ? "Nobody is seen long enough for a timeline." : "Nobody was found in this film."}
         </p>
-        <p>Faces smaller than 20 px and those seen from behind are not found.</p>
+        <p>Faces lower than 32 px and those seen from behind are not found.</p>
       </div>
     </div>
   );

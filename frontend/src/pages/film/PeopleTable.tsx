@@ -2,7 +2,7 @@
 
 import type { PersonSummary, Summary } from "../../api/types";
 import { EMOTIONS, type Emotion } from "../../generated/vocabulary";
-import { formatClock, formatDuration, formatPercent } from "../../ui/format";
+import { formatClock, formatCount, formatDuration, formatPercent } from "../../ui/format";
 
 export function PeopleTable({ summary, onSeek }: { summary: Summary; onSeek: (time: number) => void }) {
   const labels = EMOTIONS.filter((label) =>
@@ -36,8 +36,11 @@ export function PeopleTable({ summary, onSeek }: { summary: Summary; onSeek: (ti
         </table>
       </section>
       <p class="soft people-note">
-        Shares are of the time in which a person was seen. {summary.frames} frames were read
-        {summary.untracked > 0 && `; ${summary.untracked} faces belong to nobody and are left out`}.
+        Shares are of the time in which a person was seen.{" "}
+        {formatCount(summary.frames, "frame was", "frames were")} read
+        {summary.untracked > 0 &&
+          `; ${formatCount(summary.untracked, "face belongs", "faces belong")} to nobody, and are left out`}
+        .
       </p>
     </section>
   );

@@ -221,7 +221,7 @@ function Line({
 }
 
 /** `1:05. Person 1: happy. Person 2 is not seen.` */
-export function describeMoment(timeline: Timeline, time: number): string {
+function describeMoment(timeline: Timeline, time: number): string {
   const said = timeline.tracks.slice(0, 6).map((track) => {
     const bin = findBin(track, time);
     return bin ? `Person ${track.track}: ${readBin(bin)}` : `Person ${track.track} is not seen`;

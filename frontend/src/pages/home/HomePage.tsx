@@ -66,7 +66,8 @@ export default function HomePage() {
           <h2>Where pictures go</h2>
           <p class="soft">
             To the server that this page came from, and nowhere else. Photos are read in memory and forgotten;
-            films stay until you delete them or their time is up. Live reads your camera inside the page.
+            films go once they are read, their results when you say so or their time is up. Live reads your
+            camera inside the page.
           </p>
         </div>
         <div>
@@ -80,7 +81,8 @@ export default function HomePage() {
 
       {health && (
         <p class="soft home-facts numbers">
-          fervid {health.version} · network {health.model} · detector {health.detector}
+          fervid {health.version} · photos {health.model} · films {health.video_model} · detector{" "}
+          {health.detector}
         </p>
       )}
     </div>

@@ -69,7 +69,7 @@ export function LiveControls({
             ? "Numbers only, no pictures; they stay in this page."
             : rows === 0
               ? ""
-              : "Kept until you stop."}
+              : "Kept until you record again or leave this page."}
         </span>
       </div>
       {cameras.length > 1 && (

@@ -98,7 +98,7 @@ export function PhotoResult({ photo }: { photo: Photo }) {
             <div class="notice-text">
               <p class="notice-title">No face found.</p>
               <p>
-                Faces smaller than 20 px and those seen from behind are not found. A larger picture may help.
+                Faces lower than 20 px and those seen from behind are not found. A larger picture may help.
               </p>
             </div>
           </div>

@@ -11,6 +11,7 @@ import {
   type Rules,
 } from "../../api/rooms";
 import { ErrorNotice, type ErrorText } from "../../ui/ErrorNotice";
+import { asSentence } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { CreatedCard } from "./CreatedCard";
 import { OptionSign } from "./RoomIcon";
@@ -140,7 +141,7 @@ function RoomForm({ rules, onCreated }: { rules: Rules; onCreated: (created: Cre
         <div class="notice notice-caution" role="status">
           <Icon name="shield" />
           <div class="notice-text">
-            <p class="notice-title">{sentence(refusal.message)}</p>
+            <p class="notice-title">{asSentence(refusal.message)}</p>
             <p>{refusal.advice}</p>
           </div>
         </div>
@@ -185,8 +186,4 @@ function RoomForm({ rules, onCreated }: { rules: Rules; onCreated: (created: Cre
       </p>
     </form>
   );
-}
-
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }

@@ -99,7 +99,7 @@ function Standing({ participant }: { participant: Participant }) {
   const words = {
     crowd: `You are counted, in sums of at least ${room.min_group} people.`,
     waiting: `You are counted. Sums are shown once ${room.min_group} or more can be added up together.`,
-    held: `Somebody came or left. So that nobody can be singled out, your answers are not counted for up to ${Math.ceil(room.hold_s / 60 + 0.2)} minutes; nothing is kept of them.`,
+    held: `Somebody left or fell silent. So that nobody can be singled out, your answers are shown again when everybody is back, in ${Math.ceil(room.hold_s / 60 + 0.2)} minutes at most; nothing is kept of them meanwhile.`,
   };
   return (
     <p class="standing soft" role="status">

@@ -34,7 +34,7 @@ export function listChoices(room: Room): Choice[] {
   return room.options.filter((option): option is Choice => option !== "none");
 }
 
-export function isEmotion(option: Option): option is Emotion {
+function isEmotion(option: Option): option is Emotion {
   return (EMOTIONS as readonly string[]).includes(option);
 }
 

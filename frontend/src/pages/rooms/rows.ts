@@ -91,7 +91,7 @@ export type State =
   | { kind: "empty"; before: boolean }
   /** Too few for a sum. */
   | { kind: "few"; count: number; needed: number }
-  /** Somebody came or went, and the others are held until then (null: not known). */
+  /** Somebody left or fell silent, and the others are held until then (null: not known). */
   | { kind: "change"; returnsS: number | null }
   | { kind: "shown"; row: Row; withheld: number };
 
