@@ -167,6 +167,8 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
 def test_arrays_that_are_no_pictures_say_what_they_are(array: NDArray[np.uint8]) -> None:
     with pytest.raises(ImageError, match="array of"):
         load_image(array)
+    with pytest.raises(ImageError, match="0×5"):
+        load_image(Image.new("RGB", (0, 5)))
     with pytest.raises(ImageError, match="int"):
         load_image(7)  # type: ignore[arg-type]
 
@@ -195,9 +197,19 @@ def test_saving_refuses_what_it_cannot_write(gradient: NDArray[np.uint8], tmp_pa
         save_image(tmp_path / "a.txt", gradient)
     with pytest.raises(ImageError, match="float"):
         save_image(tmp_path / "a.png", gradient.astype(float))  # type: ignore[arg-type]
+    for channels in (1, 2, 5):
+        with pytest.raises(ImageError, match=rf"\(4, 4, {channels}\)"):
+            save_image(tmp_path / "a.png", np.zeros((4, 4, channels), np.uint8))
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         save_image(tmp_path / "file" / "a.png", gradient)
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".jpg", ".gif"])
+def test_a_picture_too_wide_for_its_format_is_told_from_a_full_disk(suffix: str, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"70000×2 px cannot be (WEBP|JPEG|GIF)"):
+        save_image(tmp_path / f"wide{suffix}", np.zeros((2, 70_000, 3), np.uint8))
+    assert list(tmp_path.iterdir()) == []
 
 
 @given(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import struct
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
@@ -109,7 +110,7 @@ def save_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
         raise ImageError(
             f"no picture format ends in {final.suffix!r}", advice=f"Use one of {', '.join(sorted(SUFFIXES))}."
         )
-    if image.dtype != np.uint8 or image.ndim not in (2, 3) or 0 in image.shape:
+    if image.dtype != np.uint8 or 0 in image.shape or not (image.ndim == 2 or image.shape[2:] in ((3,), (4,))):
         raise ImageError(f"cannot save {image.dtype} {image.shape}", advice="Give (H, W, 3) uint8.")
     picture = Image.fromarray(image)
     if final.suffix.lower() in (".jpg", ".jpeg"):
@@ -119,7 +120,19 @@ def save_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
         with write_atomically(final) as part:
             picture.save(part, format=file_format, **({"quality": 92} if file_format == "JPEG" else {}))
     except OSError as error:
-        raise InputError(f"cannot write {final} ({error.strerror or error})", advice="Choose another place.") from None
+        if error.errno is not None:
+            raise InputError(f"cannot write {final} ({error.strerror})", advice="Choose another place.") from None
+        raise _unfit(picture, file_format, error) from None
+    except (ValueError, OverflowError, struct.error) as error:
+        raise _unfit(picture, file_format, error) from None
+
+
+def _unfit(picture: Image.Image, file_format: str, error: Exception) -> ImageError:
+    """Every encoder has its own largest side and its own way to say so."""
+    return ImageError(
+        f"a picture of {picture.width}×{picture.height} px cannot be {file_format} ({error})",
+        advice="Save it as PNG, or reduce it.",
+    )
 
 
 def crop_resize(image: NDArray[np.uint8], box: Box, size: int, angle_deg: float = 0.0) -> NDArray[np.float32]:
@@ -143,9 +156,13 @@ def crop_resize(image: NDArray[np.uint8], box: Box, size: int, angle_deg: float 
 
     Returns:
         ``(size, size)`` float32 grey levels, 0–255.
+
+    Raises:
+        ImageError: the box has no area.
     """
     if box.width <= 0 or box.height <= 0:
-        raise ImageError(f"cannot cut an empty box ({box.width:g}×{box.height:g} px)")
+        message = f"cannot cut an empty box ({box.width:g}×{box.height:g} px)"
+        raise ImageError(message, advice="Give a box of more than no area.")
     snapped = Box(*(_snap(value) for value in (box.x1, box.y1, box.x2, box.y2)))
     box = snapped if min(snapped.width, snapped.height) > 0 else box
     angle_deg = _snap(angle_deg)
@@ -332,6 +349,8 @@ def _reduce_depth(array: NDArray[np.generic]) -> NDArray[np.uint8]:
 
 
 def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
+    if width * height == 0:
+        raise ImageError(f"{name} has {width}×{height} pixels", advice="Give a picture that is not empty.")
     if width * height > max_pixels:
         raise SizeError(
             f"{name} has {width}×{height} = {width * height:,} pixels",
