@@ -46,6 +46,7 @@ def test_an_analysis_survives_json(found: list[Face]) -> None:
     text = json.dumps(analysis.to_dict(), allow_nan=False)
     again = Analysis.from_dict(json.loads(text))
     assert again == analysis
+    assert hash(again.faces) == hash(analysis.faces)
     assert json.dumps(again.to_dict()) == text
     for face, other in zip(analysis.faces, again.faces, strict=True):
         assert other.box.x1 == pytest.approx(face.box.x1, abs=0.005)

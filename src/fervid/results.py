@@ -100,7 +100,7 @@ class Evidence:
         return isinstance(other, Evidence) and self.to_dict() == other.to_dict()
 
     def __hash__(self) -> int:
-        return hash((self.labels, self.square))
+        return hash(frozenset(self.labels))  # equal up to the rounding of JSON: nothing that is rounded may count
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dict, as JSON carries it; px and ``angle_deg``, there only when it is not 0, with two decimals."""
@@ -163,7 +163,7 @@ class Face:
         return isinstance(other, Face) and self.to_dict() == other.to_dict()
 
     def __hash__(self) -> int:
-        return hash((self.box, self.emotion, self.confidence))
+        return hash((self.emotion, round(self.confidence, 6), self.track_id))  # as JSON has them, see __eq__
 
     @property
     def basis(self) -> Distribution:
