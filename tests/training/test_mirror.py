@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.spec import EVIDENCE_OUTPUTS, LOGIT_OUTPUTS, Layer, layers_from_metadata
 from fervid.models.store import load_model
-from fervid.training.expressions.config import Precision, TrainingConfig
+from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.data import TrainingData, make_training_data
 from fervid.training.expressions.export import ExportedModel, export_onnx
 from fervid.training.expressions.network import ExpressionNetwork
+from fervid.training.tables import Precision
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from fervid.errors import ModelError
 from fervid.models.detectorspec import DetectorSpec
 from fervid.models.spec import ModelSpec
+from fervid.training.tables import Precision
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -65,6 +66,14 @@ def round_weights(network: Network) -> Network:
                 if not bool(weight.isfinite().all()):
                     raise ModelError(f"{name} does not fit into float16", advice='Export with precision="float32".')
     return rounded
+
+
+def find_precision(model: onnx.ModelProto) -> Precision:
+    """How a model stores its weights."""
+    types = {tensor.data_type for tensor in model.graph.initializer}
+    if TensorProto.INT8 in types:
+        return "int8"
+    return "float16" if TensorProto.FLOAT16 in types else "float32"
 
 
 def replace_spec(model: onnx.ModelProto, spec: ModelSpec | DetectorSpec) -> None:

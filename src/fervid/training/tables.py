@@ -6,9 +6,12 @@ import dataclasses
 import tomllib
 import typing
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fervid.errors import ConfigError
+
+Precision = Literal["float16", "float32", "int8"]
+"""How an exported file stores its weights; with int8 it computes in integers too, see :mod:`.quantisation`."""
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
@@ -33,6 +36,13 @@ def check_pair(name: str, pair: tuple[float, float], low: float, high: float) ->
         check_range(name, value, low, high)
     if pair[0] > pair[1]:
         raise ConfigError(f"{name} is {list(pair)}", advice="Give the lower value first.")
+
+
+def check_precision(precision: str) -> None:
+    """Raise ConfigError unless a file's weights can be stored so."""
+    known = typing.get_args(Precision)
+    if precision not in known:
+        raise ConfigError(f"export.precision is {precision!r}", advice=f"Use one of: {', '.join(known)}.")
 
 
 def check_name(name: str) -> None:

@@ -6,16 +6,21 @@ import dataclasses
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 from fervid.errors import ConfigError
-from fervid.training.tables import build_dataclass, check_name, check_pair, check_range, read_toml
+from fervid.training.tables import (
+    Precision,
+    build_dataclass,
+    check_name,
+    check_pair,
+    check_precision,
+    check_range,
+    read_toml,
+)
 
 PADDINGS: Final = ("border", "reflection", "zeros")
 """What may lie beyond the edge of a face's picture, by torch's names."""
-
-Precision = Literal["float16", "float32", "int8"]
-"""How an exported file stores its weights; with int8 it computes in integers too, see :mod:`.quantisation`."""
 
 SHORTCUTS: Final = ("average", "max")
 """How a shortcut can halve the plane."""
@@ -327,9 +332,7 @@ class ExportConfig:
     mirror: bool = False
 
     def __post_init__(self) -> None:
-        known = typing.get_args(Precision)
-        if self.precision not in known:
-            raise ConfigError(f"export.precision is {self.precision!r}", advice=f"Use one of: {', '.join(known)}.")
+        check_precision(self.precision)
 
 
 @dataclass(frozen=True, slots=True)

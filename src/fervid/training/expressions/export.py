@@ -22,13 +22,20 @@ from fervid.evaluation.fitting import choose_threshold, fit_blend, fit_temperatu
 from fervid.evaluation.metrics import accuracy
 from fervid.files import write_atomically
 from fervid.models.spec import ModelSpec
-from fervid.training.expressions.config import Precision
 from fervid.training.expressions.data import TrainingData, prepare_inputs
 from fervid.training.expressions.graph import build_model
 from fervid.training.expressions.network import ExpressionNetwork, MirroredNetwork
 from fervid.training.expressions.quantisation import Logits, quantise_model, run_model
 from fervid.training.expressions.validation import predict
-from fervid.training.onnxgraph import FloatPrecision, Network, fold_norms, replace_spec, round_weights
+from fervid.training.onnxgraph import (
+    FloatPrecision,
+    Network,
+    find_precision,
+    fold_norms,
+    replace_spec,
+    round_weights,
+)
+from fervid.training.tables import Precision
 
 PARITY_FACES: Final = 512
 """PublicTest faces that a file is checked on."""
@@ -221,7 +228,7 @@ def check_parity(network: ExpressionNetwork | MirroredNetwork, path: str | Path,
     arrays = _to_numpy(inputs)
     answer = classifier.predict_inputs(arrays)
     model = onnx.load(path)
-    precision, spec = _stored_precision(model), classifier.spec
+    precision, spec = find_precision(model), classifier.spec
 
     def compare(reference: Logits) -> tuple[float, float]:
         emotions, votes = softmax(reference[0], spec.temperature), softmax(reference[1], spec.votes_temperature)
@@ -251,13 +258,6 @@ def check_parity(network: ExpressionNetwork | MirroredNetwork, path: str | Path,
 def _stored_network(folded: Network, precision: FloatPrecision) -> Network:
     """The network with exactly the weights that a file of that precision holds."""
     return round_weights(folded) if precision == "float16" else folded
-
-
-def _stored_precision(model: onnx.ModelProto) -> Precision:
-    types = {tensor.data_type for tensor in model.graph.initializer}
-    if onnx.TensorProto.INT8 in types:
-        return "int8"
-    return "float16" if onnx.TensorProto.FLOAT16 in types else "float32"
 
 
 def _to_numpy(inputs: Tensor) -> NDArray[np.float32]:
