@@ -48,8 +48,10 @@ def write_detector(
         return numpy_helper.from_array(np.array(values, dtype=np.int64), name)
 
     sign = [1.0, -1.0, 0.0] if spec.colour_order == "RGB" else [0.0, -1.0, 1.0]
+    pixels = spec.layout == "pixels"
+    contrast = spec.std / 240
     initializers = [
-        constant("redness", *(spec.std / 240 * s for s in sign), shape=(1, 3, 1, 1)),
+        constant("redness", *(contrast * s for s in sign), shape=(1, 3, 1, 1)),
         constant("nothing", 0.0),
         constant("one", 1.0),
         constant("box", 0.5, 0.5, *[np.log(FACE / 8)] * 2, shape=(1, 1, 4)),
@@ -57,7 +59,9 @@ def write_detector(
         shape_of("column", 1, -1, 1),
     ]
     nodes = [
-        helper.make_node("Conv", [INPUT, "redness"], ["red"]),
+        helper.make_node("Cast", [INPUT], ["real"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["real"], ["planes"], perm=(0, 3, 1, 2) if pixels else (0, 1, 2, 3)),
+        helper.make_node("Conv", ["planes", "redness"], ["red"]),
         helper.make_node("Clip", ["red", "nothing", "one"], ["clipped"]),
     ]
     outputs = []
@@ -76,7 +80,9 @@ def write_detector(
         for kind, width in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)):
             if f"{kind}_{stride}" not in drop:
                 outputs.append(helper.make_tensor_value_info(f"{kind}_{stride}", TensorProto.FLOAT, [1, None, width]))
-    source = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [1, 3, size or "height", size or "width"])
+    sides = [size or "height", size or "width"]
+    shape, kind = ([1, *sides, 3], TensorProto.UINT8) if pixels else ([1, 3, *sides], TensorProto.FLOAT)
+    source = helper.make_tensor_value_info(INPUT, kind, shape)
     graph = helper.make_graph(nodes, path.stem, [source], outputs, initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     helper.set_model_props(model, spec.to_metadata() if metadata is None else metadata)

@@ -72,6 +72,27 @@ def test_a_detector_follows_its_file(dots: ModuleType, tmp_path: Path, order: st
     assert found.landmarks[2] == pytest.approx(corner + np.array([0.4, 0.5]) * 8)
 
 
+@pytest.mark.parametrize("order", ["RGB", "BGR"])
+@pytest.mark.parametrize("size", [None, 320])
+def test_a_detector_can_take_pixels_as_they_are(dots: ModuleType, tmp_path: Path, order: str, size: int | None) -> None:
+    spec = dataclasses.replace(dots.SPEC, colour_order=order, layout="pixels", mean=0.0, std=1.0)
+    detector = FacesDetector(dots.write_detector(tmp_path / "mine.onnx", spec, size=size), threads=1)
+    for width, height in ((400, 120), (320, 320)):
+        image = dots.paint(width, height, [(60, 44), (300, 100)])
+        for picture in (image, np.asfortranarray(image)):
+            assert centres(detector.detect(picture, min_face=20)) == pytest.approx(
+                np.array([(60, 44), (300, 100)]), abs=8
+            )
+
+
+def test_a_file_whose_input_is_not_what_its_spec_says_is_refused(dots: ModuleType, tmp_path: Path) -> None:
+    spec = dataclasses.replace(dots.SPEC, layout="pixels", mean=0.0, std=1.0)
+    path = dots.write_detector(tmp_path / "mine.onnx", dots.SPEC, metadata=spec.to_metadata())
+    with pytest.raises(ContractError, match=r"mine takes image \[1, 3, .*tensor\(float\)") as caught:
+        FacesDetector(path, threads=1)
+    assert caught.value.advice == "A detector of pixels takes one (1, H, W, 3) uint8."
+
+
 @pytest.mark.parametrize("size", [None, 320])
 @pytest.mark.parametrize("shape", [(300, 200), (1300, 70), (320, 40), (2000, 1500)])
 def test_every_dot_is_found_once_where_it_is(

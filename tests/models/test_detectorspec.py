@@ -25,13 +25,21 @@ def test_a_spec_survives_the_metadata_exactly() -> None:
         {"colour_order": "GREY"}, {"strides": []}, {"strides": [16, 8]}, {"strides": [8, 8]}, {"strides": [0, 8]},
         {"strides": [8, 12]}, {"std": 0.0}, {"mean": float("nan")}, {"score_threshold": 1.1},
         {"overlap_threshold": -0.1}, {"smallest_face": 0}, {"largest_face": 10.0}, {"framing": [1.0, 0.0]},
-        {"framing": [0.0, 0.0, 0.0]}, {"framing": None}, {"name_": "x"},
+        {"framing": [0.0, 0.0, 0.0]}, {"framing": None}, {"name_": "x"}, {"layout": "rows"},
+        {"layout": "pixels", "mean": 1.0}, {"layout": "pixels", "std": 2.0},
     ],
 )  # fmt: skip
 def test_values_that_cannot_be_right_break_the_contract(change: dict[str, object]) -> None:
     table = json.loads(SPEC.to_metadata()[SPEC_KEY]) | change
     with pytest.raises(ContractError, match="tiny"):
         DetectorSpec.from_metadata({SPEC_KEY: json.dumps(table)}, "tiny")
+
+
+def test_a_file_of_before_takes_planes() -> None:
+    table = json.loads(SPEC.to_metadata()[SPEC_KEY])
+    del table["layout"]
+    assert DetectorSpec.from_metadata({SPEC_KEY: json.dumps(table)}, "tiny") == SPEC
+    assert SPEC.layout == "planes"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"task": "detection"}', '{"task": "detection", "strides": 8}'])

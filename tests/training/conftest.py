@@ -40,6 +40,21 @@ def _one_thread() -> None:
         torch.set_num_threads(1)
 
 
+@pytest.fixture
+def real_curves() -> None:
+    """Runs draw their curves."""
+
+
+@pytest.fixture(autouse=True)
+def _no_curves(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other runs leave an empty file instead: drawing an epoch's takes longer than so small an epoch."""
+    if "real_curves" not in request.fixturenames and importlib.util.find_spec("torch") is not None:
+        for kind in ("expressions", "detection"):
+            monkeypatch.setattr(
+                f"fervid.training.{kind}.loop.draw_curves", lambda _metrics, path, **_options: Path(path).touch()
+            )
+
+
 @pytest.fixture(scope="session")
 def recipe() -> Callable[..., dict[str, Any]]:
     """A recipe that trains in a second; keywords replace top-level keys."""
@@ -94,7 +109,7 @@ DETECTOR: dict[str, Any] = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def detector_recipe() -> Callable[..., dict[str, Any]]:
     """A detector's recipe that trains in a second; keywords replace top-level keys."""
 
@@ -167,7 +182,7 @@ def photos_file(photo_rows: list[dict[str, Any]], tmp_path_factory: pytest.TempP
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def training_photos(photos_file: Path) -> Any:
     """What a detector's run learns from."""
     from fervid.training.detection.data import load_training_photos

@@ -174,7 +174,8 @@ def train_detector(recipe: DetectionConfig, data: Path, folder: Path, device: st
     with show_training() as on_progress:
         network = train_network(recipe, photos, folder, device=device, threads=threads, on_progress=on_progress)
     print_note(EXPORTING)
-    exported = export_onnx(network, recipe, photos, folder / f"{recipe.name}.onnx")
+    path = folder / f"{recipe.name}.onnx"
+    exported = export_onnx(network, recipe, photos, path, precision=recipe.export.precision)
     print_detector(exported)
 
 
@@ -196,7 +197,7 @@ def print_detector(exported: ExportedDetector) -> None:
         ("model", str(exported.path)),
         (
             "size",
-            f"{exported.size_bytes / 1e3:.0f} kB ({exported.size_bytes:,} bytes, weights as {exported.precision})",
+            f"{exported.size_bytes / 1e3:.0f} kB ({exported.size_bytes:,} bytes, weights as {parity.precision})",
         ),
         ("threshold", f"{spec.score_threshold:g}"),
     ]
@@ -212,8 +213,14 @@ def print_detector(exported: ExportedDetector) -> None:
     if evaluation.background is not None:
         clean = evaluation.background.clean
         rows.append(("background", f"nothing found in {clean.value:.1%} of {clean.n:,} photos without a face"))
+    if exported.trained_precision is not None:
+        found = f"{evaluation.overall.average_precision or 0:.4f}, {exported.trained_precision:.4f} before rounding"
+        rows.append(("precision", f"{found} (average)"))
+    held = (
+        "within {0:.0e} of torch" if parity.precision != "int8" else "integer sums as in floating point, within {0:.2f}"
+    )
     checked = (
-        f"{parity.pictures} pictures in ONNX Runtime: within {parity.max_difference:.0e} of torch; probabilities "
+        f"{parity.pictures} pictures in ONNX Runtime: {held.format(parity.max_difference)}; probabilities "
         f"within {parity.trained_difference:.0e} of those before rounding"
     )
     for name, text in (*rows, ("checked", checked)):

@@ -27,6 +27,12 @@ CONTAINMENT: Final = 0.6
 """Of two detections of which more than this share of the smaller lies in the other, the better stays. No two of the
 13,330 faces marked in photos.parquet lie so; a nostril or an eye seen as a face in an enlarged one does."""
 
+INPUTS: Final = {
+    "planes": ("tensor(float)", "(1, 3, H, W) float32"),
+    "pixels": ("tensor(uint8)", "(1, H, W, 3) uint8"),
+}
+"""By the spec's layout, the type of a network's input as ONNX Runtime names it, and what it is in words."""
+
 Found = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 """``(N, 4)`` boxes, ``(N,)`` scores and ``(N, 5, 2)`` points."""
 
@@ -58,11 +64,12 @@ class NetworkDetector:
                 f"{name} lacks the outputs {', '.join(sorted(missing))}", advice="Export the detector again."
             )
         inputs = session.get_inputs()
-        if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type != "tensor(float)":
+        kind, form = INPUTS[spec.layout]
+        if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type != kind:
             found = ", ".join(f"{node.name} {node.shape} {node.type}" for node in inputs)
-            raise ContractError(f"{name} takes {found}", advice="A detector takes one (1, 3, H, W) float32.")
+            raise ContractError(f"{name} takes {found}", advice=f"A detector of {spec.layout} takes one {form}.")
         self._input = inputs[0].name
-        height, width = inputs[0].shape[2:]
+        height, width = inputs[0].shape[2:] if spec.layout == "planes" else inputs[0].shape[1:3]
         self._fixed = (width, height) if isinstance(width, int) and isinstance(height, int) else None
 
     def plan(self, width: int, height: int, *, min_face: float) -> tuple[Pass, ...]:
@@ -101,12 +108,23 @@ class NetworkDetector:
         height, width = image.shape[:2]
         step = self.spec.strides[-1]
         columns, rows = self._fixed or (-(-width // step) * step, -(-height // step) * step)
-        tensor = np.zeros((1, 3, rows, columns), dtype=np.float32)
-        channels = image if self.spec.colour_order == "RGB" else image[:, :, ::-1]
-        tensor[0, :, :height, :width] = channels.transpose(2, 0, 1)
-        if (self.spec.mean, self.spec.std) != (0, 1):
-            tensor -= self.spec.mean
-            tensor /= self.spec.std
+        tensor = self._to_tensor(image if self.spec.colour_order == "RGB" else image[:, :, ::-1], columns, rows)
         names = self.spec.outputs
         outputs = dict(zip(names, self._session.run(names, {self._input: tensor}), strict=True))
         return decode(outputs, columns, rows, self.spec.strides, score_threshold=min(HEARD, self.score_threshold))
+
+    def _to_tensor(self, image: NDArray[np.uint8], columns: int, rows: int) -> NDArray[np.uint8] | NDArray[np.float32]:
+        """The network's input; what lies beyond the picture is black."""
+        height, width = image.shape[:2]
+        if self.spec.layout == "pixels":
+            if (height, width) == (rows, columns):
+                return np.ascontiguousarray(image)[None]
+            pixels = np.zeros((1, rows, columns, 3), dtype=np.uint8)
+            pixels[0, :height, :width] = image
+            return pixels
+        planes = np.zeros((1, 3, rows, columns), dtype=np.float32)
+        planes[0, :, :height, :width] = image.transpose(2, 0, 1)
+        if (self.spec.mean, self.spec.std) != (0, 1):
+            planes -= self.spec.mean
+            planes /= self.spec.std
+        return planes

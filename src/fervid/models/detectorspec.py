@@ -1,8 +1,9 @@
 """What a face detector needs to be used, carried inside its ONNX file.
 
 The network is anchor-free, of YuNet's kind (Wu et al. 2023, doi:10.1007/s11633-023-1423-y). Its input is
-``(1, 3, H, W)`` float32, H and W multiples of the largest stride: (level 0–255 − mean) / std. For each stride S, with a
-cell for every S×S px, row by row, it has four outputs, float32:
+``(1, 3, H, W)`` float32, H and W multiples of the largest stride: (level 0–255 − mean) / std. One whose layout is
+``pixels`` takes the levels themselves, ``(1, H, W, 3)`` uint8. For each stride S, with a cell for every S×S px, row by
+row, it has four outputs, float32:
 
 ==============  =================  ============================================================================
 ``cls_S``       ``(1, cells, 1)``  probability that it is a face, 0–1
@@ -36,6 +37,8 @@ INPUT: Final = "image"
 
 ColourOrder = Literal["RGB", "BGR"]
 
+Layout = Literal["planes", "pixels"]
+
 
 def output_names(strides: Sequence[int]) -> list[str]:
     """Names of the network's outputs: all classes, then objectness, boxes and points."""
@@ -62,6 +65,7 @@ class DetectorSpec:
         licence: of the weights (SPDX).
         recipe: the recipe it was trained with, in words or as a path of the project.
         strides: of the grids, px, rising.
+        layout: of the input: ``planes``, one colour after the other, float32; or ``pixels`` as they are, uint8.
     """
 
     name: str
@@ -78,10 +82,15 @@ class DetectorSpec:
     licence: str
     recipe: str
     strides: tuple[int, ...] = (8, 16, 32)
+    layout: Layout = "planes"
 
     def __post_init__(self) -> None:
         if self.colour_order not in get_args(ColourOrder):
             raise ContractError(f"{self.name}: unknown colour order {self.colour_order!r}", advice="Update fervid.")
+        if self.layout not in get_args(Layout):
+            raise ContractError(f"{self.name}: unknown layout {self.layout!r}", advice="Update fervid.")
+        if self.layout == "pixels" and (self.mean, self.std) != (0, 1):
+            raise ContractError(f"{self.name}: pixels are levels as they are, not of mean {self.mean}, std {self.std}")
         if not self.strides or list(self.strides) != sorted({s for s in self.strides if s >= 1}):
             raise ContractError(f"{self.name}: the strides are {self.strides}, not rising from 1 px or more")
         if any(self.strides[-1] % stride for stride in self.strides):

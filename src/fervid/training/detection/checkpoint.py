@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -32,8 +33,11 @@ def claim_folder(config: DetectionConfig, folder: Path) -> None:
 
 
 def check_folder(config: DetectionConfig, folder: Path) -> None:
-    """Raise ConfigError when the folder holds a run of another recipe; leave it as it is."""
-    if (folder / CONFIG_FILE).exists() and read_config(folder) != config:
+    """Raise ConfigError when the folder holds a run of another recipe; leave it as it is.
+
+    A run may be exported as another recipe says: that changes nothing of the run.
+    """
+    if (folder / CONFIG_FILE).exists() and replace(read_config(folder), export=config.export) != config:
         raise ConfigError(f"{folder} holds a run of another recipe", advice="Give another folder with -o.")
 
 

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from fervid.errors import ConfigError
-from fervid.training.tables import build_dataclass, check_name, check_pair, check_range, read_toml
+from fervid.training.tables import (
+    Precision,
+    build_dataclass,
+    check_name,
+    check_pair,
+    check_precision,
+    check_range,
+    read_toml,
+)
 
 TASK: Final = "detection"
 """What a detector's recipe says as its ``task``."""
@@ -192,6 +200,20 @@ class LossConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportConfig:
+    """The file that the trained network becomes; it has no part in training.
+
+    Attributes:
+        precision: how it stores its weights.
+    """
+
+    precision: Precision = "float16"
+
+    def __post_init__(self) -> None:
+        check_precision(self.precision)
+
+
+@dataclass(frozen=True, slots=True)
 class DetectionConfig:
     """One recipe of a face detector.
 
@@ -214,6 +236,7 @@ class DetectionConfig:
     scenes: SceneConfig = field(default_factory=SceneConfig)
     light: LightConfig = field(default_factory=LightConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
 
     def __post_init__(self) -> None:
         if self.task != TASK:

@@ -9,30 +9,37 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 
 import fervid
 from fervid.datasets.photos import LabelledPhoto
+from fervid.detection.decoding import HEARD
 from fervid.detection.detector import Detector
 from fervid.detection.faces import FacesDetector
 from fervid.errors import ContractError
 from fervid.evaluation.detection import CURVE_FROM, DetectionEvaluation, evaluate_detector
 from fervid.files import write_atomically
-from fervid.models.detectorspec import DetectorSpec
+from fervid.models.detectorspec import INPUT, DetectorSpec
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.store import load_model
 from fervid.training.detection.config import DetectionConfig
 from fervid.training.detection.data import TrainingPhotos
 from fervid.training.detection.graph import build_model, fold_network
+from fervid.training.detection.integers import build_integer_model
 from fervid.training.detection.network import STRIDES, DetectionNetwork
+from fervid.training.detection.scenes import Album
 from fervid.training.detection.validation import (
     OVERLAP_THRESHOLD,
     THRESHOLD,
+    enlarge_tiny,
     pad_picture,
     split_outputs,
 )
-from fervid.training.onnxgraph import FloatPrecision, replace_spec, round_weights
+from fervid.training.onnxgraph import find_precision, replace_spec, round_weights
+from fervid.training.quantisation import open_session
+from fervid.training.tables import Precision
 
 LICENCE: Final = "Apache-2.0"
 
@@ -58,6 +65,21 @@ TOLERANCE: Final = 1e-3
 ROUNDING_TOLERANCE: Final = 0.05
 """The same against the network before its weights were rounded to float16, of probabilities."""
 
+INTEGER_TOLERANCE: Final = 0.1
+"""The same between integer arithmetic and the same file computed in floating point, boxes and points of faces alone.
+
+They differ where a sum lies so near the middle between two steps that they round it to different ones.
+"""
+
+LOSS_TOLERANCE: Final = 0.01
+"""By how much int8's average precision on the validation photos may be less than the network's."""
+
+CALIBRATION: Final = {"people": 64, "heads": 32, "background": 16}
+"""Training photos, by kind, on which int8's ranges are measured."""
+
+CALIBRATION_SIDE: Final = 416
+"""Of them at most so much is shown, px."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parity:
@@ -65,12 +87,15 @@ class Parity:
 
     Attributes:
         pictures: compared.
-        max_difference: largest difference between ONNX Runtime and torch with the weights that the file stores; of
-            probabilities, and of boxes and points in strides, where a face may be.
+        precision: how the file stores its weights.
+        max_difference: largest difference between ONNX Runtime and what the file says: torch with the weights that it
+            stores, or for int8 the same graph computed in floating point; of probabilities, and of boxes and points in
+            strides (for int8, where a face may be).
         trained_difference: of probabilities against the network as it was trained.
     """
 
     pictures: int
+    precision: Precision
     max_difference: float
     trained_difference: float
 
@@ -84,16 +109,16 @@ class ExportedDetector:
         size_bytes: of the file.
         spec: its contract.
         evaluation: of the file on the validation photos, faces of 20 px and more, at the spec's threshold.
+        trained_precision: average precision of the network as it was trained, where the file computes in integers.
         parity: how close it comes to the trained network.
-        precision: how weights are stored.
     """
 
     path: Path
     size_bytes: int
     spec: DetectorSpec
     evaluation: DetectionEvaluation
+    trained_precision: float | None
     parity: Parity
-    precision: FloatPrecision
 
 
 def export_onnx(
@@ -102,7 +127,7 @@ def export_onnx(
     data: TrainingPhotos,
     path: str | Path,
     *,
-    precision: FloatPrecision = "float16",
+    precision: Precision = "float16",
 ) -> ExportedDetector:
     """Write a detector as ONNX, with everything that is needed to run it in the metadata.
 
@@ -113,30 +138,61 @@ def export_onnx(
     Args:
         network: as :func:`.loop.train` returns it.
         config: the recipe that it was trained with.
-        data: that it was trained with; the validation photos choose the threshold.
+        data: that it was trained with; the validation photos choose the threshold, and some of the others int8's
+            ranges.
         path: of the file.
-        precision: how the weights are stored; all arithmetic is in float32.
+        precision: how the weights are stored: ``float16`` (2 bytes a weight), ``float32``, or ``int8`` (1 byte, and
+            integer arithmetic, see :mod:`.integers`).
 
     Raises:
         ModelError: a weight does not fit into float16.
-        ContractError: ONNX Runtime gives other answers than torch.
+        ContractError: ONNX Runtime gives other answers than torch, or int8 finds fewer faces.
     """
-    folded = fold_network(network)
-    stored = round_weights(folded) if precision == "float16" else folded
+    folded, producer = fold_network(network), fervid.__version__
     spec = make_spec(config, data)
-    model = build_model(stored, spec, precision=precision, producer=fervid.__version__)
+    trained: float | None = None
     with write_atomically(path) as part:
+        if precision == "int8":
+            part.write_bytes(build_model(folded, spec, precision="float32", producer=producer).SerializeToString())
+            evaluation = evaluate_detector(_open(part), data.validation, min_face=MIN_FACE)
+            trained = evaluation.overall.average_precision or 0.0
+            model = build_integer_model(folded, spec, calibration_pictures(data.album), producer=producer)
+            spec = replace(spec, layout="pixels")
+        else:
+            stored = round_weights(folded) if precision == "float16" else folded
+            model = build_model(stored, spec, precision=precision, producer=producer)
         part.write_bytes(model.SerializeToString(deterministic=True))
-        parity = check_parity(network, stored, part, data.validation)
-        detector = FacesDetector(part.resolve(), score_threshold=CURVE_FROM)
+        parity = check_parity(network, part, data.validation)
+        detector = _open(part)
         evaluation = evaluate_detector(detector, data.validation, min_face=MIN_FACE)
-        threshold = choose_threshold(evaluation, find_alarms(detector, data.validation))
-        spec = replace(spec, score_threshold=threshold)
+        found = evaluation.overall.average_precision or 0.0
+        if trained is not None and trained - found > LOSS_TOLERANCE:
+            raise ContractError(
+                f"int8 has an average precision of {found:.3f} on the validation photos, the network {trained:.3f}",
+                advice="Export as float16.",
+            )
+        spec = replace(spec, score_threshold=choose_threshold(evaluation, find_alarms(detector, data.validation)))
         replace_spec(model, spec)
         content = model.SerializeToString(deterministic=True)
         part.write_bytes(content)
-    evaluation = evaluate_detector(detector, data.validation, threshold=threshold, min_face=MIN_FACE)
-    return ExportedDetector(Path(path), len(content), spec, evaluation, parity, precision)
+    evaluation = evaluate_detector(detector, data.validation, threshold=spec.score_threshold, min_face=MIN_FACE)
+    return ExportedDetector(Path(path), len(content), spec, evaluation, trained, parity)
+
+
+def calibration_pictures(album: Album) -> list[NDArray[np.float32]]:
+    """``(1, 3, H, W)`` Training photos that are spread evenly over each kind, as large as the product reads them."""
+    kinds = {"people": album.people, "heads": album.heads, "background": album.background}
+    pictures = []
+    for kind, photos in kinds.items():
+        for row in np.linspace(0, len(photos) - 1, min(CALIBRATION[kind], len(photos))).astype(int).tolist():
+            image = enlarge_tiny(photos[row].pixels)
+            top, left = (max(0, (side - CALIBRATION_SIDE) // 2) for side in image.shape[:2])
+            pictures.append(pad_picture(image[top : top + CALIBRATION_SIDE, left : left + CALIBRATION_SIDE]))
+    return pictures
+
+
+def _open(path: Path) -> FacesDetector:
+    return FacesDetector(path.resolve(), score_threshold=CURVE_FROM)
 
 
 def find_alarms(detector: Detector, photos: Sequence[LabelledPhoto]) -> NDArray[np.float64]:
@@ -182,45 +238,64 @@ def make_spec(config: DetectionConfig, data: TrainingPhotos) -> DetectorSpec:
     )
 
 
-def check_parity(
-    network: DetectionNetwork, stored: DetectionNetwork, path: str | Path, photos: Sequence[LabelledPhoto]
-) -> Parity:
+def check_parity(network: DetectionNetwork, path: str | Path, photos: Sequence[LabelledPhoto]) -> Parity:
     """Compare a file in ONNX Runtime with the network it was exported from, on real pictures of many sizes.
+
+    A file of floats is held against the network with exactly the weights that it stores. A file of int8 is held against
+    itself computed in floating point: sums that do not fit into an integer of the processor would show there.
 
     Args:
         network: as :func:`.loop.train` returns it.
-        stored: the network with exactly the weights that the file holds, see :func:`.graph.fold_network`.
         path: of the file.
         photos: to take pictures from.
 
     Raises:
-        ContractError: the answers differ by more than :data:`TOLERANCE`, or, for probabilities, by more than
-            :data:`ROUNDING_TOLERANCE` from the network as it was trained.
+        ContractError: the answers differ by more than :data:`TOLERANCE`, or for int8 by :data:`INTEGER_TOLERANCE`; or
+            probabilities of a file of floats by more than :data:`ROUNDING_TOLERANCE` from the network as it was
+            trained.
         ModelError: the file cannot be loaded.
     """
     session = create_session(load_model(Path(path).resolve()), threads=1)
     spec = DetectorSpec.from_metadata(read_metadata(session), Path(path).name)
+    model = onnx.load(path)
+    precision = find_precision(model)
+    written = open_session(model, as_written=True) if precision == "int8" else None
+    folded = fold_network(network)
+    stored = round_weights(folded) if precision == "float16" else folded
     largest = trained_largest = 0.0
     pictures = list(_choose_pictures(photos))
     for picture in pictures:
-        tensor = pad_picture(picture)
-        answers = session.run(spec.outputs, {session.get_inputs()[0].name: tensor})
-        with torch.inference_mode():
-            expected = split_outputs(stored(torch.from_numpy(tensor)))
-            trained = split_outputs(network(torch.from_numpy(tensor)))
-        for name, answer in zip(spec.outputs, answers, strict=True):
+        planes = pad_picture(picture)
+        shown = planes if written is None else planes.transpose(0, 2, 3, 1).astype(np.uint8)
+        answers = dict(zip(spec.outputs, session.run(spec.outputs, {INPUT: shown}), strict=True))
+        trained = _ask(network, planes)
+        expected = _ask(stored, planes)
+        if written is not None:
+            expected = dict(zip(spec.outputs, written.run(spec.outputs, {INPUT: shown}), strict=True))
+        for name, answer in answers.items():
+            kind, stride = name.split("_")
             if answer.shape != expected[name].shape:
                 raise ContractError(f"{name} has the shape {answer.shape}, not {expected[name].shape}")
-            largest = max(largest, float(np.abs(answer - expected[name]).max()))
-            if name.startswith(("cls", "obj")):
+            differences = np.abs(answer - expected[name])
+            if kind in ("cls", "obj"):
                 trained_largest = max(trained_largest, float(np.abs(answer - trained[name]).max()))
-    if not (largest <= TOLERANCE and trained_largest <= ROUNDING_TOLERANCE):
+            elif written is not None:
+                scores = expected[f"cls_{stride}"] * expected[f"obj_{stride}"]
+                differences = differences[scores[..., 0] >= HEARD**2]
+            largest = max(largest, float(differences.max(initial=0.0)))
+    tolerance = TOLERANCE if written is None else INTEGER_TOLERANCE
+    if not (largest <= tolerance and (trained_largest <= ROUNDING_TOLERANCE or written is not None)):
         raise ContractError(
             f"ONNX Runtime and torch differ on {len(pictures)} pictures: by up to {largest:.1e}, probabilities by "
             f"{trained_largest:.1e} from the trained network",
             advice="The file is of no use; this is a fault of the exporter or of the runtime.",
         )
-    return Parity(len(pictures), largest, trained_largest)
+    return Parity(len(pictures), precision, largest, trained_largest)
+
+
+def _ask(network: DetectionNetwork, planes: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    with torch.inference_mode():
+        return split_outputs(network(torch.from_numpy(planes)))
 
 
 def _choose_pictures(photos: Sequence[LabelledPhoto]) -> Iterator[NDArray[np.uint8]]:

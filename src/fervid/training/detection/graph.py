@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx
 import torch
@@ -39,6 +41,50 @@ def fold_network(network: DetectionNetwork) -> DetectionNetwork:
     return folded
 
 
+class DetectorGraph(Graph):
+    """A graph in floating point, as its nodes are added; in and out are as :mod:`fervid.models.detectorspec` says.
+
+    Args:
+        precision: how weights are stored.
+    """
+
+    def describe_input(self) -> tuple[onnx.ValueInfoProto, str]:
+        """The graph's input, and what it is, in words."""
+        value = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [BATCH_AXIS, 3, "H", "W"])
+        return value, "(N, 3, H, W) float32"
+
+    def sum(self, name: str, x: str, y: str) -> str:
+        return self.add("Add", name, [x, y])
+
+    def add_enlarged(self, stride: int, x: str, above: str) -> str:
+        """``x`` and what lies above it, twice as wide and high."""
+        scales = self.constant(f"enlarge{stride}.scales", np.array([1, 1, 2, 2], dtype=np.float32))
+        options = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        return self.sum(f"sum{stride}", x, self.add("Resize", f"enlarge{stride}", [above, "", scales], **options))
+
+    def answer(self, stride: int, parts: Sequence[tuple[nn.Module, str]]) -> None:
+        """The outputs of one stride.
+
+        Args:
+            stride: px of a cell.
+            parts: last convolution and what it reads: one that gives all numbers, or the points' apart, last.
+        """
+        names = (f"head{stride}", f"landmarks{stride}")
+        numbers = [self.conv(name, head, x) for name, (head, x) in zip(names, parts, strict=False)]
+        joined = numbers[0] if len(numbers) == 1 else self.add("Concat", f"numbers{stride}", numbers, axis=1)
+        shape = self.constant(f"flatten{stride}.shape", np.array([0, OUTPUTS, -1], dtype=np.int64))
+        flat = self.add("Reshape", f"flatten{stride}", [joined, shape])
+        self.split_numbers(stride, self.add("Transpose", f"transpose{stride}", [flat], perm=[0, 2, 1]), len(PARTS))
+
+    def split_numbers(self, stride: int, rows: str, count: int) -> None:
+        """Name the outputs that stand side by side in ``rows``, the first ``count``; two become probabilities."""
+        sizes = self.constant(f"split{stride}.sizes", np.array([size for _, size in PARTS[:count]], dtype=np.int64))
+        names = [f"head{stride}.cls", f"head{stride}.obj", f"bbox_{stride}", f"kps_{stride}"][:count]
+        self.nodes.append(helper.make_node("Split", [rows, sizes], names, name=f"split{stride}", axis=2))
+        for kind in ("cls", "obj"):
+            self.add("Sigmoid", f"{kind}{stride}.sigmoid", [f"head{stride}.{kind}"], f"{kind}_{stride}")
+
+
 def build_model(
     folded: DetectionNetwork, spec: DetectorSpec, *, precision: FloatPrecision, producer: str
 ) -> onnx.ModelProto:
@@ -51,21 +97,29 @@ def build_model(
         precision: how the weights are stored; all arithmetic is in float32.
         producer: version of fervid.
     """
-    graph = Graph(precision)
-    _add_network(graph, folded)
-    value = helper.make_tensor_value_info
+    return assemble_model(DetectorGraph(precision), folded, spec, producer=producer)
+
+
+def assemble_model(
+    graph: DetectorGraph, folded: DetectionNetwork, spec: DetectorSpec, *, producer: str
+) -> onnx.ModelProto:
+    """The model of a network in a graph that is still empty, checked, with its spec in its metadata."""
+    add_network(graph, folded)
+    value, form = graph.describe_input()
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             spec.name,
-            [value(INPUT, TensorProto.FLOAT, [BATCH_AXIS, 3, "H", "W"])],
+            [value],
             [
-                value(f"{kind}_{stride}", TensorProto.FLOAT, [BATCH_AXIS, f"cells_{stride}", size])
+                helper.make_tensor_value_info(
+                    f"{kind}_{stride}", TensorProto.FLOAT, [BATCH_AXIS, f"cells_{stride}", size]
+                )
                 for kind, size in PARTS
                 for stride in STRIDES
             ],
             graph.initializers,
-            doc_string=f"Faces in a picture: {INPUT} is (N, 3, H, W) float32 {spec.colour_order} of 0–255, H and W "
+            doc_string=f"Faces in a picture: {INPUT} is {form} {spec.colour_order} of 0–255, H and W "
             f"multiples of {STRIDES[-1]}. For each stride S: class, objectness, box and points of every cell of S px, "
             "row by row, in YuNet's layout.",
         ),
@@ -82,40 +136,30 @@ def build_model(
     return model
 
 
-def _add_network(graph: Graph, network: DetectionNetwork) -> None:
+def add_network(graph: DetectorGraph, network: DetectionNetwork) -> None:
+    """Add everything between the picture and the outputs."""
     planes, x = [], INPUT
     for stride, stage in zip(STRIDES, (network.stage8, network.stage16, network.stage32), strict=True):
         for name, block in stage.named_children():
             x = _add_block(graph, f"stage{stride}.{name}", block, x)
         planes.append(x)
     planes[0] = graph.conv("lateral8", network.lateral8, planes[0])
-    scales = graph.constant("twice", np.array([1, 1, 2, 2], dtype=np.float32))
-    shape = graph.constant("rows", np.array([0, OUTPUTS, -1], dtype=np.int64))
-    sizes = graph.constant("parts", np.array([size for _, size in PARTS], dtype=np.int64))
     above = ""
     for level in reversed(range(len(STRIDES))):
         stride, plane = STRIDES[level], planes[level]
         if above:
-            options = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-            larger = graph.add("Resize", f"enlarge{stride}", [above, "", scales], **options)
-            plane = graph.add("Add", f"sum{stride}", [plane, larger])
+            plane = graph.add_enlarged(stride, plane, above)
         above = _add_block(graph, f"smooth{stride}", network.smooth[level], plane)
-        numbers = graph.conv(f"head{stride}", network.heads[level], above)
+        parts = [(network.heads[level], above)]
         if network.branches is not None and network.landmark_heads is not None:
             y = above
             for number, block in enumerate(network.branches[level].children()):
                 y = _add_block(graph, f"landmarks{stride}.{number}", block, y)
-            points = graph.conv(f"landmarks{stride}", network.landmark_heads[level], y)
-            numbers = graph.add("Concat", f"numbers{stride}", [numbers, points], axis=1)
-        flat = graph.add("Reshape", f"flatten{stride}", [numbers, shape])
-        rows = graph.add("Transpose", f"transpose{stride}", [flat], perm=[0, 2, 1])
-        names = [f"head{stride}.cls", f"head{stride}.obj", f"bbox_{stride}", f"kps_{stride}"]
-        graph.nodes.append(helper.make_node("Split", [rows, sizes], names, name=f"split{stride}", axis=2))
-        for kind in ("cls", "obj"):
-            graph.add("Sigmoid", f"{kind}{stride}.sigmoid", [f"head{stride}.{kind}"], f"{kind}_{stride}")
+            parts.append((network.landmark_heads[level], y))
+        graph.answer(stride, parts)
 
 
-def _add_block(graph: Graph, name: str, block: nn.Module, x: str) -> str:
+def _add_block(graph: DetectorGraph, name: str, block: nn.Module, x: str) -> str:
     if isinstance(block, Convolution):
         y = graph.relu(name, graph.conv(name, block.conv, x))
     elif isinstance(block, SeparableConvolution):
@@ -123,4 +167,4 @@ def _add_block(graph: Graph, name: str, block: nn.Module, x: str) -> str:
         y = graph.relu(name, graph.conv(f"{name}.depthwise", block.depthwise, y))
     else:
         raise ModelError(f"{name} is {type(block).__name__}, which the exporter does not know")
-    return graph.add("Add", f"{name}.sum", [x, y]) if block.residual else y
+    return graph.sum(f"{name}.sum", x, y) if block.residual else y

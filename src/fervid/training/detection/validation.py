@@ -67,6 +67,15 @@ def pad_picture(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     return padded
 
 
+def enlarge_tiny(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture as large as the product reads it (:mod:`fervid.detection.passes`)."""
+    height, width = image.shape[:2]
+    factor = min(MOST_FOR_LEAST, LEAST_SIDE / max(height, width))
+    if factor <= 1:
+        return image
+    return resize_region(image, (0, 0, width, height), round(width * factor), round(height * factor))
+
+
 def split_outputs(outputs: Sequence[Tensor]) -> dict[str, NDArray[np.float32]]:
     """The network's answer in the layout of the exported file, see :mod:`fervid.models.detectorspec`."""
     kinds = [
@@ -116,10 +125,6 @@ def find_highest(
     highest = np.zeros(len(images), dtype=np.float32)
     with torch.inference_mode():
         for i, image in enumerate(images):
-            height, width = image.shape[:2]
-            factor = min(MOST_FOR_LEAST, LEAST_SIDE / max(height, width))
-            if factor > 1:
-                image = resize_region(image, (0, 0, width, height), round(width * factor), round(height * factor))
-            outputs = network(torch.from_numpy(pad_picture(image)).to(place))
+            outputs = network(torch.from_numpy(pad_picture(enlarge_tiny(image))).to(place))
             highest[i] = max(float(part[0, :, :2].sigmoid().prod(dim=1).max()) for part in outputs) ** 0.5
     return highest
