@@ -68,6 +68,8 @@ def suppress_overlaps(
     while len(order):
         best, order = int(order[0]), order[1:]
         kept.append(best)
+        if not len(order):
+            break
         rest = table[order]
         gone = intersection_over_union(table[best : best + 1], rest)[0] > threshold
         if containment < 1:

@@ -16,6 +16,9 @@ AGREEING: Final = 0.65
 HEARD: Final = 0.2
 """Score from which a cell is heard in that."""
 
+_ROUNDING: Final = 1 - 1e-6
+"""By how much a product of float32 may come out too small."""
+
 MAX_LOGARITHM: Final = 20.0  # of a box's side in strides: a damaged file must not overflow
 
 
@@ -40,22 +43,26 @@ def decode(
     Returns:
         ``(N, 4)`` boxes x1, y1, x2, y2 in px of the input, ``(N,)`` scores √(class × objectness), ``(N, 5, 2)`` points.
     """
-    boxes, scores, landmarks = [], [], []
+    found = []
     for stride in strides:
         columns, rows = width // stride, height // stride
-        classes = np.clip(outputs[f"cls_{stride}"].reshape(rows * columns).astype(np.float64), 0, 1)
-        objectness = np.clip(outputs[f"obj_{stride}"].reshape(rows * columns).astype(np.float64), 0, 1)
-        score = np.sqrt(classes * objectness)
-        chosen = np.flatnonzero(score >= score_threshold)
-        cells = np.stack([chosen % columns, chosen // columns], axis=-1).astype(np.float64)
-        offsets = outputs[f"bbox_{stride}"].reshape(rows * columns, 4)[chosen].astype(np.float64)
-        centres = (cells + offsets[:, :2]) * stride
-        halves = np.exp(np.minimum(offsets[:, 2:], MAX_LOGARITHM)) * stride / 2
-        points = outputs[f"kps_{stride}"].reshape(rows * columns, 5, 2)[chosen].astype(np.float64)
-        boxes.append(np.concatenate([centres - halves, centres + halves], axis=1))
-        scores.append(score[chosen])
-        landmarks.append((points + cells[:, None]) * stride)
-    return np.concatenate(boxes), np.concatenate(scores), np.concatenate(landmarks)
+        classes, objectness, boxes, points = (
+            outputs[f"{kind}_{stride}"].reshape(rows * columns, -1) for kind in ("cls", "obj", "bbox", "kps")
+        )
+        likely = np.arange(rows * columns)
+        if score_threshold > 0:  # nearly all cells go at once; the rest are looked at closely
+            likely = np.flatnonzero(classes[:, 0] * objectness[:, 0] >= score_threshold**2 * _ROUNDING)
+        places = np.stack([likely % columns, likely // columns, np.full_like(likely, stride)], axis=1)
+        found.append(np.concatenate([places, *(p[likely] for p in (classes, objectness, boxes, points))], axis=1))
+    table = np.concatenate(found).astype(np.float64)
+    scores = np.sqrt(np.clip(table[:, 3], 0, 1) * np.clip(table[:, 4], 0, 1))
+    chosen = scores >= score_threshold
+    table = table[chosen]
+    cells, sides = table[:, :2], table[:, 2:3]
+    centres = (cells + table[:, 5:7]) * sides
+    halves = np.exp(np.minimum(table[:, 7:9], MAX_LOGARITHM)) * sides / 2
+    landmarks = (table[:, 9:].reshape(-1, 5, 2) + cells[:, None]) * sides[:, None]
+    return np.concatenate([centres - halves, centres + halves], axis=1), scores[chosen], landmarks
 
 
 def merge_cells(
@@ -76,6 +83,8 @@ def merge_cells(
         score_threshold: faces of a lower score are left out; their cells are heard all the same.
     """
     kept = [i for i in suppress_overlaps(boxes, scores, overlap_threshold) if scores[i] >= score_threshold]
+    if not kept:
+        return boxes[kept], scores[kept], landmarks[kept]
     means, points = average_cells(boxes, scores, landmarks, kept)
     return means, scores[kept], points
 
