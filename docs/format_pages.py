@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from fervid.exchange import COLUMNS
 from fervid.models.store import BUNDLED
 from fervid.results import Analysis
 from fervid.sinks.parquet import TYPES
+from fervid.web.apidocs import Markup, name_type
 from fervid.web.schemas import AnalysisModel, ErrorAnswer, FrameModel
 
 _NOTICE = "<!-- Written by docs/format_pages.py at every build. -->\n"
@@ -161,10 +163,11 @@ def build_json_tables() -> str:
 
 def _tabulate(title: str, schema: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
     required = set(schema.get("required", ()))
+    markup = _write_markdown(lambda name: f"[{names[name]}](#{names[name].lower()})")
     rows = []
     for key, part in schema["properties"].items():
         always = key in required or part.get("const") is not None
-        rows.append(f"| `{key}`{'' if always else ' *'} | {name_type(part, names)} | {part.get('description', '')} |")
+        rows.append(f"| `{key}`{'' if always else ' *'} | {name_type(part, markup)} | {part.get('description', '')} |")
     return [f"## {title}", "", "| key | type | what |", "|---|---|---|", *rows, ""]
 
 
@@ -205,13 +208,13 @@ def build_rest(openapi: Mapping[str, Any]) -> str:
         lines += [f"({_anchor(name)})=", f"### {name}", "", schema.get("description", ""), ""]
         required = schema.get("required", ())
         rows = [
-            f"| `{key}`{'' if key in required else ' *'} | {name_type(part)} | {part.get('description', '')} |"
+            f"| `{key}`{'' if key in required else ' *'} | {name_type(part, _REST)} | {part.get('description', '')} |"
             for key, part in schema.get("properties", {}).items()
         ]
         if rows:
             lines += ["| key | type | what |", "|---|---|---|", *rows, ""]
         elif "enum" in schema:
-            lines += [name_type(schema), ""]
+            lines += [name_type(schema, _REST), ""]
     return "\n".join(lines)
 
 
@@ -231,18 +234,18 @@ def _describe_operation(method: str, path: str, operation: Mapping[str, Any]) ->
         text = parameter.get("description", "") or "…"
         if schema.get("default") is not None:
             text += f" Default: `{json.dumps(schema['default'])}`."
-        lines += [f"`{parameter['name']}`{required} ({parameter['in']}; {name_type(schema)})", f": {text}", ""]
+        lines += [f"`{parameter['name']}`{required} ({parameter['in']}; {name_type(schema, _REST)})", f": {text}", ""]
     body = operation.get("requestBody", {}).get("content", {})
     kinds_of: dict[str, list[str]] = {}
     for kind, media in body.items():
-        kinds_of.setdefault(name_type(media.get("schema", {})), []).append(f"`{kind}`")
+        kinds_of.setdefault(name_type(media.get("schema", {}), _REST), []).append(f"`{kind}`")
     for named, kinds in kinds_of.items():
         lines += ["Body", f": {named}: {', '.join(kinds)}", ""]
     for status, answer in operation.get("responses", {}).items():
         if status == "default":
             continue
         kinds = [
-            f"`{kind}`" + (f": {named}" if (named := name_type(media.get("schema", {}))) else "")
+            f"`{kind}`" + (f": {named}" if (named := name_type(media.get("schema", {}), _REST)) else "")
             for kind, media in answer.get("content", {}).items()
         ]
         what = answer.get("description", "").replace("Successful Response", "")
@@ -250,39 +253,12 @@ def _describe_operation(method: str, path: str, operation: Mapping[str, Any]) ->
     return lines
 
 
-def name_type(schema: Mapping[str, Any], names: Mapping[str, str] | None = None) -> str:
-    """The type of a value in a few words; ``names`` are of types on the same page."""
-    if "$ref" in schema:
-        name = schema["$ref"].rpartition("/")[2]
-        return f"[{names[name]}](#{names[name].lower()})" if names else f"[{name}](#{_anchor(name)})"
-    for key in ("anyOf", "oneOf", "allOf"):
-        if key in schema:
-            return " or ".join(name_type(part, names) for part in schema[key])
-    if "const" in schema:
-        return f"`{json.dumps(schema['const'])}`"
-    if "enum" in schema:
-        return ", ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
-    kind = str(schema.get("type", ""))
-    if kind == "array":
-        count = f"{schema['minItems']} " if schema.get("minItems") == schema.get("maxItems") != None else ""  # noqa: E711
-        return f"list of {count}{name_type(schema.get('items', {}), names) or 'values'}"
-    if kind == "object" and isinstance(schema.get("additionalProperties"), Mapping):
-        return f"object of {name_type(schema['additionalProperties'], names) or 'values'}"
-    if kind == "object" and schema.get("properties"):
-        return "form with " + ", ".join(f"`{key}`" for key in schema["properties"])
-    if schema.get("format") == "binary":
-        return "bytes"
-    if schema.get("minimum") == 0 and schema.get("maximum") == 1:
-        return f"{kind}, 0–1"
-    if "minimum" in schema and "maximum" in schema:
-        return f"{kind}, {schema['minimum']:g} to {schema['maximum']:g}"
-    limits = [
-        f"{sign} {schema[key]:g}"
-        for key, sign in (("minimum", "≥"), ("exclusiveMinimum", "\\>"), ("maximum", "≤"), ("exclusiveMaximum", "\\<"))
-        if key in schema
-    ]
-    return ", ".join([kind, " and ".join(limits)]) if limits else kind
+def _write_markdown(link: Callable[[str], str]) -> Markup:
+    return Markup(link, code="`{}`".format, text=lambda words: re.sub("([<>])", r"\\\1", words))
 
 
 def _anchor(name: str) -> str:
     return f"type-{name.lower()}"
+
+
+_REST = _write_markdown(lambda name: f"[{name}](#{_anchor(name)})")

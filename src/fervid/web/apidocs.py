@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -28,6 +29,28 @@ while a picture is read only the newest that arrived is kept, and `dropped` coun
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 _ID: Final = str.maketrans({"{": None, "}": None})
 _STYLE: Final = Path(__file__).parent / "apidocs.css"
+
+
+@dataclass(frozen=True, slots=True)
+class Markup:
+    """How a page writes the parts of a type's name.
+
+    Attributes:
+        link: of a type's name, to where the type is described.
+        code: of a value or a key.
+        text: of words.
+    """
+
+    link: Callable[[str], str]
+    code: Callable[[str], str]
+    text: Callable[[str], str]
+
+
+_HTML: Final = Markup(
+    link=lambda name: f'<a href="#type-{escape(name)}">{escape(name)}</a>',
+    code=lambda text: f"<code>{escape(text)}</code>",
+    text=escape,
+)
 
 
 def create_router(app: FastAPI) -> APIRouter:
@@ -122,25 +145,25 @@ def _render_parameter(parameter: Mapping[str, Any]) -> tuple[str, ...]:
     what = escape(parameter.get("description", ""))
     if "default" in schema:
         what += f" Default: <code>{escape(json.dumps(schema['default']))}</code>."
-    return f"<code>{escape(parameter['name'])}</code>", parameter["in"] + required, _name_type(schema), what
+    return f"<code>{escape(parameter['name'])}</code>", parameter["in"] + required, name_type(schema, _HTML), what
 
 
 def _render_content(content: Mapping[str, Any]) -> str:
     by_type: dict[str, list[str]] = {}
     for kind, media in content.items():
-        by_type.setdefault(_name_type(media.get("schema", {})), []).append(f"<code>{escape(kind)}</code>")
+        by_type.setdefault(name_type(media.get("schema", {}), _HTML), []).append(f"<code>{escape(kind)}</code>")
     return "<br>".join(f"{name}: {', '.join(kinds)}" if name else ", ".join(kinds) for name, kinds in by_type.items())
 
 
 def _render_schema(name: str, schema: Mapping[str, Any]) -> str:
     parts = [f'<section id="type-{escape(name)}"><h3>{escape(name)}</h3>', _render_text(schema.get("description", ""))]
     if "enum" in schema:
-        parts.append(f"<p>{_name_type(schema)}</p>")
+        parts.append(f"<p>{name_type(schema, _HTML)}</p>")
     required = schema.get("required", ())
     rows = [
         (
             f"<code>{escape(key)}</code>{'' if key in required else ' (optional)'}",
-            _name_type(part),
+            name_type(part, _HTML),
             escape(part.get("description", "")),
         )
         for key, part in schema.get("properties", {}).items()
@@ -150,38 +173,38 @@ def _render_schema(name: str, schema: Mapping[str, Any]) -> str:
     return "".join([*parts, "</section>"])
 
 
-def _name_type(schema: Mapping[str, Any]) -> str:
+def name_type(schema: Mapping[str, Any], markup: Markup) -> str:
     """The type of a value in a few words."""
     if "$ref" in schema:
-        name = escape(schema["$ref"].rpartition("/")[2])
-        return f'<a href="#type-{name}">{name}</a>'
+        return markup.link(schema["$ref"].rpartition("/")[2])
     for key in ("anyOf", "oneOf", "allOf"):
         if key in schema:
-            return " or ".join(_name_type(part) for part in schema[key])
+            return " or ".join(name_type(part, markup) for part in schema[key])
     if "const" in schema:
-        return f"<code>{escape(json.dumps(schema['const']))}</code>"
+        return markup.code(json.dumps(schema["const"]))
     if "enum" in schema:
-        return ", ".join(f"<code>{escape(json.dumps(value))}</code>" for value in schema["enum"])
+        return ", ".join(markup.code(json.dumps(value)) for value in schema["enum"])
     kind = str(schema.get("type", ""))
     if kind == "array":
-        return f"list of {_name_type(schema.get('items', {})) or 'values'}"
+        least, most = schema.get("minItems"), schema.get("maxItems")
+        count = f"{least} " if least is not None and least == most else ""
+        return f"list of {count}{name_type(schema.get('items', {}), markup) or 'values'}"
     if kind == "object" and isinstance(schema.get("additionalProperties"), Mapping):
-        return f"object of {_name_type(schema['additionalProperties']) or 'values'}"
+        return f"object of {name_type(schema['additionalProperties'], markup) or 'values'}"
     if kind == "object" and schema.get("properties"):
-        return "form with " + ", ".join(f"<code>{escape(key)}</code>" for key in schema["properties"])
+        return "form with " + ", ".join(markup.code(key) for key in schema["properties"])
     if schema.get("format") == "binary":
         return "bytes"
-    limits = [
-        f"{sign} {schema[key]:g}"
-        for key, sign in (
-            ("minimum", "≥"),
-            ("exclusiveMinimum", "&gt;"),
-            ("maximum", "≤"),
-            ("exclusiveMaximum", "&lt;"),
-        )
-        if key in schema
-    ]
-    return " ".join([escape(kind), *limits])
+    return markup.text(", ".join(filter(None, (kind, _name_limits(schema)))))
+
+
+def _name_limits(schema: Mapping[str, Any]) -> str:
+    if (schema.get("minimum"), schema.get("maximum")) == (0, 1):
+        return "0–1"
+    if "minimum" in schema and "maximum" in schema:
+        return f"{schema['minimum']:g} to {schema['maximum']:g}"
+    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    return " and ".join(f"{sign} {schema[key]:g}" for key, sign in signs.items() if key in schema)
 
 
 def _method(method: str) -> str:
