@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -15,10 +14,6 @@ from fervid.web.rooms.errors import RoomEndedError, RoomFullError, RoomUnknownEr
 from fervid.web.rooms.room import MAX_HANDS, Hand, Mark
 
 Bench = Any  # of conftest.py
-
-
-def run(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(work)
 
 
 def test_a_room_is_found_by_its_id_and_its_code(bench: Bench):
@@ -34,7 +29,7 @@ def test_a_room_is_found_by_its_id_and_its_code(bench: Bench):
             assert not await store.create(bench.make_room("another", code=room.code))
             assert await store.count() == 1
 
-    run(work())
+    asyncio.run(work())
 
 
 def test_who_is_there(bench: Bench):
@@ -57,7 +52,7 @@ def test_who_is_there(bench: Bench):
             assert (await store.read_present(room))[1] == 1
             assert len(await bench.wait_for("present", 4)) >= 4
 
-    run(work())
+    asyncio.run(work())
 
 
 def test_hands_are_raised_by_name_and_lowered(bench: Bench):
@@ -80,7 +75,7 @@ def test_hands_are_raised_by_name_and_lowered(bench: Bench):
             with pytest.raises(RoomFullError):
                 await store.raise_hand(room, Hand("more", "x", 5.0))
 
-    run(work())
+    asyncio.run(work())
 
 
 def test_a_hand_that_no_process_vouches_for_is_lowered(bench: Bench):
@@ -96,7 +91,7 @@ def test_a_hand_that_no_process_vouches_for_is_lowered(bench: Bench):
                 await store.close_bucket(room, bench.now)
             assert [hand.name for hand in (await store.read(room)).hands] == ["Ada"]
 
-    run(work())
+    asyncio.run(work())
 
 
 def test_marks(bench: Bench):
@@ -108,7 +103,7 @@ def test_marks(bench: Bench):
             assert (await store.read(room)).marks == (Mark("1", 12.5, "new topic: Bäume"),)
             assert (await bench.wait_for("mark"))[0]["mark"]["text"] == "new topic: Bäume"
 
-    run(work())
+    asyncio.run(work())
 
 
 def test_an_ended_room_keeps_its_rows_and_nothing_else(bench: Bench):
@@ -140,7 +135,7 @@ def test_an_ended_room_keeps_its_rows_and_nothing_else(bench: Bench):
             assert len(await bench.wait_for("ended")) == 1
             assert await store.create(bench.make_room("another", code=room.code))
 
-    run(work())
+    asyncio.run(work())
 
 
 def test_nothing_is_left_of_a_deleted_room(bench: Bench):
@@ -161,7 +156,7 @@ def test_nothing_is_left_of_a_deleted_room(bench: Bench):
                 await store.read(room)
             assert len(await bench.wait_for("deleted")) == 1
 
-    run(work())
+    asyncio.run(work())
 
 
 def test_a_room_is_over_when_its_time_is(bench: Bench):
@@ -175,7 +170,7 @@ def test_a_room_is_over_when_its_time_is(bench: Bench):
             assert await store.find_code(room.code) is None
             assert await store.count() == 0
 
-    run(work())
+    asyncio.run(work())
 
 
 @pytest.mark.parametrize("bench", ["memory"], indirect=True)
@@ -189,4 +184,4 @@ def test_memory_forgets_a_room_in_time_though_nobody_asks(bench: Bench, monkeypa
             await bench.wait_for("deleted")
             assert store._shelves == {}  # type: ignore[attr-defined]
 
-    run(work())
+    asyncio.run(work())

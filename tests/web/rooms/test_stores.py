@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -14,10 +13,6 @@ from fervid.web.rooms.errors import RoomUnknownError
 from fervid.web.rooms.memory import MemoryStore
 
 Bench = Any  # of conftest.py
-
-
-def run(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(work)
 
 
 def test_sums_of_five_are_shown_and_of_four_are_not(bench: Bench):
@@ -44,7 +39,7 @@ def test_sums_of_five_are_shown_and_of_four_are_not(bench: Bench):
             events = await bench.wait_for("row", 2)
             assert events[1]["row"]["contributors"] == 5
 
-    run(work())
+    asyncio.run(work())
 
 
 def test_a_participant_is_counted_once_per_bucket(bench: Bench):
@@ -62,7 +57,7 @@ def test_a_participant_is_counted_once_per_bucket(bench: Bench):
             assert row is not None
             assert (row.contributors, row.lost) == (5, 0)
 
-    run(work())
+    asyncio.run(work())
 
 
 def test_contributions_at_the_same_time_are_all_counted(bench: Bench):
@@ -82,7 +77,7 @@ def test_contributions_at_the_same_time_are_all_counted(bench: Bench):
             assert row is not None
             assert (row.contributors, row.lost) == (60, 20)
 
-    run(work())
+    asyncio.run(work())
 
 
 def test_a_crowd_that_lost_somebody_waits(bench: Bench):
@@ -108,7 +103,7 @@ def test_a_crowd_that_lost_somebody_waits(bench: Bench):
             assert row is not None
             assert row.contributors == 5
 
-    run(work())
+    asyncio.run(work())
 
 
 def test_a_crowd_is_shown_again_when_everybody_is_back(bench: Bench):
@@ -134,7 +129,7 @@ def test_a_crowd_is_shown_again_when_everybody_is_back(bench: Bench):
             assert (row.contributors, row.why) == (5, None)
             assert await bench.contribute(store, room, "abcde") == ["crowd"] * 5
 
-    run(work())
+    asyncio.run(work())
 
 
 def test_a_bucket_is_closed_once_and_not_before_its_end(bench: Bench):
@@ -154,7 +149,7 @@ def test_a_bucket_is_closed_once_and_not_before_its_end(bench: Bench):
             assert await other.open_bucket(room) == 1
             assert len((await other.read(room)).rows) == 1
 
-    run(work())
+    asyncio.run(work())
 
 
 def test_a_bucket_without_anybody_has_no_row(bench: Bench):
@@ -168,7 +163,7 @@ def test_a_bucket_without_anybody_has_no_row(bench: Bench):
             assert await store.open_bucket(room) == 5
             assert (await store.read(room)).rows == ()
 
-    run(work())
+    asyncio.run(work())
 
 
 def test_strangers_do_not_contribute(bench: Bench):
@@ -185,4 +180,4 @@ def test_strangers_do_not_contribute(bench: Bench):
             answers = await asyncio.gather(*tries, return_exceptions=True)
             assert [isinstance(answer, RoomUnknownError) for answer in answers] == [True, False, True]
 
-    run(work())
+    asyncio.run(work())
