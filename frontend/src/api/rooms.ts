@@ -108,6 +108,7 @@ export type ParticipantHears =
   | { type: "bucket"; bucket: number; ends_in_s: number }
   | { type: "ack"; bucket: number; counted: Counted }
   | { type: "hand"; hand: Hand | null }
+  | { type: "refused"; error: ErrorDetail }
   | { type: "unavailable"; error: ErrorDetail }
   | { type: "ended" }
   | { type: "error"; error: ErrorDetail };
@@ -127,6 +128,7 @@ export type HostHears =
   | { type: "present"; present: number }
   | { type: "ended"; room: Room }
   | { type: "deleted" }
+  | { type: "refused"; error: ErrorDetail }
   | { type: "unavailable"; error: ErrorDetail }
   | { type: "error"; error: ErrorDetail };
 

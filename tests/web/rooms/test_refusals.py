@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import websockets
 
+from fervid.web.rooms.room import MAX_HANDS, MAX_MARKS, Hand, Mark
 from fervid.web.settings import Settings
 
 Server = Any  # of conftest.py
@@ -130,6 +131,26 @@ def test_as_many_as_the_room_holds(memory_server: Server, monkeypatch: pytest.Mo
             assert (await third.wait_for("error"))["error"]["code"] == "room.full"
         async with memory_server.join(room, "c"):
             pass
+
+    run(work())
+
+
+def test_a_hand_or_mark_too_many_is_refused_and_nobody_is_sent_out(memory_server: Server):
+    async def work() -> None:
+        room = memory_server.make_room()
+        shelf = memory_server.rooms._store._shelves[room["room"]["id"]]  # type: ignore[attr-defined]
+        shelf.hands.update({f"h{i}": Hand(f"h{i}", "x", 1.0) for i in range(MAX_HANDS)})
+        shelf.marks.extend(Mark(f"m{i}", 1.0, "x") for i in range(MAX_MARKS))
+        async with memory_server.host(room) as host, memory_server.join(room, "a") as participant:
+            await participant.say(type="hand", name="Ada")
+            refused = (await participant.wait_for("refused"))["error"]
+            assert (refused["code"], refused["advice"]) == ("room.full", "Try again when one is lowered.")
+            await host.say(type="mark", text="new topic")
+            assert (await host.wait_for("refused"))["error"]["code"] == "room.full"
+            await host.say(type="lower", hand="h0")
+            await host.wait_for("hands", lambda m: len(m["hands"]) == MAX_HANDS - 1)
+            await participant.say(type="hand", name="Ada")
+            assert (await participant.wait_for("hand"))["hand"]["name"] == "Ada"
 
     run(work())
 

@@ -2,6 +2,7 @@
 
 import { useMemo, useState } from "preact/hooks";
 import type { Room } from "../../api/rooms";
+import { ErrorNotice } from "../../ui/ErrorNotice";
 import { formatClock, formatPercent } from "../../ui/format";
 import { Segmented } from "../../ui/Segmented";
 import type { Host } from "./host";
@@ -71,6 +72,7 @@ export function CourseCard({
         </p>
       )}
       {!room.ended && <MarkForm onMark={(text) => host.mark(text)} />}
+      {host.refusal.value && <ErrorNotice error={host.refusal.value} />}
       {marks.length > 0 && (
         <ol class="mark-list" aria-label="Marks">
           {marks.map((mark, index) => (

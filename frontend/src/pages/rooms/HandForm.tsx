@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { announce } from "../../ui/announce";
+import { ErrorNotice } from "../../ui/ErrorNotice";
 import type { Participant } from "./participant";
 import { RoomIcon } from "./RoomIcon";
 
@@ -57,6 +58,7 @@ export function HandForm({ participant }: { participant: Participant }) {
       <button type="submit" class="button" disabled={!isConnected}>
         <RoomIcon name="hand" /> Raise
       </button>
+      {participant.refusal.value && <ErrorNotice error={participant.refusal.value} />}
       <p class="soft room-small">
         The host sees this name until the hand is lowered. It is tied to none of your answers.
       </p>

@@ -12,6 +12,7 @@ import {
   type Room,
   type Row,
 } from "../../api/rooms";
+import type { ErrorDetail } from "../../api/types";
 import { addRow } from "./rows";
 import { RoomSocket } from "./socket";
 
@@ -25,6 +26,8 @@ export class Host {
   readonly error: Signal<ApiError | null> = signal(null);
   /** A passing trouble of the server. */
   readonly trouble: Signal<string | null> = signal(null);
+  /** Why the last mark was not set. */
+  readonly refusal: Signal<ErrorDetail | null> = signal(null);
   readonly isDeleted = signal(false);
   private readonly socket: RoomSocket<HostHears>;
   /** The clock of this page when the room was made, ms. */
@@ -51,6 +54,7 @@ export class Host {
   }
 
   mark(text: string): boolean {
+    this.refusal.value = null;
     return this.socket.send({ type: "mark", text } satisfies HostSays);
   }
 
@@ -106,6 +110,9 @@ export class Host {
         break;
       case "present":
         this.present.value = message.present;
+        break;
+      case "refused":
+        this.refusal.value = message.error;
         break;
       case "unavailable":
         this.trouble.value = message.error.message;

@@ -3,6 +3,7 @@
 import { batch, computed, type Signal, signal } from "@preact/signals";
 import type { ApiError } from "../../api/errors";
 import type { Choice, Counted, Hand, ParticipantHears, ParticipantSays, Room } from "../../api/rooms";
+import type { ErrorDetail } from "../../api/types";
 import { buildContribution, drawMoment, readToken, writeMessage } from "./messages";
 import type { Counts } from "./sampling";
 import { RoomSocket } from "./socket";
@@ -33,6 +34,8 @@ export class Participant {
   /** Counts that are about to be sent, and when, ms since 1970. */
   readonly pending: Signal<{ counts: Counts; at: number } | null> = signal(null);
   readonly hand: Signal<Hand | null> = signal(null);
+  /** Why the hand could not be raised. */
+  readonly refusal: Signal<ErrorDetail | null> = signal(null);
   /** A passing trouble of the server. */
   readonly trouble: Signal<string | null> = signal(null);
   /** Whether this bucket's contribution has not gone out yet. */
@@ -116,6 +119,7 @@ export class Participant {
 
   raise(name: string): void {
     this.handName = name;
+    this.refusal.value = null;
     this.socket.send({ type: "hand", name } satisfies ParticipantSays);
   }
 
@@ -157,6 +161,10 @@ export class Participant {
       case "hand":
         if (message.hand === null) this.handName = null;
         this.hand.value = message.hand;
+        break;
+      case "refused":
+        this.handName = null;
+        this.refusal.value = message.error;
         break;
       case "unavailable":
         this.trouble.value = message.error.message;

@@ -183,6 +183,22 @@ describe("a participant", () => {
     participant.close();
   });
 
+  it("stays when its hand is one too many, and does not raise it again by itself", () => {
+    const participant = join();
+    participant.raise("Ada");
+    const error = { code: "room.full", message: "100 hands are raised", advice: "Try again." };
+    FakeSocket.last.say({ type: "refused", error });
+    expect([participant.phase.value, participant.refusal.value]).toEqual(["in", error]);
+    FakeSocket.last.close();
+    vi.advanceTimersByTime(1001);
+    FakeSocket.last.open();
+    FakeSocket.last.say({ type: "welcome", room: ROOM, bucket: 4, ends_in_s: 10 });
+    expect(FakeSocket.last.messages).toHaveLength(1);
+    participant.raise("Ada");
+    expect(participant.refusal.value).toBeNull();
+    participant.close();
+  });
+
   it.each([
     ["room.full", "failed"],
     ["room.unknown", "failed"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from fervid.web.errors import ConflictError, ForbiddenError, NotFoundError, WebError
 
@@ -37,9 +37,29 @@ class RoomEndedError(ConflictError):
 
 
 class RoomFullError(ConflictError):
-    """As many as the room can hold."""
+    """As many as the room can hold: participants, hosts, hands or marks."""
 
     code = "room.full"
+
+    @classmethod
+    def of_participants(cls, most: int) -> Self:
+        """Nobody more gets in."""
+        return cls(f"{most} participants are there, which is all the room holds", advice="Try again when one has left.")
+
+    @classmethod
+    def of_hosts(cls, most: int) -> Self:
+        """No further page of a host is let in."""
+        return cls(f"{most} pages of hosts are connected, which is all a room takes", advice="Close one of them.")
+
+    @classmethod
+    def of_hands(cls, most: int) -> Self:
+        """No further hand can be raised."""
+        return cls(f"{most} hands are raised, which is all a room holds", advice="Try again when one is lowered.")
+
+    @classmethod
+    def of_marks(cls, most: int) -> Self:
+        """No further mark can be set."""
+        return cls(f"there are {most} marks, which is all a room holds", advice="Make a new room for more.")
 
 
 class ExpressionRoomsError(ForbiddenError):

@@ -129,10 +129,7 @@ class MemoryStore(Store):
         if (known is None or not is_present(known, shelf.bucket)) and (
             shelf.count_present(shelf.bucket) >= room.max_participants
         ):
-            raise RoomFullError(
-                f"{room.max_participants} participants are there, which is all the room holds",
-                advice="Try again when somebody has left.",
-            )
+            raise RoomFullError.of_participants(room.max_participants)
         shelf.people[member] = replace(known or Person(), seen=shelf.bucket, gone=False)
         self._emit(room, {"type": "present"})
 
@@ -202,14 +199,14 @@ class MemoryStore(Store):
     async def add_mark(self, room: Room, mark: Mark) -> None:
         shelf = self._open(room)
         if len(shelf.marks) >= MAX_MARKS:
-            raise RoomFullError(f"there are {MAX_MARKS} marks, which is all a room holds")
+            raise RoomFullError.of_marks(MAX_MARKS)
         shelf.marks.append(mark)
         self._emit(room, {"type": "mark", "mark": mark.to_dict()})
 
     async def raise_hand(self, room: Room, hand: Hand) -> None:
         shelf = self._open(room)
         if hand.id not in shelf.hands and len(shelf.hands) >= MAX_HANDS:
-            raise RoomFullError(f"{MAX_HANDS} hands are raised, which is all a room holds")
+            raise RoomFullError.of_hands(MAX_HANDS)
         shelf.hands[hand.id] = hand
         shelf.hands_seen[hand.id] = shelf.bucket
         self._emit(room, {"type": "hands"})

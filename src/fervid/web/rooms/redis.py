@@ -164,10 +164,7 @@ class RedisStore(Store):
     async def join(self, room: Room, member: str) -> None:
         answer = await self._run("JOIN", room.id, ("people",), member, room.max_participants)
         if answer[0] == "full":
-            raise RoomFullError(
-                f"{room.max_participants} participants are there, which is all the room holds",
-                advice="Try again when somebody has left.",
-            )
+            raise RoomFullError.of_participants(room.max_participants)
         await self._emit(room, {"type": "present"})
 
     async def contribute(self, room: Room, member: str, values: Values) -> Receipt:
@@ -272,14 +269,14 @@ class RedisStore(Store):
     async def add_mark(self, room: Room, mark: Mark) -> None:
         answer = await self._run("MARK", room.id, ("marks",), json.dumps(mark.to_dict()), MAX_MARKS)
         if answer[0] == "full":
-            raise RoomFullError(f"there are {MAX_MARKS} marks, which is all a room holds")
+            raise RoomFullError.of_marks(MAX_MARKS)
         await self._emit(room, {"type": "mark", "mark": mark.to_dict()})
 
     async def raise_hand(self, room: Room, hand: Hand) -> None:
         parts = ("hands", "hands_seen")
         answer = await self._run("RAISE", room.id, parts, hand.id, json.dumps(hand.to_dict()), MAX_HANDS)
         if answer[0] == "full":
-            raise RoomFullError(f"{MAX_HANDS} hands are raised, which is all a room holds")
+            raise RoomFullError.of_hands(MAX_HANDS)
         await self._emit(room, {"type": "hands"})
 
     async def lower_hand(self, room: Room, hand_id: str) -> None:

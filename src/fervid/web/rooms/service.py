@@ -247,7 +247,7 @@ class Rooms:
         """
         local = self._open(room)
         if len(local.hosts) >= MAX_HOSTS:
-            raise RoomFullError(f"{MAX_HOSTS} hosts are connected, which is all a room takes")
+            raise RoomFullError.of_hosts(MAX_HOSTS)
         link.keep()  # news of the time in which the snapshot is made come after it
         local.hosts.add(link)
         link.release(await self.describe(room, type="snapshot"))

@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from fervid.errors import FervidError
 from fervid.web.limits import name_client
-from fervid.web.rooms.errors import RoomUnknownError, UnavailableError
+from fervid.web.rooms.errors import RoomFullError, RoomUnknownError, UnavailableError
 from fervid.web.rooms.links import Link
 from fervid.web.rooms.messages import (
     READ_HOST,
@@ -97,7 +97,11 @@ async def _hear_participant(
     rooms: Rooms, room: Room, link: Link, message: Pulse | Expressions | RaiseHand | LowerOwnHand
 ) -> None:
     if isinstance(message, RaiseHand):
-        hand = await rooms.raise_hand(room, link, message.name)
+        try:
+            hand = await rooms.raise_hand(room, link, message.name)
+        except RoomFullError as error:  # of hands: there is still a place for whoever wanted to raise one
+            link.send({"type": "refused", "error": error.to_dict()})
+            return
         link.send({"type": "hand", "hand": hand.to_dict()})
     elif isinstance(message, LowerOwnHand):
         await rooms.lower_own_hand(room, link)
@@ -119,7 +123,7 @@ async def _serve_host(rooms: Rooms, link: Link, room_id: str, address: str) -> N
         while link.is_open:
             message = READ_HOST_MESSAGE.read(await link.receive())
             try:
-                await _hear_host(rooms, room, message)
+                await _hear_host(rooms, room, link, message)
             except UnavailableError as error:
                 link.send({"type": "unavailable", "error": error.to_dict()})
             if isinstance(message, End | Delete):
@@ -131,9 +135,12 @@ async def _serve_host(rooms: Rooms, link: Link, room_id: str, address: str) -> N
         await asyncio.shield(rooms.detach(room, link))
 
 
-async def _hear_host(rooms: Rooms, room: Room, message: MarkTime | LowerHand | End | Delete) -> None:
+async def _hear_host(rooms: Rooms, room: Room, link: Link, message: MarkTime | LowerHand | End | Delete) -> None:
     if isinstance(message, MarkTime):
-        await rooms.mark(room, message.text)
+        try:
+            await rooms.mark(room, message.text)
+        except RoomFullError as error:
+            link.send({"type": "refused", "error": error.to_dict()})
     elif isinstance(message, LowerHand):
         await rooms.lower_hand(room, message.hand)
     elif isinstance(message, End):
