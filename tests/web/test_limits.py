@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
 from fervid.web.errors import RequestError, SlowError, TooLargeError, TooManyError
-from fervid.web.limits import BODY_BYTES, BodyGuard, RateGuard, RateLimiter, TokenBucket
+from fervid.web.limits import BODY_BYTES, BodyGuard, RateGuard, RateLimiter, TokenBucket, name_address
 
 
 class Clock:
@@ -66,6 +66,22 @@ def test_clients_that_are_gone_are_forgotten() -> None:
     limiter.check("first")
     with pytest.raises(TooManyError):
         limiter.check("9999")
+
+
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:db8::ffff:2", "2001:db8::/64"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_addresses_of_one_ipv6_network_are_one_client(address: str, client: str) -> None:
+    assert name_address(address) == client
 
 
 async def read_all(scope: Scope, receive: Receive, send: Send) -> None:

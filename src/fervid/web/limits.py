@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -95,8 +96,21 @@ class RateLimiter:
 
 
 def name_client(connection: HTTPConnection) -> str:
-    """Who asks, as far as rates go: the address."""
-    return connection.client.host if connection.client is not None else ""
+    """Who asks, as far as rates go; see :func:`name_address`."""
+    return name_address(connection.client.host) if connection.client is not None else ""
+
+
+def name_address(address: str) -> str:
+    """The client of an address: whoever has one IPv6 address has the 2⁶⁴ of its network, so those are one client."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 4:
+        return address
+    if parsed.ipv4_mapped is not None:  # as a socket that takes both kinds tells of IPv4
+        return str(parsed.ipv4_mapped)
+    return f"{ipaddress.IPv6Address(int(parsed) >> 64 << 64)}/64"
 
 
 class RateGuard:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 import time
 from collections import OrderedDict
@@ -87,9 +86,8 @@ class AddressLimit:
 
     def check(self, address: str) -> None:
         """Raise TooManyError when ``address``, or everybody together, did it too often."""
-        client = _shorten_address(address)
         waits = [
-            self._wait(self._clients.get(client, (self._per_minute, 0.0)), self._per_minute),
+            self._wait(self._clients.get(address, (self._per_minute, 0.0)), self._per_minute),
             self._wait(self._total, self._total_per_minute),
         ]
         if max(waits) > 0:
@@ -97,9 +95,8 @@ class AddressLimit:
 
     def count(self, address: str) -> None:
         """``address`` did it once."""
-        client = _shorten_address(address)
-        self._clients[client] = self._spend(self._clients.get(client, (self._per_minute, 0.0)), self._per_minute)
-        self._clients.move_to_end(client)
+        self._clients[address] = self._spend(self._clients.get(address, (self._per_minute, 0.0)), self._per_minute)
+        self._clients.move_to_end(address)
         while len(self._clients) > self._most:
             self._clients.popitem(last=False)
         self._total = self._spend(self._total, self._total_per_minute)
@@ -114,12 +111,3 @@ class AddressLimit:
 
     def _spend(self, state: tuple[float, float], per_minute: float) -> tuple[float, float]:
         return self._refill(state, per_minute) - 1, self._clock()
-
-
-def _shorten_address(address: str) -> str:
-    """Who has one IPv6 address has the 2⁶⁴ of its network."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else address
