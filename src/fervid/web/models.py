@@ -91,7 +91,7 @@ def create_router(settings: Settings) -> APIRouter:
         file = await asyncio.to_thread(_load, name)
         path = BUNDLED / f"{file.name}.md"
         if not path.is_file():
-            raise UnknownModelError(f"{name} has no card")
+            raise UnknownModelError(f"{name} has no card", advice="See card_url in the list of models.")
         text = await asyncio.to_thread(path.read_text, encoding="utf-8")
         return Response(text, media_type="text/markdown; charset=utf-8")
 

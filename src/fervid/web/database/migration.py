@@ -31,7 +31,7 @@ def migrate(engine: Engine) -> None:
         except CommandError:
             raise DatabaseError(
                 "the database was changed by a newer version of fervid",
-                advice="Start that version, or give another --database-url.",
+                advice="Start that version, or give another --database.",
             ) from None
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from fervid.tracking.smoothing import SMOOTH_S
+
 NAME_LENGTH: Final = 200
 """Of a film's name, characters."""
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -41,7 +43,7 @@ class FilmOptions:
 
     labels: int = 7
     every_s: float | None = None
-    smooth_s: float = 0.5
+    smooth_s: float = SMOOTH_S
     annotated: bool = True
 
 

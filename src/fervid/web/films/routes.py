@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
+from fervid.tracking.smoothing import SMOOTH_S
 from fervid.web.errors import RequestError, TooManyError
 from fervid.web.films.answers import JobAnswer, JobsAnswer, describe_job
 from fervid.web.films.folders import RESULTS
@@ -79,7 +80,7 @@ def create_router(settings: Settings, films: FilmService) -> APIRouter:
         ] = None,
         smooth_s: Annotated[
             float, Query(ge=0, le=60, allow_inf_nan=False, description="Memory of the smoothed answers, s; 0 is off.")
-        ] = 0.5,
+        ] = SMOOTH_S,
         annotated: Annotated[bool, Query(description="Make a film with faces marked.")] = True,
     ) -> JobAnswer:
         """Hand over a film."""

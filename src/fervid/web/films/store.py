@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
 
 from fervid.web.database.engine import Database
 from fervid.web.database.tables import FILM_JOBS
@@ -173,9 +173,11 @@ class JobStore:
         self._update(_C.owner == owner, owner=None, heartbeat_at=None)
         return held
 
-    def count_waiting(self, statuses: Collection[Status] = (Status.QUEUED, Status.RUNNING)) -> int:
-        """How many jobs are not settled."""
-        return len(self._select(or_(*(_C.status == status for status in statuses))))
+    def count_waiting(self) -> int:
+        """How many jobs wait or are read."""
+        query = select(func.count()).select_from(FILM_JOBS).where(_C.status.in_((Status.QUEUED, Status.RUNNING)))
+        with self._database.read() as connection:
+            return connection.execute(query).scalar_one()
 
     def _failed(self, error: dict[str, str]) -> dict[str, Any]:
         return {

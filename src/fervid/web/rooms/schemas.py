@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from fervid.web.rooms.messages import Text
 from fervid.web.rooms.room import LARGEST_GROUP, MAX_TITLE, Kind, Question
 from fervid.web.schemas import ErrorBody
+from fervid.web.settings import LEAST_GROUP
 
 
 class NewRoom(BaseModel):
@@ -22,7 +23,10 @@ class NewRoom(BaseModel):
         str, StringConstraints(strip_whitespace=True, max_length=MAX_TITLE, pattern=r"^[^\x00-\x1f\x7f]*$")
     ] = ""
     min_group: int | None = Field(
-        None, ge=3, le=LARGEST_GROUP, description="Nothing of fewer people is shown; the server's own least, or more."
+        None,
+        ge=LEAST_GROUP,
+        le=LARGEST_GROUP,
+        description="Nothing of fewer people is shown; the server's own least, or more.",
     )
 
 
@@ -38,7 +42,7 @@ class RoomModel(BaseModel):
     """A room, as everybody in it may see it."""
 
     id: str
-    code: str | None = Field(description="To join by; None once the room has ended.")
+    code: str | None = Field(description="To join by; null once the room has ended.")
     kind: Kind
     question: Question | None
     title: str
