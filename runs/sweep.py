@@ -149,7 +149,8 @@ class Sweep:
                 network = train(
                     recipe, data, folder, device=self._device, threads=self._threads, on_progress=on_progress
                 )
-            export_onnx(network, data, model)
+            stored = recipe.export
+            export_onnx(network, data, model, precision=stored.precision, mirror=stored.mirror)
         if self._teachers is not None and not (self._teachers / recipe.name / FACTS_FILE).exists():
             with show_progress(f"asking {recipe.name}", "faces") as advance:
                 teacher = ask_teacher(

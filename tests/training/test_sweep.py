@@ -88,6 +88,17 @@ def test_a_sweep_goes_on_where_the_time_ended(
     assert (tmp_path / "runs" / "one" / "checkpoint.pt").stat().st_mtime_ns == before
 
 
+def test_a_run_is_exported_as_its_recipe_says(
+    script: ModuleType, faces: Path, recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(script, "train", lambda *_, **__: None)
+    monkeypatch.setattr(script, "export_onnx", lambda *_, **options: asked.append(options))
+    config = TrainingConfig.from_dict(recipe(export={"precision": "int8", "mirror": True}))
+    assert script.Sweep([config], faces, tmp_path / "runs").run(script.Budget(None)) == []
+    assert asked == [{"precision": "int8", "mirror": True}]
+
+
 def test_one_that_fails_does_not_stop_the_others(
     script: ModuleType, faces: Path, recipe: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
