@@ -5,7 +5,7 @@ import pytest
 
 from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST
 from fervid.errors import ContractError
-from fervid.models.spec import SPEC_KEY, Layer, ModelSpec, layers_from_metadata, layers_to_metadata
+from fervid.models.spec import LAYERS_KEY, SPEC_KEY, Layer, ModelSpec, layers_from_metadata, layers_to_metadata
 
 SPEC = ModelSpec(
     name="tiny", version="1", labels=EMOTIONS, size=44, crop=44 / 48, mean=128.5, std=64.25, temperature=1.1,
@@ -24,6 +24,7 @@ def test_a_spec_survives_the_metadata_exactly(labels: tuple[str, ...]) -> None:
     [
         {"labels": ("happy", "sad")}, {"kernel": "lanczos"}, {"size": 0}, {"crop": -1.0}, {"std": 0.0},
         {"temperature": 0.0}, {"votes_temperature": -1.0}, {"threshold": 1.5}, {"vote_labels": ("a",)},
+        {"mean": float("nan")}, {"crop": float("inf")},
     ],
 )  # fmt: skip
 def test_values_that_cannot_be_right_break_the_contract(change: dict[str, object]) -> None:
@@ -49,3 +50,9 @@ def test_the_layer_table_survives_the_metadata() -> None:
     layers = [Layer("stem.0", "Conv 3×3", (24, 44, 44), 240, 836_352)]
     assert layers_from_metadata(layers_to_metadata(layers)) == layers
     assert layers_from_metadata({}) == []
+
+
+@pytest.mark.parametrize("text", ["{", "7", "[1]", '[["a", "Conv", 1, 2, 3]]', '[["a", "Conv", [1], "many", 3]]'])
+def test_a_damaged_layer_table_breaks_the_contract(text: str) -> None:
+    with pytest.raises(ContractError, match=r"damaged fervid\.layers"):
+        layers_from_metadata({LAYERS_KEY: text})

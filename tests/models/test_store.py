@@ -1,4 +1,5 @@
 import hashlib
+import http.client
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,7 @@ def test_fetching_once_keeps_a_checked_file(published: PublishedFile, tmp_path: 
 
 def test_what_arrives_changed_is_not_kept(published: PublishedFile, tmp_path: Path) -> None:
     (tmp_path / "source" / "tiny.onnx").write_bytes(b"something else")
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError, match=r"sent another file than tiny.*nothing was kept"):
         fetch("tiny")
     assert locate(published) is None
     assert list(tmp_path.rglob("*.part")) == []
@@ -70,6 +71,24 @@ def test_what_arrives_changed_is_not_kept(published: PublishedFile, tmp_path: Pa
 def test_no_network_gives_the_way_around(published: PublishedFile, tmp_path: Path) -> None:
     (tmp_path / "source" / "tiny.onnx").unlink()
     with pytest.raises(ModelError, match=r"put tiny\.onnx into a folder.*FERVID_MODEL_DIR"):
+        fetch("tiny")
+
+
+def test_an_answer_that_breaks_off_is_no_traceback(
+    published: PublishedFile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def break_off(*_: object, **__: object) -> None:
+        raise http.client.IncompleteRead(b"tiny")
+
+    monkeypatch.setattr("urllib.request.urlopen", break_off)
+    with pytest.raises(ModelError, match="cannot fetch tiny"):
+        fetch("tiny")
+
+
+def test_a_cache_that_cannot_be_written_is_named(published: PublishedFile) -> None:
+    store.cache_folder().parent.mkdir(parents=True, exist_ok=True)
+    store.cache_folder().write_text("a file where the folder should be")
+    with pytest.raises(ModelError, match=r"cannot keep tiny in .*FERVID_MODEL_DIR"):
         fetch("tiny")
 
 

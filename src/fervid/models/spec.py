@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
@@ -95,6 +96,8 @@ class ModelSpec:
             raise ContractError(f"{self.name}: unknown labels {self.labels} / {self.vote_labels}")
         if self.kernel != KERNEL:
             raise ContractError(f"{self.name}: unknown resize kernel {self.kernel!r}", advice="Update fervid.")
+        if not (math.isfinite(self.mean) and math.isfinite(self.std) and math.isfinite(self.crop)):
+            raise ContractError(f"{self.name}: the crop, mean or std is not a finite number")
         if not (self.size > 0 and self.crop > 0 and self.std > 0 and self.temperature > 0 < self.votes_temperature):
             raise ContractError(f"{self.name}: a size, crop, std or temperature is not positive")
         for what, share in (("threshold", self.threshold), ("blend", self.blend)):
@@ -156,6 +159,13 @@ def layers_to_metadata(layers: list[Layer]) -> dict[str, str]:
 
 
 def layers_from_metadata(metadata: Mapping[str, str]) -> list[Layer]:
-    """The layer table of a file; empty when it carries none."""
-    rows = json.loads(metadata.get(LAYERS_KEY, "[]"))
-    return [Layer(name, op, tuple(shape), parameters, flops) for name, op, shape, parameters, flops in rows]
+    """The layer table of a file; empty when it carries none.
+
+    Raises:
+        ContractError: it is damaged.
+    """
+    try:
+        rows = json.loads(metadata.get(LAYERS_KEY, "[]"))
+        return [Layer(name, op, tuple(shape), int(weights), int(flops)) for name, op, shape, weights, flops in rows]
+    except (ValueError, TypeError) as error:
+        raise ContractError(f"the model carries a damaged {LAYERS_KEY} ({error})", advice="Export it again.") from None

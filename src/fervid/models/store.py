@@ -177,9 +177,9 @@ def fetch(name: str) -> Path:
     Raises:
         UnknownModelError: no such name.
         IntegrityError: what arrived is something else; nothing is kept.
-        ModelError: it cannot be fetched.
+        ModelError: it cannot be fetched, or not be kept.
     """
-    import urllib.error
+    import http.client
     import urllib.request
 
     published = find_published(name)
@@ -191,15 +191,27 @@ def fetch(name: str) -> Path:
     try:
         with urllib.request.urlopen(published.url, timeout=FETCH_TIMEOUT_S) as response:
             data = response.read()
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise ModelError(
             f"cannot fetch {name} from {published.url} ({reason})",
             advice=f"Download it elsewhere, put {published.file_name} into a folder and name it in FERVID_MODEL_DIR.",
         ) from None
-    with write_atomically(target) as part:
-        part.write_bytes(data)
-        read_checked(published, part)
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != published.sha256:
+        raise IntegrityError(
+            f"{published.url} sent another file than {name}: its SHA-256 is {digest[:12]}…, "
+            f"not {published.sha256[:12]}…; nothing was kept",
+            advice="Does something on the way to it answer in its place? Try again from another network.",
+        )
+    try:
+        with write_atomically(target) as part:
+            part.write_bytes(data)
+    except OSError as error:
+        raise ModelError(
+            f"cannot keep {name} in {target.parent} ({error.strerror or error})",
+            advice=f"Free some space there, or put {published.file_name} into a folder named in FERVID_MODEL_DIR.",
+        ) from None
     return target
 
 
