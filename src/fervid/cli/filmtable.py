@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fervid.cli.tables import draw_bar
+from fervid.drawing.timeline import format_time
 from fervid.tracking.summary import PersonSummary, Summary
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def print_summary(console: Console, summary: Summary, detector: str) -> None:
 
     count = len(summary.people)
     people = "nobody" if count == 0 else "1 person" if count == 1 else f"{count} people"
-    seconds = f"{summary.seconds:.1f} s" if summary.seconds < 60 else format_time(summary.seconds)
+    seconds = format_seconds(summary.seconds)
     console.print(
         Text.assemble(
             (summary.source or "film", "bold"),
@@ -54,18 +55,14 @@ def print_summary(console: Console, summary: Summary, detector: str) -> None:
         console.print(f"[dim]and {count - len(shown)} more, seen more shortly; --summary-json has them all[/]")
 
 
-def format_time(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """``4.2 s`` below a minute, then ``1:04``, ``1:02:03``."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+    return f"{seconds:.1f} s" if seconds < 59.95 else format_time(seconds)
 
 
 def _describe_time(person: PersonSummary) -> str:
-    where = f"{format_time(person.first_s)} – {format_time(person.last_s)}"
-    return f"{format_time(person.seen_s)} ({person.coverage:.0%})\n[dim]{where}[/]"
+    where = f"{format_seconds(person.first_s)} – {format_seconds(person.last_s)}"
+    return f"{format_seconds(person.seen_s)} ({person.coverage:.0%})\n[dim]{where}[/]"
 
 
 def _draw_shares(person: PersonSummary, bar: int) -> RenderableType:
@@ -88,7 +85,7 @@ def _describe_changes(person: PersonSummary) -> tuple[str, str]:
     longest = person.longest
     stretch = "–"
     if longest is not None:
-        stretch = f"{longest.emotion} {format_time(longest.seconds)}\n[dim]from {format_time(longest.start_s)}[/]"
+        stretch = f"{longest.emotion} {format_seconds(longest.seconds)}\n[dim]from {format_seconds(longest.start_s)}[/]"
     often = sorted(person.transitions.items(), key=lambda item: (-item[1], item[0]))[:3]
     lines = [f"[dim]{before} → {after}{f' ×{count}' if count > 1 else ''}[/]" for (before, after), count in often]
     return stretch, "\n".join([str(person.changes), *lines])
