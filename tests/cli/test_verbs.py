@@ -1,6 +1,8 @@
 """``demo``, ``models``, ``doctor`` and the top of the command line."""
 
 import json
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from typer.testing import CliRunner
 import fervid
 from fervid.cli import app as app_module
 from fervid.cli.app import app
+from fervid.cli.doctor import EXTRAS, RUNTIME
+from fervid.cli.filmtable import format_seconds
 from fervid.cli.tables import draw_bar
 from fervid.errors import ImageError, UsageError
 from fervid.imaging import load_image
@@ -94,6 +98,25 @@ def test_doctor_says_what_is_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert broken == ["model base", "a portrait"]
 
 
+def test_doctor_knows_every_requirement_and_every_extra() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+
+    def list_packages(lines: list[str]) -> set[str]:
+        found = set()
+        for line in lines:
+            if inner := re.match(r"fervid\[(.+)\]", line):
+                found |= {package for extra in inner[1].split(",") for package in list_packages(extras[extra])}
+            else:
+                found.add(re.split(r"[\[<>=!~ ]", line)[0])
+        return found
+
+    assert set(RUNTIME) == list_packages(project["dependencies"])
+    for_users = extras.keys() - {"docs", "dev"}
+    expected = {extra: list_packages(extras[extra]) for extra in for_users}
+    assert {extra: set(packages) for extra, packages in EXTRAS.items()} == expected
+
+
 def test_version_and_help() -> None:
     assert runner.invoke(app, ["--version"]).stdout == f"fervid {fervid.__version__}\n"
     overview = runner.invoke(app, ["--help"]).stdout
@@ -122,3 +145,10 @@ def test_an_error_becomes_words_and_a_status(
 @pytest.mark.parametrize(("share", "text"), [(0, ""), (1, "████████"), (0.5, "████"), (1 / 64, "▏"), (0.3, "██▍")])
 def test_bars_are_drawn_in_eighths(share: float, text: str) -> None:
     assert draw_bar(share, 8) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(4.21, "4.2 s"), (59.94, "59.9 s"), (59.97, "1:00"), (64.4, "1:04"), (3723, "1:02:03")]
+)
+def test_time_is_told_in_seconds_below_a_minute(seconds: float, text: str) -> None:
+    assert format_seconds(seconds) == text

@@ -17,14 +17,11 @@ def demo(
     ),
 ) -> None:
     """Read the expression of a real portrait that is on every install, and save what was seen."""
-    from matplotlib.cbook import get_sample_data
-
     from fervid.cli.tables import print_analysis
+    from fervid.evaluation.speed.subjects import find_portrait
     from fervid.pipeline import Analyzer
 
-    # matplotlib ships this portrait of Rear Admiral Grace Hopper (U.S. Navy, public domain).
-    portrait = Path(get_sample_data("grace_hopper.jpg", asfileobj=False))
-    analysis = Analyzer().analyze(portrait)
+    analysis = Analyzer().analyze(find_portrait())
     print_analysis(stdout(), analysis)
     save_pictures(
         analysis, {"annotated": output / "grace_hopper.annotated.jpg", "emoji": output / "grace_hopper.emoji.jpg"}

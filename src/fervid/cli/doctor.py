@@ -7,21 +7,30 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from fervid.cli.terminal import ERROR, stdout
 
-RUNTIME = ("numpy", "onnxruntime", "pillow", "matplotlib", "typer", "rich", "platformdirs")
-EXTRAS = {
+RUNTIME: Final = ("numpy", "onnxruntime", "pillow", "matplotlib", "typer", "rich", "platformdirs")
+_DATA: Final = ("pyarrow",)
+_VIDEO: Final = ("av",)
+_WEB: Final = (*_VIDEO, "alembic", "fastapi", "python-multipart", "segno", "sqlalchemy", "uvicorn", "websockets")
+EXTRAS: Final = {
     "haar": ("opencv-python-headless",),
-    "data": ("pyarrow",),
-    "video": ("av",),
-    "camera": ("av", "pysdl2", "pysdl2-dll"),
-    "web": ("av", "alembic", "fastapi", "python-multipart", "segno", "sqlalchemy", "uvicorn", "websockets"),
-    "train": ("torch", "onnx"),
+    "data": _DATA,
+    "pandas": ("pandas",),
+    "supervision": ("supervision",),
+    "video": _VIDEO,
+    "camera": (*_VIDEO, "pysdl2", "pysdl2-dll"),
+    "train": (*_DATA, "torch", "onnx"),
+    "web": _WEB,
+    "postgres": (*_WEB, "psycopg"),
+    "redis": (*_WEB, "redis"),
+    "batch": (*_DATA, *_VIDEO, "duckdb", "fsspec", "ray"),
 }
+"""What each extra of ``pyproject.toml`` brings, those of other extras in it included; tools for developers aside."""
 
 
 def doctor(
@@ -111,13 +120,12 @@ def _check_detector() -> tuple[str, str, str]:
 
 def _check_analysis() -> tuple[str, str, str]:
     """Read the demo's portrait."""
-    from matplotlib.cbook import get_sample_data
-
     from fervid.errors import FervidError
+    from fervid.evaluation.speed.subjects import find_portrait
     from fervid.pipeline import Analyzer
 
     try:
-        analysis = Analyzer().analyze(get_sample_data("grace_hopper.jpg", asfileobj=False))
+        analysis = Analyzer().analyze(find_portrait())
     except FervidError as error:
         return "a portrait", "broken", str(error)
     if len(analysis.faces) != 1:

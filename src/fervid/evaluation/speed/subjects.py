@@ -25,7 +25,13 @@ Prepare = Callable[[int], Callable[[], object]]
 
 
 def find_portrait() -> Path:
-    """Grace Hopper, as matplotlib ships her: 512×600 px, one face. Does not import matplotlib."""
+    """Rear Admiral Grace Hopper, as matplotlib ships her: 512×600 px, one face. Does not import matplotlib.
+
+    The photo is the U.S. Navy's, in the public domain.
+
+    Raises:
+        ModelError: matplotlib is not installed.
+    """
     spec = importlib.util.find_spec("matplotlib")
     if spec is None or spec.origin is None:
         raise ModelError("matplotlib, whose portrait is timed, is not installed", advice="Install fervid again.")
