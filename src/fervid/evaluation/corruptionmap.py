@@ -5,8 +5,6 @@ The pictures are of a drawn face, spoilt by the same code as the faces that were
 
 from __future__ import annotations
 
-import base64
-import io
 from html import escape
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from fervid.datasets.faceset import FACE_SIZE
 from fervid.drawing.emoji import render_emoji
 from fervid.evaluation.corruptions import CORRUPTIONS, STRENGTHS, Corruption, corrupt
+from fervid.evaluation.embedding import embed_pixels
 from fervid.evaluation.figures import DARK, LIGHT, Theme, add_axes, readable_ink, render, set_title
 from fervid.evaluation.robustness import CorruptionBenchmark, Robustness
 from fervid.evaluation.summary import format_percent
@@ -161,9 +160,4 @@ def _build_example(corruption: Corruption, strength: int, seed: int) -> str:
 
 
 def _build_picture(face: NDArray[np.uint8], text: str) -> str:
-    from PIL import Image
-
-    stream = io.BytesIO()
-    Image.fromarray(face).save(stream, "PNG", optimize=True)
-    data = base64.b64encode(stream.getvalue()).decode()
-    return f'<img src="data:image/png;base64,{data}" width="54" height="54" alt="{escape(text)}">'
+    return f'<img src="{embed_pixels(face)}" width="54" height="54" alt="{escape(text)}">'

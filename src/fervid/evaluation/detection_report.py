@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import json
@@ -17,6 +16,7 @@ from fervid.evaluation.comparison import ComparisonRow, ComparisonSection, make_
 from fervid.evaluation.comparisonpage import STYLE, build_table
 from fervid.evaluation.detection import PRECISION, DetectionEvaluation, SizeFigures
 from fervid.evaluation.detection_metrics import OVERLAP
+from fervid.evaluation.embedding import embed_svg
 from fervid.evaluation.figures import DARK, LIGHT, Theme, add_axes, percent_axis, render
 from fervid.evaluation.page import build_document, build_notes
 from fervid.evaluation.report import make_folder, write_files
@@ -146,15 +146,15 @@ def build_detection_page(evaluations: Evaluations, notes: Sequence[str], split: 
     title = f"{', '.join(names)} on {split}"
     caption = "Tinted: the best of its row. Small: 95 % interval, bootstrap over photos."
     table = build_table(tabulate_detectors(evaluations), [escape(name) for name in names], caption, counted="n")
-    light, dark = (base64.b64encode(_draw_svg(evaluations, theme=theme)).decode() for theme in (LIGHT, DARK))
+    light, dark = (embed_svg(_draw_svg(evaluations, theme=theme)) for theme in (LIGHT, DARK))
     body = f"""<h1>{escape(title)}</h1>
 <p class="faint">{escape(describe_photos(evaluations[0]))} · a face is found when a detection overlaps its box with an
 intersection over union of {OVERLAP:g} or more</p>
 {build_notes(notes)}
 {table}
 <h2>What else a threshold would give</h2>
-<figure><picture><source srcset="data:image/svg+xml;base64,{dark}" media="(prefers-color-scheme: dark)">
-<img src="data:image/svg+xml;base64,{light}" alt="Precision by recall"></picture>
+<figure><picture><source srcset="{dark}" media="(prefers-color-scheme: dark)">
+<img src="{light}" alt="Precision by recall"></picture>
 <figcaption>Up and right is better. Dashed: {format_percent(PRECISION, 0)} precision.</figcaption></figure>"""
     return build_document(title, body, STYLE)
 

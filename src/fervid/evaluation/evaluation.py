@@ -86,7 +86,7 @@ class Evaluation:
         return build_table(title, ["figure", *COLUMNS, "faces"], rows, notes)
 
     def to_dict(self) -> dict[str, Any]:
-        """``{"schema": "fervid-evaluation/2, …}``: shares as 0–1, six decimals, nothing that a second run changes."""
+        """``{"schema": "fervid-evaluation/2", …}``: shares as 0–1, six decimals, nothing that a second run changes."""
         return {
             "schema": SCHEMA,
             "model": self.model,

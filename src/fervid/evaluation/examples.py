@@ -6,8 +6,6 @@ to be passed on, so no JSON, no CSV and no figure holds any.
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 from fervid.datasets.faceset import FACE_SIZE, VOTE_COLUMNS, FaceSet
 from fervid.emotions import Emotion
 from fervid.errors import UsageError
+from fervid.evaluation.embedding import embed_pixels
 from fervid.evaluation.evaluation import Evaluation, digest_rows
 from fervid.evaluation.summary import format_percent
 
@@ -197,7 +196,7 @@ def _build_errors(group: ExampleGroup) -> str:
 
 def _build_grid(examples: Sequence[Example], caption: Callable[[Example], str]) -> str:
     items = "\n".join(
-        f'<li><figure><img src="{_to_data_uri(e.image)}" width="{SCALE * FACE_SIZE}" height="{SCALE * FACE_SIZE}" '
+        f'<li><figure><img src="{embed_pixels(e.image)}" width="{SCALE * FACE_SIZE}" height="{SCALE * FACE_SIZE}" '
         f'alt="{escape(describe_example(e))}"><figcaption>{caption(e)} <span>#{e.row}</span></figcaption></figure></li>'
         for e in examples
     )
@@ -230,11 +229,3 @@ def _caption_votes(example: Example) -> str:
 
 def _list_votes(example: Example) -> str:
     return ", ".join(f"{count} {name}" for name, count in example.votes)
-
-
-def _to_data_uri(face: NDArray[np.uint8]) -> str:
-    from PIL import Image
-
-    stream = io.BytesIO()
-    Image.fromarray(face).save(stream, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
+from typing import Final
 
 from fervid.evaluation import corruptionmap, examples
+from fervid.evaluation.embedding import embed_svg
 from fervid.evaluation.evaluation import Evaluation
 from fervid.evaluation.figures import DARK, LIGHT, draw_reliability, draw_risk_coverage
 from fervid.evaluation.heads import HeadEvaluation
@@ -24,10 +25,10 @@ from fervid.evaluation.summary import (
     summarise_corruptions,
 )
 
-NO_BREAK = "\N{NO-BREAK SPACE}"
+NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 """Stands before every percent sign of the page, so that no line begins with one."""
 
-_STYLE = f"""
+_STYLE: Final = f"""
 :root {{
   color-scheme: light dark;
   --paper: {LIGHT.background}; --ink: {LIGHT.ink}; --faint: {LIGHT.faint}; --line: #dfe4ec; --accent: 36 89 179;
@@ -242,7 +243,7 @@ def _build_confusions(evaluation: Evaluation, head: HeadEvaluation) -> str:
 
 
 def _build_figure(draw: Callable[..., bytes], name: str, text: str) -> str:
-    light, dark = (_to_data_uri(draw(theme=theme, file_format="svg")) for theme in (LIGHT, DARK))
+    light, dark = (embed_svg(draw(theme=theme, file_format="svg")) for theme in (LIGHT, DARK))
     return f"""<figure><picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">
 <img src="{light}" alt="{escape(name)}. {escape(text)}"></picture><figcaption>{escape(text)}</figcaption></figure>"""
 
@@ -270,7 +271,3 @@ def _describe_risk(evaluation: Evaluation) -> str:
         f"{format_percent(1 - evaluation.certain_majority.value)} instead of "
         f"{format_percent(1 - evaluation.answer.majority_accuracy.value)}."
     )
-
-
-def _to_data_uri(svg: bytes) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
