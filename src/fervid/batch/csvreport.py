@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Final
 
 from fervid.batch.summary import Report
 from fervid.emotions import EMOTIONS
 
-COLUMNS = ("group", "name", "inputs", "failed", "faces", "uncertain", *map(str, EMOTIONS))
+COLUMNS: Final = ("group", "name", "inputs", "failed", "faces", "uncertain", *map(str, EMOTIONS))
 """Counts; ``name`` is empty for ``all``."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from fervid.geometry import Square
 from fervid.imaging import crop_resize
 from fervid.results import Quality
 
-SIDE = 48
+SIDE: Final = 48
 """Faces are compared at this size, px."""
 
 

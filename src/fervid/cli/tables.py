@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fervid.emotions import Emotion
 from fervid.results import Analysis, Face
@@ -10,8 +10,8 @@ from fervid.results import Analysis, Face
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-BAR_WIDTH = 16
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
+BAR_WIDTH: Final = 16
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 
 
 def print_analysis(console: Console, analysis: Analysis) -> None:

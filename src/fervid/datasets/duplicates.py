@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-NEAR_TWIN_CORRELATION = 0.97
+NEAR_TWIN_CORRELATION: Final = 0.97
 """Normalised correlation of two faces at 16×16 px above which they count as near-twins."""
 
 

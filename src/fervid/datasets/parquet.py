@@ -10,7 +10,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +24,15 @@ from fervid.files import write_atomically
 if TYPE_CHECKING:
     import pyarrow.parquet
 
-ROWS_PER_GROUP = 2048
+ROWS_PER_GROUP: Final = 2048
 """Rows in memory at a time, when reading and when writing."""
 
-VOTE_COLUMN_NAMES = tuple(f"votes_{name}" for name in VOTE_COLUMNS.values())
+VOTE_COLUMN_NAMES: Final = tuple(f"votes_{name}" for name in VOTE_COLUMNS.values())
 
-MAX_VOTES = 127
+MAX_VOTES: Final = 127
 """The most votes that a column (int8) can count."""
 
-_FORMATS = ("PNG", "WEBP", "JPEG", "BMP", "GIF", "TIFF")
+_FORMATS: Final = ("PNG", "WEBP", "JPEG", "BMP", "GIF", "TIFF")
 
 
 def import_pyarrow() -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from fervid.datasets.sources import Source
 from fervid.datasets.votes import join_votes
 from fervid.errors import DatasetError
 
-ERRORS_KEPT = 5
+ERRORS_KEPT: Final = 5
 """How many of the rows that were skipped are remembered with their reasons."""
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from fervid.datasets.faceset import SPLITS, VOTE_COLUMNS, FaceRow
 from fervid.datasets.parquet import MAX_VOTES
 from fervid.datasets.table import open_table
 from fervid.errors import DatasetError
 
-_ORDER = "The votes are in the order of fer2013.csv: give all of its rows, in that order."
+_ORDER: Final = "The votes are in the order of fer2013.csv: give all of its rows, in that order."
 
-_COUNTS = {str(count): count for count in range(MAX_VOTES + 1)}
+_COUNTS: Final = {str(count): count for count in range(MAX_VOTES + 1)}
 
 
 def join_votes(rows: Iterator[FaceRow | DatasetError], path: str | Path) -> Iterator[FaceRow | DatasetError]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,9 @@ from PIL import Image, ImageChops, ImageDraw
 
 from fervid.drawing.shapes import Fill, Gradient, Outline, Paint, Point, Shape, Shapes, Stroke
 
-_SUPERSAMPLING = 4
-_LEAST_CANVAS = 512  # Pillow draws on whole pixels: a small picture needs more of them to stay smooth
-_LARGEST_CANVAS = 2048
+_SUPERSAMPLING: Final = 4
+_LEAST_CANVAS: Final = 512  # Pillow draws on whole pixels: a small picture needs more of them to stay smooth
+_LARGEST_CANVAS: Final = 2048
 
 
 def rasterise(shapes: Shapes, size: int, *, rotation_deg: float = 0.0) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ import io
 import json
 from html import escape
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ def _list_colours(theme: Theme) -> str:
     return " ".join(f"--{name}: {getattr(theme, name)};" for name in names)
 
 
-_STYLE = f"""
+_STYLE: Final = f"""
 :root {{ color-scheme: light dark; {_list_colours(LIGHT)} --lane: 60px; }}
 @media (prefers-color-scheme: dark) {{ :root {{ {_list_colours(DARK)} }} }}
 * {{ box-sizing: border-box; }}
@@ -78,7 +78,7 @@ td.top {{ font-weight: 700; }}
 @media print {{ .tools {{ display: none !important; }} }}
 """
 
-_EXPLAIN = {
+_EXPLAIN: Final = {
     "roomy": "Strip above: the expression as read; below: its probabilities.",
     "dense": "Colours: the expression as read.",
 }

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from fervid.errors import InputError
 from fervid.evaluation.comparison import Comparison
@@ -21,7 +22,7 @@ from fervid.evaluation.page import build_page
 from fervid.evaluation.robustness import CorruptionBenchmark
 from fervid.files import write_atomically
 
-PAGE = "index.html"
+PAGE: Final = "index.html"
 
 
 def write_report(

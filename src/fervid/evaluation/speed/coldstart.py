@@ -9,19 +9,20 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from fervid.errors import ModelError
 from fervid.evaluation.speed.records import ColdStart, ColdStep
 
-TIMEOUT_S = 300.0
+TIMEOUT_S: Final = 300.0
 
-_FIRST_FACE = """
+_FIRST_FACE: Final = """
 import sys
 import numpy
 from fervid.classification.classifier import Classifier
 Classifier(sys.argv[1]).predict([numpy.zeros((48, 48), numpy.uint8)])
 """
-_FIRST_PHOTO = "import sys, fervid; fervid.analyze(sys.argv[2], model=sys.argv[1], detector=sys.argv[3])"
+_FIRST_PHOTO: Final = "import sys, fervid; fervid.analyze(sys.argv[2], model=sys.argv[1], detector=sys.argv[3])"
 
 
 def measure_cold_start(

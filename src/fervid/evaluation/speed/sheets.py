@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from fervid.evaluation.speed.machine import count_nouns
 from fervid.evaluation.speed.records import Benchmark, ModelSpeed, Search
 from fervid.evaluation.speed.timing import Timing
 
-ONE_CORE = 1.2
+ONE_CORE: Final = 1.2
 """Cores that one thread may seem to keep busy: helpers that load and collect run beside it."""
 
 
@@ -142,7 +143,7 @@ def _tabulate_networks(benchmark: Benchmark) -> Sheet:
     )
 
 
-TIMING_HEADINGS = ("p50 ms", "p95 ms", "runs", "cores")
+TIMING_HEADINGS: Final = ("p50 ms", "p95 ms", "runs", "cores")
 
 
 def _describe_timing(timing: Timing) -> tuple[str, ...]:
