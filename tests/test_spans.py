@@ -1,5 +1,6 @@
 import itertools
 import math
+from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from fervid.emotions import EMOTIONS, VOTE_LABELS, Emotion
 from fervid.errors import UsageError
 from fervid.results import Box, Distribution, Face, Frame
-from fervid.spans import Span, Spans, iterate_spans
+from fervid.spans import Span, Spans
 
 VOTES = Distribution(VOTE_LABELS, [1 / 8] * 8)
 EVEN = Distribution(EMOTIONS, [1 / 7] * 7)
@@ -18,6 +19,14 @@ HAPPY = Distribution(EMOTIONS, [0, 0, 0, 1, 0, 0, 0])
 def make_frame(time_s: float, *tracks: int | None, emotion: Emotion | None = Emotion.HAPPY) -> Frame:
     faces = tuple(Face(Box(0, 0, 1, 1), 1.0, emotion, 1.0, HAPPY, VOTES, track_id=t) for t in tracks)
     return Frame(faces, (9, 9), "m", "haar", "a.mp4", index=0, time_s=time_s)
+
+
+def iterate_spans(frames: Iterable[Frame]) -> Iterator[Span]:
+    """The spans of a whole film, as they end."""
+    spans = Spans()
+    for frame in frames:
+        yield from spans.add(frame)
+    yield from spans.finish()
 
 
 def times(spans: list[Span]) -> list[tuple[float, float]]:

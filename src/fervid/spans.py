@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -116,11 +115,3 @@ class Spans:
             seconds = min(pending.step_s, self._step_s if math.isinf(pending.step_s) else math.inf)
             seconds = 0.0 if math.isinf(seconds) else min(seconds, gap_s)
         return Span(track_id, pending.start_s, pending.start_s + seconds, pending.emotion, pending.probabilities)
-
-
-def iterate_spans(frames: Iterable[Frame], gap_s: float = GAP_S) -> Iterator[Span]:
-    """The spans of a whole film, as they end."""
-    spans = Spans(gap_s)
-    for frame in frames:
-        yield from spans.add(frame)
-    yield from spans.finish()
