@@ -1,4 +1,4 @@
-"""Measure how a detector's boxes lie around FER2013's crops: the constants of fervid.detection.framing.
+"""Measure how a detector's boxes lie around FER2013's crops: the framing of its spec, or HAAR of detection/framing.py.
 
     python benchmarks/measure_framing.py faces.parquet --detector haar --count 1500
 

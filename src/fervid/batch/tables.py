@@ -98,7 +98,7 @@ class Chunk:
         kind: of all its inputs.
 
     Raises:
-        InputError: what is said cannot be written.
+        OSError: its files cannot be written; so do its methods.
     """
 
     def __init__(self, out: Path, name: str, kind: Kind) -> None:
