@@ -1,1 +1,5 @@
-"""How good a classifier is: measures, the protocol on a labelled split, and the report."""
+"""How good a model is: ``metrics`` and the protocols that use them, then tables, figures and pages of the answers.
+
+``evaluation``, ``comparison`` and ``robustness`` are of expression networks, ``detection`` of detectors; ``report``
+and ``detection_report`` write folders. ``speed/`` is about how fast it all is.
+"""
