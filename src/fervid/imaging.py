@@ -214,13 +214,15 @@ def _apply_weights(weights: NDArray[np.float64], values: NDArray[np.float64]) ->
 
     Its threads cost ten times what they bring here, and more where a film is decoded beside them.
     """
-    strips = []
+    used = weights != 0
+    firsts = used.argmax(axis=1).tolist()
+    stops = (used.shape[1] - used[:, ::-1].argmax(axis=1)).tolist()
+    product = np.empty((len(weights), values.shape[1]))
     for start in range(0, len(weights), _STRIP):
-        strip = weights[start : start + _STRIP]
-        used = np.flatnonzero(strip.any(axis=0))
-        first, stop = used[0], used[-1] + 1
-        strips.append(strip[:, first:stop] @ values[first:stop])
-    return np.concatenate(strips)
+        stop = min(start + _STRIP, len(weights))
+        columns = slice(firsts[start], stops[stop - 1])  # from row to row they move on
+        np.matmul(weights[start:stop, columns], values[columns], out=product[start:stop])
+    return product
 
 
 def _resampling_weights(
@@ -231,14 +233,14 @@ def _resampling_weights(
     support = max(1.0, scale * finer)
     centres = start + (np.arange(size) + 0.5) * scale
     first = np.floor(centres - support).astype(np.int64)
-    taps = first[:, None] + np.arange(int(np.ceil(2 * support)) + 2)
+    taps = first[:, None] + np.arange(math.ceil(2 * support) + 2)
     weights = np.maximum(0.0, 1.0 - np.abs(taps + 0.5 - centres[:, None]) / support)
     weights /= weights.sum(axis=1, keepdims=True)
     taps = np.clip(taps, 0, length - 1)
-    offset = int(taps.min())
-    matrix = np.zeros((size, int(taps.max()) - offset + 1), dtype=np.float64)
-    np.add.at(matrix, (np.arange(size)[:, None], taps - offset), weights)
-    return offset, matrix
+    offset, count = int(taps[0, 0]), int(taps[-1, -1] - taps[0, 0]) + 1
+    cells = np.arange(size)[:, None] * count + taps - offset
+    matrix = np.asarray(np.bincount(cells.ravel(), weights.ravel(), size * count), dtype=np.float64)
+    return offset, matrix.reshape(size, count)
 
 
 def _read_file(path: Path) -> bytes:
