@@ -25,7 +25,7 @@ from fervid.imaging import MAX_PIXELS, ImageLike, load_image
 from fervid.reading import FaceReader, PreparedFace
 from fervid.results import Analysis, Box, Face, Failure, Frame
 from fervid.streaming.film import FilmStream
-from fervid.streaming.stream import DETECT_S, UNSURE, FrameStream, StreamSettings, TimedImage
+from fervid.streaming.stream import DETECT_S, LIVE_DETECT_S, UNSURE, FrameStream, StreamSettings, TimedImage
 from fervid.tracking.smoothing import SMOOTH_S
 
 DEFAULT_MIN_FACE = 20.0
@@ -230,7 +230,7 @@ class Analyzer:
         *,
         live: bool = True,
         smooth_s: float = SMOOTH_S,
-        detect_s: float = DETECT_S,
+        detect_s: float = LIVE_DETECT_S,
     ) -> Iterator[Frame]:
         """Read frames from anywhere: a camera, a screen, a film that you decode yourself.
 
@@ -307,11 +307,10 @@ class Analyzer:
         return tuple(
             self._reader.make_face(
                 face.detection,
-                face.square,
                 face.quality,
                 prediction.probabilities[i],
                 prediction.votes[i],
-                maps=None if maps is None else maps[i],
+                evidence=None if maps is None else self._reader.place_evidence(maps[i], face.square),
             )
             for i, face in enumerate(prepared)
         )

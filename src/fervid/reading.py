@@ -65,29 +65,32 @@ class FaceReader:
         """The inputs of several faces as one batch ``(N, 1, S, S)``; N may be 0."""
         return stack_inputs([face.inputs for face in prepared], self.classifier.spec)
 
+    def place_evidence(self, maps: NDArray[np.float64], square: Square) -> Evidence:
+        """Evidence ``(labels, h, w)`` on the part of a face's square that the network saw."""
+        shown = square.shrink(self.classifier.spec.crop)
+        return Evidence(self.labels, maps, shown.box, shown.angle_deg)
+
     def make_face(
         self,
         detection: Detection,
-        square: Square,
         quality: Quality,
         probabilities: NDArray[np.float64],
         votes: NDArray[np.float64],
         *,
-        maps: NDArray[np.float64] | None = None,
+        evidence: Evidence | None = None,
         track_id: int | None = None,
     ) -> Face:
         """One face of the results.
 
         Args:
             detection: what the detector said.
-            square: the face in FER2013's framing, turned as it is tilted.
             quality: how readable it is.
             probabilities: ``(labels,)``, the network's answer.
             votes: ``(8,)``.
-            maps: its evidence, ``(labels, h, w)``.
+            evidence: see :meth:`place_evidence`.
             track_id: its number in a film.
         """
-        spec, shown = self.classifier.spec, square.shrink(self.classifier.spec.crop)
+        spec = self.classifier.spec
         folded = fold_disgust(probabilities) if len(self.labels) < len(probabilities) else probabilities
         distribution = Distribution(self.labels, folded)
         confidence = distribution[distribution.top]
@@ -101,5 +104,5 @@ class FaceReader:
             landmarks=detection.landmarks,
             quality=quality,
             track_id=track_id,
-            evidence=None if maps is None else Evidence(self.labels, maps, shown.box, shown.angle_deg),
+            evidence=evidence,
         )

@@ -195,11 +195,11 @@ def test_a_journal_of_another_film_is_refused(film: Path, tmp_path: Path, open_f
         Journal(path, open_film(other).describe(), resume=True)
 
 
-def test_a_journal_of_upright_squares_is_refused(film: Path, tmp_path: Path, open_film: MakeFilmStream) -> None:
-    """Answers of version 1 were read before tilted faces were cut out upright."""
+def test_a_journal_of_an_earlier_version_is_refused(film: Path, tmp_path: Path, open_film: MakeFilmStream) -> None:
+    """In version 1 tilted faces were not cut out upright, in version 2 the detector looked at other frames."""
     path = tmp_path / "journal"
     record(open_film(film), path)
-    path.write_text(path.read_text().replace("fervid-journal/2", "fervid-journal/1", 1))
+    path.write_text(path.read_text().replace("fervid-journal/3", "fervid-journal/1", 1))
     with pytest.raises(UsageError, match="fervid-journal/1"):
         Journal(path, open_film(film).describe(), resume=True)
 

@@ -33,7 +33,7 @@ def test_an_empty_scene_is_looked_at_seldom_but_a_newcomer_is_found_in_time() ->
     assert len([i for i in asked if i < 60]) < 15
     first = min(i for i in asked if i >= 60)
     assert first - 60 < 8
-    assert asked[asked.index(first) + 1] == first + 1
+    assert asked[asked.index(first) + 1] == first + 2
 
 
 def test_a_loss_and_a_jump_bring_it_back_to_every_frame() -> None:
@@ -41,6 +41,29 @@ def test_a_loss_and_a_jump_bring_it_back_to_every_frame() -> None:
         asked = run(places)
         noticed = min(i for i in asked if i >= 60)
         assert asked[asked.index(noticed) + 1] == noticed + 1
+
+
+@pytest.mark.parametrize("flicker", [[300.0, 700.0], []], ids=["nobody came", "nobody went"])
+def test_a_flicker_of_the_detector_leaves_the_pace_as_it_was(flicker: list[float]) -> None:
+    """The same frames but for a single one, on which somebody seems to come, or to be gone."""
+    calm = run([[300.0]] * 90)
+    when = next(i for i in calm if i >= 60)
+    asked = run([[300.0]] * when + [flicker] + [[300.0]] * (89 - when))
+    assert len(asked) - len(calm) <= 4
+    assert asked[-1] - asked[-2] == calm[-1] - calm[-2] == 7
+
+
+def test_where_faces_hardly_move_the_stride_doubles() -> None:
+    restless = [300 + 20 * (-1) ** i for i in range(120)]  # a tenth of the face's size from where it was expected
+    still, moved = run([[300.0]] * 120, longest_s=1.0), run([[x] for x in restless], longest_s=1.0)
+    assert np.diff(still)[3:7].tolist() == [2, 4, 8, 16]
+    assert len(moved) > 2 * len(still)
+
+
+def test_who_stays_away_is_looked_for_less_and_less() -> None:
+    asked = run([[300.0, 700.0]] * 60 + [[300.0]] * 60)
+    noticed = min(i for i in asked if i >= 60)
+    assert np.diff([i for i in asked if i >= noticed])[:5].tolist() == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize(("fps", "longest_s"), [(5, 0.2), (5, 0.25), (1, 0.25), (30, 0.0)])

@@ -149,7 +149,7 @@ class FilmStream:
             raise InputError(f"cannot open {self._path} ({error.strerror})") from None
         spec = self._reader.classifier
         return {
-            "journal": "fervid-journal/2",
+            "journal": "fervid-journal/3",
             "film": self._path.name,
             "bytes": facts.st_size,
             "model": spec.identity,

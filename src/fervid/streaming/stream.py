@@ -28,8 +28,11 @@ from fervid.tracking.tracker import Tracker
 from fervid.tracking.waiting import hold_undecided
 from fervid.video.prefetching import Prefetcher
 
-DETECT_S: Final = 0.25
-"""The detector looks at least this often, s."""
+DETECT_S: Final = 0.35
+"""The detector looks at a film at least this often, s: who comes is noticed that late at most."""
+
+LIVE_DETECT_S: Final = 0.25
+"""And at a camera, where faces between looks are guessed from those before alone, s."""
 
 UNSURE: Final = 0.6
 """Detections of this share of the detector's threshold may extend a track (ByteTrack's second step)."""
@@ -309,9 +312,8 @@ class FrameStream:
         self, sighting: Sighting, quality: Quality, probabilities: NDArray[np.float64], votes: NDArray[np.float64]
     ) -> Face:
         detection, track = sighting.detection, sighting.track
-        square = align(detection, self._detector.framing)
         track_id = None if track is None else track.id
-        return self._reader.make_face(detection, square, quality, probabilities, votes, track_id=track_id)
+        return self._reader.make_face(detection, quality, probabilities, votes, track_id=track_id)
 
 
 def detect_reduced(detector: Detector, image: NDArray[np.uint8], min_face: float) -> list[Detection]:
@@ -344,13 +346,18 @@ def _gather(groups: Iterable[_Group], most_frames: int) -> Iterator[list[_Group]
     """Groups until they have enough faces or frames for the network."""
     batch: list[_Group] = []
     faces = frames = 0
-    for group in groups:
-        batch.append(group)
-        faces += sum(map(len, group.prepared))
-        frames += len(group.prepared)
-        if faces >= BATCH_FACES or frames >= most_frames:
+    try:
+        for group in groups:
+            batch.append(group)
+            faces += sum(map(len, group.prepared))
+            frames += len(group.prepared)
+            if faces >= BATCH_FACES or frames >= most_frames:
+                yield batch
+                batch, faces, frames = [], 0, 0
+    except Exception:  # of the film or the detector: what came before is good
+        if batch:
             yield batch
-            batch, faces, frames = [], 0, 0
+        raise
     if batch:
         yield batch
 
