@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
 import tarfile
+import time
+import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,13 +21,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import fervid
 from fervid.models.store import BUNDLED
 
 ROOT = Path(__file__).parents[2]
 STATIC = Path("src/fervid/web/static")
+PORTRAIT = Path("tests/golden/hopper.png")
 LARGEST = 12_000_000
 VERSIONS = ("3.11", "3.12", "3.13")
 
@@ -187,34 +194,32 @@ def find_python(version: str) -> Path | None:
     return None
 
 
-def install(python: Path, wheel: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+def install(python: Path, wheel: Path, folder: Path, extra: str = "") -> subprocess.CompletedProcess[str]:
     """The wheel and what it needs in an environment that has nothing, not even pip."""
+    wanted = f"{wheel}[{extra}]" if extra else str(wheel)
+    constraints = ["--constraint", str(ROOT / "constraints.txt")] if extra else []  # the small build of torch
     subprocess.run([python, "-m", "venv", "--without-pip", folder], check=True, capture_output=True)
     pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
     return subprocess.run(
-        [*pip, "install", "--quiet", "--no-compile", str(wheel)], capture_output=True, text=True, check=False
+        [*pip, "install", "--quiet", "--no-compile", *constraints, wanted], capture_output=True, text=True, check=False
     )
 
 
 @pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Skips what installs packages where none can be had."""
+    folder = str(tmp_path_factory.mktemp("probe"))
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "-d", folder]
+    if subprocess.run([*command, "platformdirs"], capture_output=True, check=False).returncode:
+        pytest.skip("no package index can be reached")
+
+
+@pytest.fixture(scope="module")
 def installations(
-    built: Built, tmp_path_factory: pytest.TempPathFactory
+    built: Built, index: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, tuple[Path, Future[subprocess.CompletedProcess[str]]]]]:
     """An environment for each Python that is here; they are made at the same time."""
     folder = tmp_path_factory.mktemp("environments")
-    probe = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "-d",
-        str(folder / "probe"),
-        "platformdirs",
-    ]
-    if subprocess.run(probe, capture_output=True, check=False).returncode:
-        pytest.skip("no package index can be reached")
     pythons = {version: python for version in VERSIONS if (python := find_python(version))}
     with ThreadPoolExecutor(len(VERSIONS)) as pool:
         yield {
@@ -253,3 +258,108 @@ def test_the_wheel_runs_in_an_empty_environment(
     assert "fervid" in installed
     assert not installed & {"torch", "fastapi", "pyarrow", "av", "pandas", "ray", "opencv-python-headless", "pytest"}
     assert len(installed) < 32, f"an installation for everybody has {len(installed)} packages: {sorted(installed)}"
+
+
+RECIPE = """
+name = "tiny"
+[input]
+size = 16
+[network]
+stem = 4
+widths = [8, 8]
+depths = [1, 1]
+squeeze = 4
+[schedule]
+stages = [{ epochs = 1, size = 16 }]
+batch_size = 32
+"""
+
+
+def write_faces(path: Path) -> None:
+    """FER2013's CSV with noise for faces."""
+    rng = np.random.default_rng(1)
+    rows = ["emotion,pixels,Usage"]
+    for split, count in {"Training": 70, "PublicTest": 35, "PrivateTest": 7}.items():
+        rows += [f"{i % 7},{' '.join(map(str, rng.integers(0, 256, 48 * 48)))},{split}" for i in range(count)]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def write_film(path: Path, photo: Path) -> None:
+    """A second of a portrait that stands still."""
+    import av
+
+    picture = Image.open(photo).convert("RGB").resize((320, 320))
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 320, "yuv420p"
+        for _ in range(10):
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")))
+        film.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize("extra", ["haar", "data", "video", "web", "train", "batch"])
+def test_an_extra_brings_what_its_commands_need(extra: str, built: Built, index: None, tmp_path: Path) -> None:
+    """Each in an environment of its own, with nothing of what the others bring."""
+    folder, photos = tmp_path / "environment", tmp_path / "photos"
+    done = install(Path(sys.executable), built.wheel, folder, extra)
+    assert done.returncode == 0, done.stderr
+    environ = {"PATH": str(folder / "bin"), "HOME": str(tmp_path), "LANG": "C.UTF-8", "COLUMNS": "120"}
+    command = str(folder / "bin" / "fervid")
+
+    def run(*arguments: str) -> str:
+        result = subprocess.run(
+            [command, *arguments], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    photos.mkdir()
+    photo = Path(shutil.copy(ROOT / PORTRAIT, photos))
+    if extra == "haar":
+        assert "1 face" in run("image", str(photo), "--detector", "haar")
+    elif extra in ("data", "train"):
+        write_faces(tmp_path / "fer2013.csv")
+        run("data", "prepare", "fer2013.csv", "-o", "faces.parquet")
+        if extra == "train":
+            (tmp_path / "tiny.toml").write_text(RECIPE, encoding="utf-8")
+            run("train", "tiny.toml", "--data", "faces.parquet", "-o", "runs/tiny")
+        model = "runs/tiny/tiny.onnx" if extra == "train" else "small"
+        assert "PrivateTest" in run("evaluate", model, "--data", "faces.parquet")
+    elif extra == "video":
+        write_film(tmp_path / "film.mp4", photo)
+        run("video", "film.mp4", "--csv", "faces.csv", "-o", "seen.mp4")
+        assert (tmp_path / "faces.csv").read_text("utf-8").count("\n") == 11
+        assert (tmp_path / "seen.mp4").stat().st_size > 1000
+    elif extra == "batch":
+        for engine in ("local", "ray"):
+            run("batch", "run", "photos", "--out", engine, "--engine", engine, "--workers", "1")
+            assert "1 rows of faces" in run("batch", "report", engine)
+    else:
+        check_server(command, environ, tmp_path, photo)
+
+
+def check_server(command: str, environ: dict[str, str], folder: Path, photo: Path) -> None:
+    """The installed web app shows its pages and reads a photo."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    server = subprocess.Popen(
+        [command, "serve", "--port", str(port)], cwd=folder, env=environ, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        for _ in range(300):
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/api/v1/health") as answer:
+                assert answer.status == 200
+                break
+            assert server.poll() is None, server.communicate()[1]
+            time.sleep(0.1)
+        with urllib.request.urlopen(address) as page:
+            assert b"<script" in page.read()
+        request = urllib.request.Request(
+            f"{address}/api/v1/images", data=photo.read_bytes(), headers={"Content-Type": "image/png"}
+        )
+        with urllib.request.urlopen(request) as answer:
+            assert len(json.load(answer)["faces"]) == 1
+    finally:
+        server.terminate()
+        server.communicate(timeout=30)
