@@ -17,7 +17,7 @@ def test_the_list_names_every_bundled_model(web_client: TestClient) -> None:
     rows = web_client.get(MODELS).json()["models"]
     assert [row["name"] for row in rows] == [published.name for published in list_bundled()]
     assert {row["name"] for row in rows if row["default"]} == {"base", "small", "faces"}
-    assert {row["task"] for row in rows} == {"expressions", "detection"}
+    assert {row["task"] for row in rows} == {"expression", "detection"}
     for row in rows:
         assert row["identity"] == f"{row['name']}@{row['sha256'][:12]}"
         assert len(web_client.get(row["file_url"]).content) == row["bytes"]

@@ -85,7 +85,7 @@ export interface ModelEntry {
   name: string;
   sha256: string;
   bytes: number;
-  task: "expressions" | "detection";
+  task: "expression" | "detection";
   default: boolean;
   identity: string;
   card_url?: string;

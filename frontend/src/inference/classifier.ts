@@ -60,10 +60,6 @@ export class Classifier {
     );
   }
 
-  release(): Promise<void> {
-    return this.network.release();
-  }
-
   private conclude(emotionLogits: Float32Array, voteLogits: Float32Array): Prediction {
     const { temperature, votes_temperature, blend, labels } = this.spec;
     const byLabels = softmax(emotionLogits, temperature);

@@ -19,7 +19,7 @@ export async function chooseModels(
   const answer = await request(ROOT);
   const { models } = (await answer.json()) as { models: ModelEntry[] };
   const detector = pick(models.filter((model) => model.task === "detection"));
-  const known = models.filter((model) => model.task === "expressions");
+  const known = models.filter((model) => model.task === "expression");
   const classifier = name === null ? pick(known) : known.find((model) => model.name === name);
   if (!detector || !classifier) {
     throw new InferenceError(

@@ -53,7 +53,7 @@ describe("metadata", () => {
   it("notices a file that is not the published one", async () => {
     const [identity] = Object.values(GOLDEN.scene.models).map((m) => (m as { identity: string }).identity);
     const file = readBundled("base.onnx");
-    const entry = { name: "base", bytes: file.length, task: "expressions", default: true, identity } as const;
+    const entry = { name: "base", bytes: file.length, task: "expression", default: true, identity } as const;
     await expect(
       checkIntegrity(file, { ...entry, identity: identity as string, sha256: "00" }),
     ).rejects.toThrow("not the published one");

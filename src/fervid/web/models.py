@@ -29,7 +29,7 @@ class ModelRow(BaseModel):
     name: str
     sha256: str = Field(description="Of the file, hex.")
     bytes: int
-    task: Literal["expressions", "detection"]
+    task: Literal["expression", "detection"] = Field(description="It reads faces, or finds them.")
     default: bool = Field(description="Whether this server uses it.")
     identity: str = Field(description="name@sha256[:12], as results carry it.")
     file_url: str
@@ -123,7 +123,7 @@ def _describe(file: ModelFile, used: set[str]) -> dict[str, Any]:
         "name": file.name,
         "sha256": file.sha256,
         "bytes": len(file.data),
-        "task": "expressions" if kinds[file.name] == "expression" else "detection",
+        "task": "expression" if kinds[file.name] == "expression" else "detection",
         "default": file.name in used,
         "identity": file.identity,
         "file_url": f"{url}/file?sha256={file.sha256}",
