@@ -111,7 +111,7 @@ def serve(
             envvar="FERVID_DATABASE_URL",
             metavar="URL",
             rich_help_panel=_STORAGE,
-            help="SQLAlchemy's, such as postgresql+psycopg://…; SQLite in the data folder if not given.",
+            help="PostgreSQL (postgresql://…) or SQLite (sqlite:///…); SQLite in the data folder if not given.",
         ),
     ] = "",
     redis: Annotated[
@@ -129,7 +129,7 @@ def serve(
             envvar="FERVID_FILM_HOURS",
             metavar="H",
             rich_help_panel=_STORAGE,
-            help="Films and results are kept so long.",
+            help="Results of films are kept so long.",
         ),
     ] = 24.0,
     max_upload_mb: Annotated[
