@@ -293,7 +293,7 @@ def test_pictures_are_searched_at_the_scale_that_their_smallest_faces_need() -> 
         (40, (360, 640, 20)),
         (64, (225, 400, 20)),
     ]:
-        (found,) = detect_reduced(Squares(two_people), image, min_face)
+        (found,) = detect_reduced(Squares(two_people), TimedArray(image, 0, 0.0), min_face)
         assert sizes[-1] == expected
         edges = (found.box.x1, found.box.y1, found.box.x2, found.box.y2)
         assert edges == pytest.approx((640, 300, 740, 400), abs=min_face / 20)

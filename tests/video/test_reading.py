@@ -13,7 +13,7 @@ from PIL import Image
 
 from fervid.video import decoding
 from fervid.video.probing import probe_video
-from fervid.video.reading import VideoFrame, VideoReader
+from fervid.video.reading import FilmFrame, VideoReader
 
 MakeFilm = Callable[..., Path]
 ReadNumber = Callable[[NDArray[np.uint8]], int]
@@ -45,7 +45,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def read_all(path: Path, **options: Any) -> list[VideoFrame]:
+def read_all(path: Path, **options: Any) -> list[FilmFrame]:
     with VideoReader(path, **options) as reader:
         frames = list(reader)
         assert reader.problems == ()
@@ -190,6 +190,8 @@ def test_rotated_and_mirrored_films_come_upright(
         difference = frame.image.astype(float) - draw_number(frame.index)
         assert np.abs(difference).mean() < 6
         assert frame.image.flags.c_contiguous
+        small = frame.reduce(100, 75).astype(float)
+        assert np.abs(small - np.asarray(Image.fromarray(frame.image).resize((100, 75)))).mean() < 6
     turns = {"clockwise": 90, "upside down": 180, "counter-clockwise": 270, "as it is": 0}
     if turn in turns:
         assert info.orientation.rotation_deg == turns[turn]
@@ -225,6 +227,7 @@ def test_transparency_lies_over_white(tmp_path: Path) -> None:
     for number, frame in enumerate(frames):
         assert (frame.image[:, : 8 + 4 * number] == (255, 0, 0)).all()
         assert (frame.image[:, 8 + 4 * number :] == 255).all()
+        assert np.abs(frame.reduce(16, 12)[6, [1, 14]].astype(int) - ((255, 0, 0), (255, 255, 255))).max() < 8
 
 
 def test_a_film_of_one_frame(make_film: MakeFilm, tmp_path: Path) -> None:

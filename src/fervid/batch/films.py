@@ -149,7 +149,7 @@ class FilmReader:
         _write(stream, {"ends": ends, "size": size, "problems": [_list_problem(p) for p in reader.problems]})
 
     def _look(self, frame: VideoFrame, begins_scene: bool) -> tuple[Look, list[PreparedFace]]:
-        found = detect_reduced(self._detector, frame.image, self._stream.min_face)
+        found = detect_reduced(self._detector, frame, self._stream.min_face)
         found.sort(key=_order)
         look = Look(begins_scene, ((frame.index, frame.time_s),), tuple(found))
         return look, [self._reader.prepare(frame.image, d, align(d, self._detector.framing)) for d in found]

@@ -27,6 +27,7 @@ from fervid.tracking.smoothing import SMOOTH_S, Smoother
 from fervid.tracking.tracker import Tracker
 from fervid.tracking.waiting import hold_undecided
 from fervid.video.prefetching import Prefetcher
+from fervid.video.reading import FilmFrame
 
 DETECT_S: Final = 0.35
 """The detector looks at a film at least this often, s: who comes is noticed that late at most."""
@@ -238,7 +239,7 @@ class FrameStream:
 
     def _close(self, frames: list[TimedImage], begins_scene: bool, keep_images: bool) -> _Group:
         """Look at the last of the frames, and place everybody on all of them."""
-        detections = detect_reduced(self._detector, frames[-1].image, self._settings.min_face)
+        detections = detect_reduced(self._detector, frames[-1], self._settings.min_face)
         look = Look(begins_scene, _list_frames(frames), tuple(detections))
         sightings = self._groups.close(detections, [frame.time_s for frame in frames])
         return self._prepare(look, frames, sightings, keep_images)
@@ -316,16 +317,17 @@ class FrameStream:
         return self._reader.make_face(detection, quality, probabilities, votes, track_id=track_id)
 
 
-def detect_reduced(detector: Detector, image: NDArray[np.uint8], min_face: float) -> list[Detection]:
-    """Look for faces at the scale that the smallest ones wanted need; in px of the ``(H, W, 3)`` picture as it is.
+def detect_reduced(detector: Detector, frame: TimedImage, min_face: float) -> list[Detection]:
+    """Look for faces at the scale that the smallest ones wanted need; in px of the frame as it is.
 
     On photos a detector reads what is there at full size, for the last small face. A film shows everybody often.
     """
-    height, width = image.shape[:2]
+    height, width = frame.image.shape[:2]
     factor = EASY_FACE / min_face
     if factor > WORTHWHILE:
-        return detector.detect(image, min_face=min_face)
-    small = resize(image, max(1, round(width * factor)), max(1, round(height * factor)))
+        return detector.detect(frame.image, min_face=min_face)
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    small = frame.reduce(*size) if isinstance(frame, FilmFrame) else resize(frame.image, *size)
     across, down = width / small.shape[1], height / small.shape[0]
     found = []
     for detection in detector.detect(small, min_face=min_face / down):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -140,6 +141,27 @@ class FrameConverter:
         steps += [graph.add(name, arguments) for name, arguments in self._orientation.filters]
         graph.link_nodes(*steps, graph.add("buffersink")).configure()
         return graph
+
+
+class FrameReducers:
+    """Turns frames into upright RGB arrays of smaller sizes, whose converters are kept; thread-safe.
+
+    Args:
+        orientation: what brings them upright.
+    """
+
+    def __init__(self, orientation: Orientation) -> None:
+        self._orientation = orientation
+        self._lock = threading.Lock()
+        self._converters: dict[tuple[int, int], FrameConverter] = {}
+
+    def reduce(self, frame: VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
+        """``(height, width, 3)`` uint8, as :meth:`FrameConverter.convert`."""
+        size = self._orientation.orient_size(width, height)
+        with self._lock:
+            if size not in self._converters:
+                self._converters[size] = FrameConverter(size, self._orientation)
+            return self._converters[size].convert(frame)
 
 
 def _view_pixels(frame: VideoFrame, channels: int) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 from fervid.errors import UsageError
 from fervid.imaging import MAX_PIXELS
 from fervid.video.decoding import decode_film
-from fervid.video.pixels import FrameConverter
+from fervid.video.pixels import FrameConverter, FrameReducers
 from fervid.video.prefetching import Prefetcher
 from fervid.video.probing import VideoInfo, probe_video
 from fervid.video.problems import Problem, ProblemLog
 from fervid.video.selection import Selection
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame as StoredFrame
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +40,18 @@ class VideoFrame:
     image: NDArray[np.uint8]
     index: int
     time_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FilmFrame(VideoFrame):
+    """A frame whose stored picture is still at hand."""
+
+    _stored: StoredFrame
+    _reducers: FrameReducers
+
+    def reduce(self, width: int, height: int) -> NDArray[np.uint8]:
+        """``(height, width, 3)`` uint8: the picture reduced with antialiasing, in a third of Pillow's time."""
+        return self._reducers.reduce(self._stored, width, height)
 
 
 class VideoReader:
@@ -87,14 +102,14 @@ class VideoReader:
         self._prefetch = prefetch
         self._max_pixels = max_pixels
         self._log = ProblemLog()
-        self._running: weakref.WeakSet[Prefetcher[VideoFrame]] = weakref.WeakSet()
+        self._running: weakref.WeakSet[Prefetcher[FilmFrame]] = weakref.WeakSet()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What was wrong with the film in the latest reading, as far as it has come; complete when it has ended."""
         return self._log.list()
 
-    def __iter__(self) -> Iterator[VideoFrame]:
+    def __iter__(self) -> Iterator[FilmFrame]:
         self._log = ProblemLog()
         frames = self._read(self._log)
         return frames if self._prefetch == 0 else self._read_ahead(frames)
@@ -112,15 +127,16 @@ class VideoReader:
     ) -> None:
         self.close()
 
-    def _read_ahead(self, frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+    def _read_ahead(self, frames: Iterator[FilmFrame]) -> Iterator[FilmFrame]:
         with Prefetcher(frames, self._prefetch) as prefetcher:
             self._running.add(prefetcher)
             yield from prefetcher
 
-    def _read(self, log: ProblemLog) -> Iterator[VideoFrame]:
+    def _read(self, log: ProblemLog) -> Iterator[FilmFrame]:
         import av
 
         converter = FrameConverter(self.info.stored_size, self.info.orientation)
+        reducers = FrameReducers(self.info.orientation)
         decoded = decode_film(self._path, self.selection, log, max_pixels=self._max_pixels, threads=self._threads)
         coded: tuple[int, int] | None = None
         with closing(decoded):
@@ -136,4 +152,4 @@ class VideoReader:
                 except (av.FFmpegError, ValueError):  # a damaged header made colours of it that there are not
                     log.add("damaged", item.time_s)
                     continue
-                yield VideoFrame(image, item.index, item.time_s)
+                yield FilmFrame(image, item.index, item.time_s, item.frame, reducers)
