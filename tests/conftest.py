@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -12,6 +13,7 @@ import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("fervid", deadline=None)
@@ -88,6 +90,45 @@ def load_script() -> Callable[[str], ModuleType]:
         return module
 
     return load
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe() -> str:
+    """What ``fervid train`` trains in a second: two epochs of a network called tiny."""
+    return """
+name = "tiny"
+[input]
+size = 20
+[network]
+stem = 8
+widths = [8, 16]
+depths = [1, 1]
+[schedule]
+stages = [{ epochs = 2, size = 16 }]
+batch_size = 32
+"""
+
+
+@pytest.fixture(scope="module")
+def no_curves() -> Iterator[None]:
+    """Training leaves an empty file for its curves: to draw those of an epoch takes longer than a small epoch."""
+    with pytest.MonkeyPatch.context() as patch:
+        if importlib.util.find_spec("torch") is not None:
+            for kind in ("expressions", "detection"):
+                patch.setattr(
+                    f"fervid.training.{kind}.loop.draw_curves", lambda _metrics, path, **_options: path.touch()
+                )
+        yield
+
+
+@pytest.fixture
+def blank_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports hold blank pictures: to draw the figures takes most of a report's time."""
+    png = io.BytesIO()
+    Image.new("L", (1, 1)).save(png, "PNG")
+    blank = {"png": png.getvalue(), "svg": b'<svg xmlns="http://www.w3.org/2000/svg"/>'}
+    for module in ("figures", "corruptionmap", "detection_report"):
+        monkeypatch.setattr(f"fervid.evaluation.{module}.render", lambda *arguments: blank[arguments[-1]])
 
 
 @pytest.fixture(scope="session")

@@ -40,19 +40,9 @@ def _one_thread() -> None:
         torch.set_num_threads(1)
 
 
-@pytest.fixture
-def real_curves() -> None:
-    """Runs draw their curves."""
-
-
-@pytest.fixture(autouse=True)
-def _no_curves(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other runs leave an empty file instead: drawing an epoch's takes longer than so small an epoch."""
-    if "real_curves" not in request.fixturenames and importlib.util.find_spec("torch") is not None:
-        for kind in ("expressions", "detection"):
-            monkeypatch.setattr(
-                f"fervid.training.{kind}.loop.draw_curves", lambda _metrics, path, **_options: Path(path).touch()
-            )
+@pytest.fixture(scope="module", autouse=True)
+def _no_curves(no_curves: None) -> None:
+    """Of every run here."""
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,7 @@ def work(team: Team, job: dict[str, Any], folder: Path) -> dict[str, Any]:
 def main() -> None:
     torch.set_num_threads(1)
     loop.choose_precision = lambda *_: False  # type: ignore[assignment]
+    loop.draw_curves = lambda _metrics, path, **_options: Path(path).touch()  # as in conftest.py
     source, out = map(Path, sys.argv[1:])
     with source.open("rb") as stream:
         jobs = pickle.load(stream)

@@ -21,6 +21,7 @@ from fervid.errors import ConfigError, DatasetError, UsageError
 from fervid.training.checkpoint import read_metrics
 from fervid.training.detection.checkpoint import load_network
 from fervid.training.detection.config import DetectionConfig
+from fervid.training.detection.curves import draw_curves
 from fervid.training.detection.data import load_training_photos
 from fervid.training.detection.loop import EMPHASIS, learning_rate, train
 from fervid.training.progress import Progress
@@ -64,8 +65,10 @@ def test_a_run_learns_and_leaves_its_folder(detector_recipe: Any, training_photo
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         "checkpoint.pt", "config.json", "curves.png", "metrics.jsonl", "weights.pt"
     }  # fmt: skip
-    with Image.open(tmp_path / "run" / "curves.png") as picture:
-        assert picture.format == "PNG"
+    for count in (1, 4):  # before anything was measured on validation photos, and after
+        draw_curves(lines[:count], tmp_path / "curves.png", title="tiny")
+        with Image.open(tmp_path / "curves.png") as picture:
+            assert len(picture.convert("RGB").getcolors(1 << 24) or ()) > 50
     assert seen[-1].remaining_s == 0
     assert [p.metrics["epoch"] for p in seen if p.metrics] == [1, 2, 3, 4]
     again = load_network(tmp_path / "run")
@@ -76,7 +79,7 @@ def test_a_run_learns_and_leaves_its_folder(detector_recipe: Any, training_photo
 def test_a_continued_run_equals_an_uninterrupted_one(
     detector_recipe: Any, training_photos: Any, tmp_path: Path
 ) -> None:
-    schedule = {"epochs": 3, "scenes": 16, "size": 64, "batch_size": 8, "validate_every": 1}
+    schedule = {"epochs": 3, "scenes": 16, "size": 64, "batch_size": 8, "validate_every": 3}
     config = DetectionConfig.from_dict(detector_recipe(schedule=schedule))
 
     def stop(progress: Progress) -> None:

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pickle
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,43 +63,30 @@ def data(make_faces: Any, recipe: Any) -> TrainingData:
 
 
 @pytest.fixture(scope="module")
-def alone(recipe: Any, data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder of runs of one process, and of how they went."""
+def run_alone(recipe: Any, data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Runs of one process, each made once: its folder, with its losses beside it."""
     folder = tmp_path_factory.mktemp("alone")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "choose_precision", lambda *_: False)
-        for name, levers in LEVERS.items():
-            losses: list[float] = []
 
-            def note(progress: Progress, into: list[float] = losses) -> None:
-                if not progress.metrics:
-                    into.append(progress.loss)
+    @functools.cache
+    def run(name: str) -> Path:
+        losses: list[float] = []
 
-            config = TrainingConfig.from_dict(recipe(**{"schedule": SCHEDULE, **levers}))
+        def note(progress: Progress) -> None:
+            if not progress.metrics:
+                losses.append(progress.loss)
+
+        config = TrainingConfig.from_dict(recipe(**{"schedule": SCHEDULE, **LEVERS[name]}))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loop, "choose_precision", lambda *_: False)
             train(config, data, folder / name, device="cpu", on_progress=note)
-            (folder / f"{name}.json").write_text(json.dumps(losses), encoding="utf-8")
-        yield folder
+        (folder / f"{name}.json").write_text(json.dumps(losses), encoding="utf-8")
+        return folder / name
+
+    return run
 
 
-@pytest.fixture(scope="module")
-def together(recipe: Any, data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of runs of two processes, which find each other as torchrun tells them to, and of how they went."""
-    folder = tmp_path_factory.mktemp("together")
-    recipes = {name: recipe(**{"schedule": SCHEDULE, **levers}) for name, levers in LEVERS.items()}
-    jobs: dict[str, Any] = {name: {"recipe": table, "data": data} for name, table in recipes.items()}
-    jobs["continued"] = {"recipe": recipes["plain"], "data": data}
-    jobs["too small"] = {"recipe": recipe(schedule={**SCHEDULE, "batch_size": 2}), "data": data}
-    jobs["broken"] = {"recipe": recipes["plain"], "data": data, "break": (1, 1, 2)}
-
-    def stop(progress: Progress) -> None:
-        if not progress.metrics and progress.epoch == 2:
-            raise KeyboardInterrupt
-
-    config = TrainingConfig.from_dict(recipes["plain"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "choose_precision", lambda *_: False)
-        with pytest.raises(KeyboardInterrupt):
-            train(config, data, folder / "continued", device="cpu", on_progress=stop)
+def run_together(jobs: dict[str, Any], folder: Path) -> list[int]:
+    """Let two processes, which find each other as torchrun tells them to, do the jobs; their statuses."""
     (folder / "jobs.pickle").write_bytes(pickle.dumps(jobs))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -108,18 +96,46 @@ def together(recipe: Any, data: TrainingData, tmp_path_factory: pytest.TempPathF
         subprocess.Popen(
             [sys.executable, str(SCRIPT), str(folder / "jobs.pickle"), str(folder)],
             env={**os.environ, **address, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
         )
         for rank in range(2)
     ]
     try:
-        said = [process.communicate(timeout=300)[1] for process in processes]
+        return [process.wait(timeout=300) for process in processes]
     finally:
         for process in processes:
             process.kill()
             process.wait()
-    assert processes[1].returncode == 1, said  # the one that breaks in the end
+
+
+@pytest.fixture(scope="module")
+def together(recipe: Any, data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs of two processes that go on, are refused and break."""
+    folder = tmp_path_factory.mktemp("together")
+    plain = recipe(schedule=SCHEDULE)
+    jobs: dict[str, Any] = {
+        "continued": {"recipe": plain, "data": data},
+        "too small": {"recipe": recipe(schedule={**SCHEDULE, "batch_size": 2}), "data": data},
+        "broken": {"recipe": plain, "data": data, "break": (1, 1, 2)},
+    }
+
+    def stop(progress: Progress) -> None:
+        if not progress.metrics and progress.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "choose_precision", lambda *_: False)
+        with pytest.raises(KeyboardInterrupt):
+            train(TrainingConfig.from_dict(plain), data, folder / "continued", device="cpu", on_progress=stop)
+    assert run_together(jobs, folder)[1] == 1  # the one that breaks in the end
+    return folder
+
+
+@pytest.fixture(scope="module")
+def side_by_side(recipe: Any, data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs of two processes, one for each of the levers."""
+    folder = tmp_path_factory.mktemp("side-by-side")
+    jobs = {n: {"recipe": recipe(**{"schedule": SCHEDULE, **levers}), "data": data} for n, levers in LEVERS.items()}
+    assert run_together(jobs, folder) == [0, 0]
     return folder
 
 
@@ -129,24 +145,24 @@ def read_report(out: Path, name: str, rank: int) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LEVERS)
-def test_two_processes_have_the_curve_of_one(alone: Path, together: Path, name: str) -> None:
-    losses = json.loads((alone / f"{name}.json").read_text(encoding="utf-8"))
-    leader, other = (read_report(together, name, rank) for rank in range(2))
+def test_two_processes_have_the_curve_of_one(run_alone: Any, side_by_side: Path, name: str) -> None:
+    alone, together = run_alone(name), side_by_side / name
+    losses = json.loads(alone.with_suffix(".json").read_text(encoding="utf-8"))
+    leader, other = (read_report(side_by_side, name, rank) for rank in range(2))
     assert leader == other  # to the last bit
     assert leader["losses"] == pytest.approx(losses, abs=2e-4)
     assert len(losses) == 6
-    mine, theirs = (torch.load(place / name / "weights.pt", weights_only=True) for place in (alone, together))
+    mine, theirs = (torch.load(place / "weights.pt", weights_only=True) for place in (alone, together))
     for key, value in mine.items():
         torch.testing.assert_close(theirs[key], value, atol=2e-3, rtol=1e-2)
-    for line, another in zip(read_metrics(alone / name), read_metrics(together / name), strict=True):
+    for line, another in zip(read_metrics(alone), read_metrics(together), strict=True):
         assert line.keys() == another.keys()
         assert line["train_loss"] == pytest.approx(another["train_loss"], abs=2e-4)
-    names = [{path.name for path in (place / name).iterdir()} for place in (alone, together)]
-    assert names[0] == names[1]
+    assert {path.name for path in alone.iterdir()} == {path.name for path in together.iterdir()}
 
 
-def test_a_run_goes_on_with_another_number_of_processes(alone: Path, together: Path) -> None:
-    lines, whole = read_metrics(together / "continued"), read_metrics(alone / "plain")
+def test_a_run_goes_on_with_another_number_of_processes(run_alone: Any, together: Path) -> None:
+    lines, whole = read_metrics(together / "continued"), read_metrics(run_alone("plain"))
     assert lines[0]["train_loss"] == whole[0]["train_loss"]  # of one process
     assert lines[1]["train_loss"] == pytest.approx(whole[1]["train_loss"], abs=2e-4)
     for rank in range(2):
