@@ -19,8 +19,6 @@ from fervid.batch import cluster as engine
 from fervid.batch.run import Progress, RunSummary, run_batch
 from fervid.batch.settings import Settings
 
-pytest.importorskip("ray.data", reason="Ray is not installed")
-
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own warnings are not ours to mend
 
 STARTING_S = 100
@@ -47,7 +45,7 @@ def limit_time(seconds: int) -> Iterator[None]:
 def cluster() -> Iterator[Any]:
     """Two nodes of one CPU."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    import ray
+    ray: Any = pytest.importorskip("ray", reason="Ray is not installed")
     from ray.cluster_utils import Cluster
 
     node: dict[str, Any] = {"num_cpus": 1, "include_log_monitor": False, "object_store_memory": 100_000_000}
