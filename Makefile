@@ -25,12 +25,16 @@ serve: $(VENV)/web
 	else echo "Node.js 20.19 or newer and npm build the pages; they are not here, so this is the API alone." >&2; fi
 	$(BIN)/fervid serve
 
+# Many tests wait for servers and browsers: one process more than two cores keeps them busy. Threads of their own would
+# only wait for each other. Files with few and long tests begin early, which xdist would leave to the end.
+PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) \
+	--dist loadfile --no-loadscope-reorder
+
 test: $(VENV)/dev test-pages
-	@# Many tests wait for servers and browsers: one process more than two cores keeps them busy.
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-slow: $(VENV)/dev test-pages
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) -m slow
+	$(PYTEST) -m slow
 
 test-pages:
 	@if $(NODE_FITS); then $(MAKE) --no-print-directory frontend/node_modules/.checked; \
@@ -40,7 +44,6 @@ lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --num-workers 2
-	$(BIN)/mypy benchmarks runs
 	$(BIN)/lint-imports
 
 format: $(VENV)/dev
