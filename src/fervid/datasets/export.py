@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fervid.datasets.faceset import SPLITS
 from fervid.datasets.folder import MANIFEST, read_manifest
-from fervid.datasets.parquet import iterate_parquet, open_parquet
+from fervid.datasets.parquet import encode_face, iterate_parquet, open_parquet
 from fervid.emotions import EMOTIONS, Emotion, emotions_for
 from fervid.errors import DatasetError, UsageError
 from fervid.files import write_atomically
@@ -138,11 +138,10 @@ def _write_note(folder: Path, note: dict[str, object]) -> None:
 def _encode(image: NDArray[np.uint8], image_format: str) -> bytes:
     from PIL import Image
 
+    if image_format == "png":
+        return encode_face(image)
     buffer = io.BytesIO()
-    if image_format == "jpg":
-        Image.fromarray(image).save(buffer, format="JPEG", quality=JPEG_QUALITY)
-    else:
-        Image.fromarray(image).save(buffer, format="PNG")
+    Image.fromarray(image).save(buffer, format="JPEG", quality=JPEG_QUALITY)
     return buffer.getvalue()
 
 
