@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fervid.cli.image import open_writers
 from fervid.cli.inputs import collect_pictures, plan_outputs
 from fervid.errors import UsageError
 from fervid.imaging import load_image, save_image
@@ -128,6 +129,15 @@ def test_wrong_usage_is_status_two(arguments: tuple[str, ...], tmp_path: Path) -
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
+
+
+def test_a_reader_of_stdout_that_leaves_is_no_fault_of_a_file(tmp_path: Path) -> None:
+    with pytest.raises(BrokenPipeError), open_writers("-", str(tmp_path / "out.csv")):
+        raise BrokenPipeError
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot write"), open_writers(None, str(tmp_path / "file" / "out.csv")):
+        pytest.fail("there is no such folder")
 
 
 def test_an_interrupt_leaves_no_half_file(tmp_path: Path, astronaut: Path) -> None:

@@ -150,5 +150,7 @@ def _open_text(destination: str) -> Iterator[IO[str]]:
     try:
         with write_atomically(destination) as part, part.open("w", encoding="utf-8", newline="") as stream:
             yield stream
+    except BrokenPipeError:  # the reader of stdout left: this file is not to blame
+        raise
     except OSError as error:
         raise UsageError(f"cannot write {destination} ({error.strerror})", advice="Choose another file.") from None

@@ -104,6 +104,4 @@ def write_output(destination: str, text: str) -> None:
         with write_atomically(Path(destination)) as part:
             part.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(
-            f"cannot write {destination} ({error.strerror})", advice="Choose another place with -o."
-        ) from None
+        raise UsageError(f"cannot write {destination} ({error.strerror})", advice="Choose another place.") from None
