@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shutil
@@ -20,7 +21,12 @@ from typer.testing import CliRunner
 
 from fervid.cli import serve as command
 from fervid.cli.app import app
+from fervid.cli.camera import camera
+from fervid.cli.video import video
 from fervid.errors import MissingExtraError, UsageError
+from fervid.web.films import worker
+from fervid.web.films.jobs import FilmOptions
+from fervid.web.live import LIVE_MIN_FACE
 from fervid.web.server import describe_address, open_socket
 from fervid.web.settings import Settings
 
@@ -155,6 +161,14 @@ def test_help_names_every_setting() -> None:
 def test_settings_out_of_range_are_refused(wrong: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         Settings(**wrong)  # type: ignore[arg-type]
+
+
+def test_films_and_cameras_are_read_as_by_the_command_line() -> None:
+    by_verb = {verb: inspect.signature(verb).parameters for verb in (video, camera)}
+    assert by_verb[video]["min_face"].default == worker.MIN_FACE
+    assert by_verb[camera]["min_face"].default == LIVE_MIN_FACE
+    assert {parameters["model"].default for parameters in by_verb.values()} == {Settings().video_model}
+    assert {parameters["smooth"].default for parameters in by_verb.values()} == {FilmOptions().smooth_s}
 
 
 def test_settings_fill_in_what_follows(tmp_path: Path) -> None:
