@@ -225,6 +225,8 @@ class FrameStream:
                     waiting = []
                 begins_scene = True
                 self._groups.cut()
+            if waiting and isinstance(waiting[-1], FilmFrame):  # only the last of a group may be looked at
+                waiting[-1] = waiting[-1].detach()
             waiting.append(frame)
             if self._groups.is_due(frame.time_s):
                 yield self._close(waiting, begins_scene, keep_images)
