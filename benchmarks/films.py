@@ -107,13 +107,14 @@ def compare_ways(arguments: argparse.Namespace) -> None:
     ratios: list[list[float]] = [[], []]
     for number in range(max(1, arguments.rounds)):
         streamed = run(f"round {number + 1} fervid", stream)
-        for quarter in range(4):
-            wall, cpu, faces = streamed.measure(quarter / 4, (quarter + 1) / 4)
-            print(f"  quarter {quarter + 1}: {wall:5.1f} ms, {cpu:5.1f} ms CPU, {faces:.2f} faces a frame")
-        if arguments.rounds > 0:
-            looped = run(f"round {number + 1} loop", loop)
-            for i, values in enumerate(ratios):
-                values.append(looped.measure()[i] / streamed.measure()[i])
+        if arguments.rounds == 0:
+            for quarter in range(4):
+                wall, cpu, faces = streamed.measure(quarter / 4, (quarter + 1) / 4)
+                print(f"  quarter {quarter + 1}: {wall:5.1f} ms, {cpu:5.1f} ms CPU, {faces:.2f} faces a frame")
+            break
+        looped = run(f"round {number + 1} loop", loop)
+        for i, values in enumerate(ratios):
+            values.append(looped.measure()[i] / streamed.measure()[i])
     for name, values in zip(("wall time", "CPU time"), ratios, strict=True):
         if values:
             print(f"{name}: {statistics.median(values):.1f} times less ({', '.join(f'{v:.2f}' for v in values)})")
