@@ -72,7 +72,7 @@ export function CourseCard({
         </p>
       )}
       {!room.ended && <MarkForm onMark={(text) => host.mark(text)} />}
-      {host.refusal.value && <ErrorNotice error={host.refusal.value} />}
+      {host.refusal.value && !isPresenting && <ErrorNotice error={host.refusal.value} />}
       {marks.length > 0 && (
         <ol class="mark-list" aria-label="Marks">
           {marks.map((mark, index) => (
