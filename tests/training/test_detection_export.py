@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -281,7 +282,10 @@ def test_the_threshold_keeps_precision_and_silence(network: DetectionNetwork, tr
     wanted = 0.0 if evaluation.strict is None else evaluation.strict[1]
     assert wanted <= choose_threshold(evaluation, none) <= wanted + 0.01
     alarms = np.concatenate([np.full(99, 0.2), [0.95]]).astype(np.float32)
-    assert choose_threshold(evaluation, alarms) >= 0.2
+    assert choose_threshold(evaluation, alarms) == max(0.21, math.ceil(wanted * 100) / 100)
+    rising = np.linspace(0.6, 0.95, 319)
+    threshold = choose_threshold(evaluation, rising)
+    assert (rising >= threshold).mean() <= 0.01 < (rising >= threshold - 0.01).mean()
     assert choose_threshold(evaluation, np.full(100, 0.973, dtype=np.float32)) == pytest.approx(0.98)
 
 

@@ -209,10 +209,11 @@ def choose_threshold(evaluation: DetectionEvaluation, alarms: NDArray[np.floatin
         evaluation: on the validation photos, with a curve.
         alarms: from :func:`find_alarms`; may be empty.
     """
-    wanted = [0.0] if evaluation.strict is None else [evaluation.strict[1]]
+    hundredths = [0 if evaluation.strict is None else math.ceil(evaluation.strict[1] * 100)]
+    few = math.floor((1 - CLEAN) * len(alarms) + 1e-9)  # photos that may have one
     if len(alarms):
-        wanted.append(float(np.quantile(alarms, CLEAN)))
-    return min(0.99, math.ceil(max(wanted) * 100) / 100)
+        hundredths.append(math.floor(np.sort(alarms)[-1 - few] * 100) + 1)
+    return min(0.99, max(hundredths) / 100)
 
 
 def make_spec(config: DetectionConfig, data: TrainingPhotos) -> DetectorSpec:

@@ -29,7 +29,8 @@ PARTS = (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10))
 def fold_network(network: DetectionNetwork) -> DetectionNetwork:
     """A copy in evaluation mode whose norms, and the division of the input, are part of the convolutions.
 
-    Its :attr:`levels` is 1; it differs from the network by rounding alone.
+    Its :attr:`levels` is 1, and it is shortened (:meth:`.network.DetectionNetwork.shorten`); it differs from the
+    network by rounding alone.
     """
     folded = fold_norms(network)
     first = folded.stage8.down2
@@ -38,6 +39,7 @@ def fold_network(network: DetectionNetwork) -> DetectionNetwork:
     with torch.no_grad():
         first.conv.weight.div_(LEVELS)
     folded.levels = 1.0
+    folded.shorten()
     return folded
 
 
@@ -146,10 +148,13 @@ def add_network(graph: DetectorGraph, network: DetectionNetwork) -> None:
     planes[0] = graph.conv("lateral8", network.lateral8, planes[0])
     above = ""
     for level in reversed(range(len(STRIDES))):
-        stride, plane = STRIDES[level], planes[level]
-        if above:
-            plane = graph.add_enlarged(stride, plane, above)
-        above = _add_block(graph, f"smooth{stride}", network.smooth[level], plane)
+        stride, plane, block = STRIDES[level], planes[level], network.smooth[level]
+        name = f"smooth{stride}"
+        if level == 0 and isinstance(block, SeparableConvolution):  # the network is shortened
+            plane = graph.add_enlarged(stride, plane, graph.conv(f"{name}.pointwise", block.pointwise, above))
+            above = graph.relu(name, graph.conv(f"{name}.depthwise", block.depthwise, plane))
+        else:
+            above = _add_block(graph, name, block, graph.add_enlarged(stride, plane, above) if above else plane)
         parts = [(network.heads[level], above)]
         if network.branches is not None and network.landmark_heads is not None:
             y = above

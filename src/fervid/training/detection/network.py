@@ -62,8 +62,12 @@ class SeparableConvolution(nn.Module):
         self.residual = residual
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.norm(self.depthwise(self.pointwise(x))))
+        y = self.finish(self.pointwise(x))
         return x + y if self.residual else y
+
+    def finish(self, x: Tensor) -> Tensor:
+        """All but the 1×1 convolution and the sum."""
+        return F.relu(self.norm(self.depthwise(x)))
 
 
 class DetectionNetwork(nn.Module):
@@ -76,6 +80,7 @@ class DetectionNetwork(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.levels = LEVELS
+        self.is_shortened = False  # see shorten
         stem, fine, middle, coarse = config.stem, config.fine, config.middle, config.coarse
         self.stage8 = nn.Sequential(
             OrderedDict(
@@ -137,13 +142,37 @@ class DetectionNetwork(nn.Module):
         middle = self.stage16(fine)
         coarse = self.smooth[2](self.stage32(middle))
         middle = self.smooth[1](middle + F.interpolate(coarse, scale_factor=2.0))
-        fine = self.smooth[0](self.lateral8(fine) + F.interpolate(middle, scale_factor=2.0))
+        fine = self._smooth_fine(self.lateral8(fine), middle)
         planes = (fine, middle, coarse)
         numbers = [head(plane) for head, plane in zip(self.heads, planes, strict=True)]
         if self.branches is not None and self.landmark_heads is not None:
             others = zip(numbers, self.landmark_heads, self.branches, planes, strict=True)
             numbers = [torch.cat([first, head(branch(plane))], dim=1) for first, head, branch, plane in others]
         return tuple(part.flatten(2).transpose(1, 2) for part in numbers)
+
+    def _smooth_fine(self, fine: Tensor, middle: Tensor) -> Tensor:
+        block = self.smooth[0]
+        if not self.is_shortened:
+            smoothed: Tensor = block(fine + F.interpolate(middle, scale_factor=2.0))
+            return smoothed
+        assert isinstance(block, SeparableConvolution)
+        return block.finish(fine + F.interpolate(block.pointwise(middle), scale_factor=2.0))
+
+    def shorten(self) -> None:
+        """Give the same answers with fewer multiplications from here on; training is over.
+
+        A 1×1 convolution of a sum is the sum of its convolutions, and may come before a plane is enlarged: what
+        smooths the finest plane becomes a part of what leads there, and is computed on a quarter of the cells.
+        """
+        block, lateral = self.smooth[0], self.lateral8
+        assert isinstance(block, SeparableConvolution)
+        assert lateral.bias is not None
+        if not self.is_shortened:
+            with torch.no_grad():
+                mixing = block.pointwise.weight[:, :, 0, 0].double()
+                lateral.weight.copy_((mixing @ lateral.weight[:, :, 0, 0].double())[:, :, None, None])
+                lateral.bias.copy_(mixing @ lateral.bias.double())
+        self.is_shortened = True
 
 
 def _fit_blocks(network: nn.Module, weights: dict[str, Tensor], *_: object) -> None:
