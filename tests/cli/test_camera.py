@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,16 +134,18 @@ def test_without_a_screen_it_says_so_and_saves_nothing(film: Path, tmp_path: Pat
         (("http://127.0.0.1:9/live",), 1, "cannot read http://127.0.0.1:9/live"),
     ],
 )
-def test_what_cannot_be_done(arguments: tuple[str, ...], status: int, words: str) -> None:
-    done = run_fervid(*arguments)
+def test_what_cannot_be_done(call_fervid: Any, arguments: tuple[str, ...], status: int, words: str) -> None:
+    done = call_fervid("camera", *arguments)
     assert done.returncode == status, done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 
 
-def test_a_film_that_cannot_be_written_is_an_error_before_the_session(film: Path, tmp_path: Path) -> None:
-    done = run_fervid(film, "-o", tmp_path / "film.txt", "--detector", "haar")
+def test_a_film_that_cannot_be_written_is_an_error_before_the_session(
+    call_fervid: Any, film: Path, tmp_path: Path
+) -> None:
+    done = call_fervid("camera", film, "-o", tmp_path / "film.txt", "--detector", "haar")
     assert done.returncode == 2
     assert "film format" in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,7 @@ import sys
 import time
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,10 +30,10 @@ from fervid.video.writing import VideoWriter
 FAST = ("--detector", "haar", "--threads", "1", "--min-face", "30")
 
 
-def run_fervid(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run_fervid(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "COLUMNS": "120", "PYTHONWARNINGS": "error"}
     command = [sys.executable, "-m", "fervid", "video", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
 def refuse(*arguments: str | Path) -> FervidError:
@@ -137,8 +138,8 @@ def test_the_film_is_drawn_on(film: Path, done: tuple[subprocess.CompletedProces
     assert load_image(done[1] / "t.png").shape[1] > 1000
 
 
-def test_emoji_cover_the_faces(film: Path, tmp_path: Path) -> None:
-    process = run_fervid(film, "-o", tmp_path / "e.mp4", "--emoji", "--end", "0.5", "--no-summary", *FAST)
+def test_emoji_cover_the_faces(call_fervid: Any, film: Path, tmp_path: Path) -> None:
+    process = call_fervid("video", film, "-o", tmp_path / "e.mp4", "--emoji", "--end", "0.5", "--no-summary", *FAST)
     assert process.returncode == 0, process.stderr
     assert process.stdout == ""
     assert count_yellow(tmp_path / "e.mp4") > 3 * count_yellow(film)
@@ -150,10 +151,10 @@ def count_yellow(film: Path) -> float:
     return float(((frame[..., 0] > 200) & (frame[..., 1] > 140) & (frame[..., 2] < 120)).mean())
 
 
-def test_csv_on_stdout_is_alone_there(film: Path, tmp_path: Path) -> None:
-    process = run_fervid(
-        film, "--csv", "-", "--start", "0.5", "--end", "2", "--every", "0.5", "--smooth", "0", "--labels", "6", *FAST,
-        cwd=tmp_path,
+def test_csv_on_stdout_is_alone_there(call_fervid: Any, film: Path, tmp_path: Path) -> None:
+    process = call_fervid(
+        "video", film, "--csv", "-", "--start", "0.5", "--end", "2", "--every", "0.5", "--smooth", "0",
+        "--labels", "6", *FAST, cwd=tmp_path,
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
     rows = list(csv.DictReader(process.stdout.splitlines()))
@@ -165,7 +166,7 @@ def test_csv_on_stdout_is_alone_there(film: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_marked_film_keeps_the_sound_of_its_stretch(film: Path, tmp_path: Path) -> None:
+def test_the_marked_film_keeps_the_sound_of_its_stretch(call_fervid: Any, film: Path, tmp_path: Path) -> None:
     import av
 
     loud = tmp_path / "loud.mkv"
@@ -182,7 +183,9 @@ def test_the_marked_film_keeps_the_sound_of_its_stretch(film: Path, tmp_path: Pa
             frame.sample_rate, frame.pts, frame.time_base = 44100, 4410 * number, Fraction(1, 44100)
             target.mux(sound.encode(frame))
         target.mux(sound.encode(None))
-    process = run_fervid(loud, "-o", tmp_path / "o.mp4", "--start", "1", "--end", "2", "--every", "0.2", *FAST)
+    process = call_fervid(
+        "video", loud, "-o", tmp_path / "o.mp4", "--start", "1", "--end", "2", "--every", "0.2", *FAST
+    )
     assert process.returncode == 0, process.stderr
     with av.open(tmp_path / "o.mp4") as container:
         assert container.streams.audio[0].codec_context.name == "aac"
@@ -249,10 +252,10 @@ def test_resuming_with_other_settings_is_refused(film: Path, tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == [journal.name]
 
 
-def test_a_truncated_film_gives_what_decodes_and_warns(film: Path, tmp_path: Path) -> None:
+def test_a_truncated_film_gives_what_decodes_and_warns(call_fervid: Any, film: Path, tmp_path: Path) -> None:
     short = tmp_path / "short.mp4"
     short.write_bytes(film.read_bytes()[: film.stat().st_size * 2 // 3])
-    process = run_fervid(short, "--csv", tmp_path / "t.csv", *FAST)
+    process = call_fervid("video", short, "--csv", tmp_path / "t.csv", *FAST)
     assert process.returncode == 0, process.stderr
     assert "warning: the film is incomplete" in process.stderr
     assert len((tmp_path / "t.csv").read_text().splitlines()) > 5
@@ -299,8 +302,8 @@ def test_an_output_that_cannot_be_written_is_an_error(film: Path) -> None:
     assert "cannot write" in error.message
 
 
-def test_a_start_behind_the_end_is_wrong_usage(film: Path, tmp_path: Path) -> None:
-    process = run_fervid(film, "--csv", tmp_path / "t.csv", "--start", "100", *FAST)
+def test_a_start_behind_the_end_is_wrong_usage(call_fervid: Any, film: Path, tmp_path: Path) -> None:
+    process = call_fervid("video", film, "--csv", tmp_path / "t.csv", "--start", "100", *FAST)
     assert process.returncode == 2, process.stderr
     assert "Traceback" not in process.stderr
     assert list(tmp_path.iterdir()) == []
