@@ -19,7 +19,7 @@ from fervid.errors import ImageError, UsageError, VideoError
 from fervid.live import session as session_module
 from fervid.live.reading import LiveReading
 from fervid.live.recording import FilmRecorder
-from fervid.live.session import Session, Summary
+from fervid.live.session import Session, SessionSummary
 from fervid.live.view import ViewMode, choose_window_size
 from fervid.live.window import Window
 from fervid.pipeline import Analyzer
@@ -58,7 +58,7 @@ class Stage:
         end_s: float | None = None,
         on_show: Callable[[Session, int], None] | None = None,
         mode: ViewMode | None = None,
-    ) -> Summary:
+    ) -> SessionSummary:
         with contextlib.ExitStack() as stack:
             self.camera = camera = stack.enter_context(Camera(self.film, loop=loop))
             reading = stack.enter_context(

@@ -27,7 +27,7 @@ from fervid.errors import UsageError
 
 if TYPE_CHECKING:
     from fervid.emotions import LabelCount
-    from fervid.live.session import Summary
+    from fervid.live.session import SessionSummary
 
 
 def check_size(text: str) -> str:
@@ -143,7 +143,7 @@ def stop_on_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _print_summary(summary: Summary) -> None:
+def _print_summary(summary: SessionSummary) -> None:
     people = "nobody" if not summary.people else "1 person" if summary.people == 1 else f"{summary.people} people"
     losses = f"; the camera was lost {summary.losses} times" if summary.losses else ""
     print_note(

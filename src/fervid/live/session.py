@@ -25,8 +25,8 @@ _STATUS_S: Final = 0.5
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Summary:
-    """What happened.
+class SessionSummary:
+    """What happened at a camera.
 
     Attributes:
         seconds: how long the session was.
@@ -83,7 +83,7 @@ class Session:
         self._status, self._status_s = "", -_STATUS_S
         self._state = camera.status
 
-    def run(self, stop: threading.Event, *, end_s: float | None = None) -> Summary:
+    def run(self, stop: threading.Event, *, end_s: float | None = None) -> SessionSummary:
         """Go on until ``stop`` is set, a key or the window says so, the film is over, or ``end_s`` seconds have passed.
 
         To be called in the thread that made the window.
@@ -108,7 +108,7 @@ class Session:
             if frame is not None or camera.now_s - self._status_s >= _STATUS_S:
                 self._show(status)
         self._reading.check()
-        return Summary(
+        return SessionSummary(
             seconds=camera.now_s - began_s,
             received=camera.received,
             shown=self._shown,
