@@ -23,13 +23,14 @@ def test_the_longer_side_is_reduced_to_the_limit() -> None:
 
 @pytest.mark.parametrize("size", [(901, 607), (1800, 1300), (450, 303), (123, 99), (60, 40), (7, 5), (1, 1)])
 def test_the_result_is_pillows(noise: NDArray[np.uint8], size: tuple[int, int]) -> None:
-    expected = Image.fromarray(noise).resize(size, Image.Resampling.BILINEAR)
+    expected = Image.fromarray(noise).resize(size, Image.Resampling.BILINEAR, reducing_gap=1.0)
     difference = np.abs(resize(noise, *size).astype(int) - np.asarray(expected, dtype=int))
-    assert difference.max() <= 9, "blocks are averaged first where much is reduced"
-    assert difference.mean() < 2.5
+    assert difference.max() <= 1
+    exact = Image.fromarray(noise).resize(size, Image.Resampling.BILINEAR)
+    assert np.abs(np.asarray(expected, dtype=int) - np.asarray(exact, dtype=int)).mean() < 8
 
 
-@pytest.mark.parametrize("factor", [1.0, 0.8, 0.31, 0.05, 1.7])
+@pytest.mark.parametrize("factor", [1.0, 0.8, 0.31, 0.22, 0.05, 1.7])
 def test_parts_are_what_the_whole_has_there(noise: NDArray[np.uint8], factor: float) -> None:
     height, width = round(noise.shape[0] * factor), round(noise.shape[1] * factor)
     whole = resize(noise, width, height)
@@ -38,7 +39,7 @@ def test_parts_are_what_the_whole_has_there(noise: NDArray[np.uint8], factor: fl
     part = resize_region(noise, (x1 * across, y1 * down, x2 * across, y2 * down), x2 - x1, y2 - y1)
     assert part.shape == (y2 - y1, x2 - x1, 3)
     difference = np.abs(part.astype(int) - whole[y1:y2, x1:x2].astype(int))
-    assert difference.max() <= (1 if factor > 0.25 else 12), "the blocks of much reduced parts start elsewhere"
+    assert difference.max() <= 1
 
 
 def test_grey_pictures_stay_grey(noise: NDArray[np.uint8]) -> None:

@@ -107,13 +107,35 @@ export class Detector {
     const step = this.spec.strides[this.spec.strides.length - 1] as number;
     const columns = Math.ceil(picture.width / step) * step;
     const rows = Math.ceil(picture.height / step) * step;
-    const tensor = { data: this.toTensor(picture, columns, rows), dims: [1, 3, rows, columns] };
+    const tensor =
+      this.spec.layout === "pixels"
+        ? { data: this.toPixels(picture, columns, rows), dims: [1, rows, columns, 3] }
+        : { data: this.toPlanes(picture, columns, rows), dims: [1, 3, rows, columns] };
     const outputs = await this.network.run(tensor, this.outputs);
     return decode(outputs, columns, rows, this.spec.strides, scoreThreshold);
   }
 
+  /** Pixels as they are; what lies beyond the picture is black. */
+  private toPixels(picture: Picture, columns: number, rows: number): Uint8Array {
+    const { data, channels, width, height } = picture;
+    const step = channels === 1 ? 0 : 1;
+    const first = this.spec.colour_order === "RGB" ? 0 : 2 * step;
+    const last = 2 * step - first;
+    const tensor = new Uint8Array(3 * rows * columns);
+    for (let y = 0; y < height; y++) {
+      let from = y * width * channels;
+      let to = 3 * y * columns;
+      for (let x = 0; x < width; x++, from += channels) {
+        tensor[to++] = data[from + first] as number;
+        tensor[to++] = data[from + step] as number;
+        tensor[to++] = data[from + last] as number;
+      }
+    }
+    return tensor;
+  }
+
   /** Channels one after the other; what lies beyond the picture is black. */
-  private toTensor(picture: Picture, columns: number, rows: number): Float32Array {
+  private toPlanes(picture: Picture, columns: number, rows: number): Float32Array {
     const { mean, std, colour_order } = this.spec;
     const { data, channels, width, height } = picture;
     const tensor = new Float32Array(3 * rows * columns);

@@ -1,7 +1,8 @@
 /** A network, whatever runs it. */
 
 export interface Tensor {
-  data: Float32Array;
+  /** float32, or uint8 where the network takes levels as they are. */
+  data: Float32Array | Uint8Array;
   dims: readonly number[];
 }
 

@@ -16,7 +16,11 @@ async function open(file: Uint8Array): Promise<Network> {
   const session = await ort.InferenceSession.create(file);
   return {
     async run(input, outputs) {
-      const tensor = new ort.Tensor("float32", input.data, input.dims);
+      const { data, dims } = input;
+      const tensor =
+        data instanceof Uint8Array
+          ? new ort.Tensor("uint8", data, dims)
+          : new ort.Tensor("float32", data, dims);
       const results = await session.run({ [session.inputNames[0] as string]: tensor }, [...outputs]);
       return Object.fromEntries(outputs.map((name) => [name, results[name]?.data as Float32Array]));
     },

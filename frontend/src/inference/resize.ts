@@ -8,8 +8,6 @@
 import type { Box, Picture } from "./picture";
 
 const PRECISION = 22;
-/** Pixels are averaged in blocks first when more than this many of them become one. */
-const GAP = 3;
 
 /** RGB or grey, as the picture that it came from. */
 export function resize(picture: Picture, width: number, height: number): Picture {
@@ -25,13 +23,15 @@ export function resizeRegion(picture: Picture, region: Box, width: number, heigh
   }
   const marginX = Math.ceil(Math.max(1, across)) + 1;
   const marginY = Math.ceil(Math.max(1, down)) + 1;
-  const left = Math.max(0, Math.floor(region.x1) - marginX);
-  const top = Math.max(0, Math.floor(region.y1) - marginY);
+  const blockX = Math.max(1, Math.floor(across)); // of pixels, counted from the corner: they are averaged first
+  const blockY = Math.max(1, Math.floor(down));
+  const nearX = Math.max(0, Math.floor(region.x1) - marginX);
+  const nearY = Math.max(0, Math.floor(region.y1) - marginY);
+  const left = nearX - (nearX % blockX);
+  const top = nearY - (nearY % blockY);
   const right = Math.min(picture.width, Math.ceil(region.x2) + marginX);
   const bottom = Math.min(picture.height, Math.ceil(region.y2) + marginY);
   let part = cut(picture, left, top, right, bottom);
-  const blockX = Math.max(1, Math.floor(across / GAP));
-  const blockY = Math.max(1, Math.floor(down / GAP));
   let corners = { x1: region.x1 - left, y1: region.y1 - top, x2: region.x2 - left, y2: region.y2 - top };
   if (blockX > 1 || blockY > 1) {
     part = averageBlocks(part, blockX, blockY);

@@ -41,7 +41,11 @@ class OrtNetwork implements Network {
   }
 
   async run(input: Tensor, outputs: readonly string[]): Promise<Record<string, Float32Array>> {
-    const tensor: OrtTensor = new this.ort.Tensor("float32", input.data, input.dims);
+    const { data, dims } = input;
+    const tensor: OrtTensor =
+      data instanceof Uint8Array
+        ? new this.ort.Tensor("uint8", data, dims)
+        : new this.ort.Tensor("float32", data, dims);
     const results = await this.session.run({ [this.session.inputNames[0] as string]: tensor }, [...outputs]);
     const values: Record<string, Float32Array> = {};
     for (const name of outputs) values[name] = (await results[name]?.getData()) as Float32Array;

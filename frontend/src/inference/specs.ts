@@ -37,6 +37,8 @@ export interface DetectorSpec {
   /** Side of the face's square as a share of the box's height; shifts of its centre as shares of that side. */
   framing: [number, number, number];
   strides: number[];
+  /** Of the input: one colour after the other, float32, or pixels as they are, uint8. */
+  layout: "planes" | "pixels";
 }
 
 const SPEC_KEY = "fervid.spec";
@@ -57,7 +59,8 @@ export function readModelSpec(file: Uint8Array): ModelSpec {
 export function readDetectorSpec(file: Uint8Array): DetectorSpec {
   const table = readTable(file);
   if (table.task !== "detection") throw contract("it finds no faces");
-  const spec = table as unknown as DetectorSpec;
+  const spec = { layout: "planes", ...table } as unknown as DetectorSpec;
+  if (spec.layout !== "planes" && spec.layout !== "pixels") throw contract(`its layout is ${spec.layout}`);
   checkNumbers(spec, ["std", "score_threshold", "overlap_threshold", "smallest_face", "largest_face"], true);
   checkNumbers(spec, ["mean"], false);
   if (!isListOf(spec.framing, "number") || spec.framing.length !== 3) throw contract("it lacks a framing");

@@ -60,7 +60,10 @@ async function prepare({ model, backend }: Choice): Promise<typeof prepared & ob
     threads: opened.threads,
   }));
   const finder = await load(detectorFile, {
-    input: makeTrial([1, 3, TRIAL_SIDE, TRIAL_SIDE]),
+    input:
+      detectorSpec.layout === "pixels"
+        ? makeTrialPixels([1, TRIAL_SIDE, TRIAL_SIDE, 3])
+        : makeTrial([1, 3, TRIAL_SIDE, TRIAL_SIDE]),
     outputs: detectorSpec.strides.flatMap((stride) => [`cls_${stride}`, `obj_${stride}`, `bbox_${stride}`]),
   });
   const reader = await load(classifierFile, {
@@ -117,4 +120,10 @@ function makeTrial(dims: number[]): Tensor {
   const data = new Float32Array(dims.reduce((product, size) => product * size, 1));
   for (let i = 0; i < data.length; i++) data[i] = Math.sin(i / 7) + (i % 13) / 13;
   return { data, dims };
+}
+
+/** The same of levels. */
+function makeTrialPixels(dims: number[]): Tensor {
+  const { data } = makeTrial(dims);
+  return { data: Uint8Array.from(data, (value) => 64 * (value + 1)), dims };
 }

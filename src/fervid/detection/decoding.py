@@ -43,17 +43,17 @@ def decode(
     Returns:
         ``(N, 4)`` boxes x1, y1, x2, y2 in px of the input, ``(N,)`` scores √(class × objectness), ``(N, 5, 2)`` points.
     """
-    found = []
+    found = [np.zeros((0, 19))]
     for stride in strides:
         columns, rows = width // stride, height // stride
-        classes, objectness, boxes, points = (
-            outputs[f"{kind}_{stride}"].reshape(rows * columns, -1) for kind in ("cls", "obj", "bbox", "kps")
-        )
-        likely = np.arange(rows * columns)
+        parts = [outputs[f"{kind}_{stride}"].reshape(rows * columns, -1) for kind in ("cls", "obj", "bbox", "kps")]
         if score_threshold > 0:  # nearly all cells go at once; the rest are looked at closely
-            likely = np.flatnonzero(classes[:, 0] * objectness[:, 0] >= score_threshold**2 * _ROUNDING)
-        places = np.stack([likely % columns, likely // columns, np.full_like(likely, stride)], axis=1)
-        found.append(np.concatenate([places, *(p[likely] for p in (classes, objectness, boxes, points))], axis=1))
+            likely = np.flatnonzero(parts[0] * parts[1] >= score_threshold**2 * _ROUNDING)
+        else:
+            likely = np.arange(rows * columns)
+        if len(likely):
+            places = np.stack([likely % columns, likely // columns, np.full_like(likely, stride)], axis=1)
+            found.append(np.concatenate([places, *(part[likely] for part in parts)], axis=1))
     table = np.concatenate(found).astype(np.float64)
     scores = np.sqrt(np.clip(table[:, 3], 0, 1) * np.clip(table[:, 4], 0, 1))
     chosen = scores >= score_threshold

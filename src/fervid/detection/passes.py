@@ -35,7 +35,8 @@ SLACK: Final = 1.5
 """By how much the heights that two passes find overlap, so that a face between them is found well by one."""
 
 COMFORT: Final = 0.5
-"""How large the largest face of a coarser pass becomes, as a share of what the network finds: less is cheaper."""
+"""How large the largest face of a coarser pass becomes, as a share of what the network finds: less is cheaper, and
+finds them as well, but says less exactly where they are."""
 
 
 MIN_STEP: Final = 0.75

