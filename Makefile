@@ -26,9 +26,10 @@ serve: $(VENV)/web
 	$(BIN)/fervid serve
 
 # Many tests wait for servers and browsers: one process more than two cores keeps them busy. Threads of their own would
-# only wait for each other. Files with few and long tests begin early, which xdist would leave to the end.
-PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) \
-	--dist loadfile --no-loadscope-reorder
+# only wait for each other. Files with few and long tests begin early, which xdist would leave to the end. Hundreds of
+# processes are started, which find the bytecode of the first, also where the environment forbids to write it.
+PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest \
+	--numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/dev test-pages
 	$(PYTEST) -m "not slow"
