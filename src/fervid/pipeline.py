@@ -279,14 +279,14 @@ class Analyzer:
         image = load_image(source, max_pixels=self.max_pixels)
         loaded = time.perf_counter()
         if boxes is None:
-            detections = self.detector.detect(image, min_face=self.min_face)
-            detections.sort(key=lambda d: (d.box.x1, d.box.y1))
+            found = self.detector.detect(image, min_face=self.min_face)
+            detections = sorted(found, key=lambda d: (d.box.x1, d.box.y1))
             squares = [align(d, self.detector.framing) for d in detections]
         else:
             squares = [Square(box) for box in boxes]
             detections = [Detection(box, 1.0) for box in boxes]
         detected = time.perf_counter()
-        prepared = [self._reader.prepare(image, *found) for found in zip(detections, squares, strict=True)]
+        prepared = [self._reader.prepare(image, *pair) for pair in zip(detections, squares, strict=True)]
         times = (began, loaded, detected, time.perf_counter())
         timings = {name: (times[i + 1] - times[i]) * 1000 for i, name in enumerate(("load", "detect", "prepare"))}
         return _Looked((image.shape[1], image.shape[0]), prepared, _name_source(source), timings)
