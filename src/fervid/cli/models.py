@@ -111,9 +111,9 @@ def _describe_network(spec: ModelSpec) -> list[tuple[str, str]]:
 
 def _describe_detector(spec: DetectorSpec) -> list[tuple[str, str]]:
     scale, shift_x, shift_y = spec.framing
+    levels = "levels as they are" if spec.layout == "pixels" else f"(x − {spec.mean:g}) / {spec.std:g}"
     return [
-        ("preprocessing", f"{spec.colour_order}, (x − {spec.mean:g}) / {spec.std:g}, any size in "
-                          f"multiples of {spec.strides[-1]} px"),
+        ("preprocessing", f"{spec.colour_order}, {levels}, any size in multiples of {spec.strides[-1]} px"),
         ("finds", f"faces of {spec.smallest_face:g} to {spec.largest_face:g} px at one scale, "
                   f"with a score of {spec.score_threshold:g} or more"),
         ("suppression", f"of two that overlap by more than {spec.overlap_threshold:g} (IoU), the better stays"),
