@@ -53,7 +53,7 @@ SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", "
 _FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 _STRIP: Final = 8
 _ROWS: Final = 256
-_LARGEST_BOX: Final = 16  # times the picture's longer side
+_LARGEST_BOX: Final = 16  # times the longer side of a picture of 256 px or more
 _FINER: Final = 3
 _GRID: Final = 64
 _LUMA: Final = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as JPEG and Pillow's "L"
@@ -151,8 +151,8 @@ def crop_resize(image: NDArray[np.uint8], box: Box, size: int, angle_deg: float 
 
     Args:
         image: ``(H, W, 3)`` RGB or ``(H, W)`` grey, uint8.
-        box: of more than no area, at most 16 times as large as the picture, a square where there is an angle; it may
-            leave the picture.
+        box: of more than no area, at most 16 times as large as the picture (or 4,096 px), a square where there is an
+            angle; it may leave the picture.
         size: side of the result, px.
         angle_deg: degrees.
 
@@ -166,7 +166,7 @@ def crop_resize(image: NDArray[np.uint8], box: Box, size: int, angle_deg: float 
         message = f"cannot cut an empty box ({box.width:g}×{box.height:g} px)"
         raise ImageError(message, advice="Give a box of more than no area.")
     height, width = image.shape[:2]
-    if not max(box.width, box.height) <= _LARGEST_BOX * max(width, height, size):  # else gigabytes of border
+    if max(box.width, box.height) > _LARGEST_BOX * max(width, height, 256):  # else gigabytes of border
         message = f"a box of {box.width:g}×{box.height:g} px is far larger than the picture ({width}×{height} px)"
         raise ImageError(message, advice="Give boxes in pixels of the picture.")
     snapped = Box(*(_snap(value) for value in (box.x1, box.y1, box.x2, box.y2)))
