@@ -155,6 +155,7 @@ def test_json_is_the_report_and_the_same_twice(run, model, faces, tmp_path):
     assert data["notes"] == []
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_corruptions(run, model, faces, tmp_path):
     status, out, err = run(model, "--data", faces, "--corruptions", "--examples", 0, "-o", tmp_path)
     assert status == 0
@@ -257,6 +258,7 @@ def test_models_side_by_side(run, model, worse, faces):
     assert max(len(line.rstrip()) for line in out.splitlines()) <= 90
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_comparison_as_json_and_as_a_folder(run, model, worse, faces, tmp_path):
     folder = tmp_path / "report"
     status, out, err = run(model, worse, "--data", faces, "--json", "--threads", 1, "--examples", 2, "-o", folder)
@@ -279,6 +281,7 @@ def test_comparison_as_json_and_as_a_folder(run, model, worse, faces, tmp_path):
     assert better == alone
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_faces_are_on_the_page_unless_refused(run, model, faces, tmp_path):
     status, out, err = run(model, "--data", faces, "-o", tmp_path / "with")
     assert status == 0

@@ -285,6 +285,7 @@ def test_notes_name_the_models_they_are_about(comparison, evaluations):
     assert told == [*common, "better: Nothing is certain."]
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_folder_has_a_page_for_each_model(comparison, parse_page, tmp_path):
     page = write_comparison(comparison, tmp_path / "report")
     assert page == tmp_path / "report" / "index.html"

@@ -105,6 +105,7 @@ def test_the_curve_is_drawn_and_repeats(evaluations: list[DetectionEvaluation]) 
     assert (pixels == [0x24, 0x59, 0xB3]).all(axis=1).sum() > 100, "the first detector's colour"
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_the_verb_prints_writes_and_tells_what_is_missing(
     dots: ModuleType, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     no_yunet: None,

@@ -103,6 +103,7 @@ def test_faces_of_another_evaluation_are_refused(evaluation, small):
         pick_examples(evaluation, small.faces, 0)
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_page_shows_each_face_with_words(evaluation, examples, small, parse_page):
     page = build_page(evaluation, faces=examples)
     checker = parse_page(page)
@@ -133,6 +134,7 @@ def test_page_without_votes_says_nothing_of_them(make_world):
     assert "answered as happy (90 %)." in part
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_pixels_are_in_the_page_alone(evaluation, examples, tmp_path):
     write_report(evaluation, tmp_path / "without")
     write_report(evaluation, tmp_path / "with", examples=examples)

@@ -55,6 +55,7 @@ def test_report_is_complete_and_the_same_twice(evaluation, tmp_path):
     assert {path.name: path.read_bytes() for path in page.parent.iterdir()} == first
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_json_and_csv_say_what_the_evaluation_says(evaluation, tmp_path):
     write_report(evaluation, tmp_path)
     assert json.loads((tmp_path / "report.json").read_text()) == evaluation.to_dict()
@@ -84,6 +85,7 @@ def test_page_is_well_formed_and_fetches_nothing(evaluation, parse_page):
     assert "url(" not in page
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_page_shows_every_figure(evaluation):
     page = build_page(evaluation)
     for row in summarise(evaluation):
@@ -106,6 +108,7 @@ def test_a_notebook_shows_every_figure(evaluation, parse_page):
         assert all(str(cell) in html for cell in (row.name, *row.cells, row.n))
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_page_escapes_what_it_did_not_write(world):
     classifier = world.classifier
     classifier.identity = "<b>&mine@012345678901"

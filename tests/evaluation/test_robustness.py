@@ -255,6 +255,7 @@ def test_map_is_a_picture_too(benchmark):
     assert draw_corruption_map(benchmark) == pictures[0]
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_report_holds_the_corruptions_when_they_were_measured(benchmark, faces, tmp_path):
     evaluation = evaluate_model(Looker(), faces, "PublicTest")
     write_report(evaluation, tmp_path / "without")
