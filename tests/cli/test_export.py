@@ -74,7 +74,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(faces: Path, no_curves: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run, which exported float16."""
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     recipe = folder.parent / "tiny.toml"

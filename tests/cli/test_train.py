@@ -31,18 +31,6 @@ from fervid.training.expressions.checkpoint import load_network
 ROOT = Path(__file__).resolve().parents[2]
 REAL = Path(os.environ.get("FERVID_TEST_DATA", ROOT.parent / "shared" / "data")) / "fer2013.parquet"
 ROWS = {"Training": 160, "PublicTest": 256, "PrivateTest": 8}
-RECIPE = """
-name = "tiny"
-[input]
-size = 20
-[network]
-stem = 8
-widths = [8, 16]
-depths = [1, 1]
-[schedule]
-stages = [{ epochs = 2, size = 16 }]
-batch_size = 32
-"""
 
 app = typer.Typer()
 app.command()(train)
@@ -76,9 +64,9 @@ def generate_rows() -> pa.Table:
 
 
 @pytest.fixture
-def recipe(tmp_path: Path) -> Path:
+def recipe(tiny_recipe: str, tmp_path: Path) -> Path:
     path = tmp_path / "tiny.toml"
-    path.write_text(RECIPE, encoding="utf-8")
+    path.write_text(tiny_recipe, encoding="utf-8")
     return path
 
 
@@ -124,7 +112,8 @@ def test_a_recipe_and_faces_become_a_model(faces: Path, recipe: Path, tmp_path: 
     assert (folder / "checkpoint.pt").stat().st_mtime_ns == modified
 
     other = tmp_path / "other.toml"
-    other.write_text(RECIPE.replace("depths = [1, 1]", "depths = [1, 2]"), encoding="utf-8")
+    text = recipe.read_text(encoding="utf-8")
+    other.write_text(text.replace("depths = [1, 1]", "depths = [1, 2]"), encoding="utf-8")
     assert "another recipe" in fail(other, "--data", faces, "-o", folder).message
 
 

@@ -24,22 +24,9 @@ from fervid.errors import FervidError, UsageError  # noqa: E402
 from fervid.training import launching  # noqa: E402
 from fervid.training.checkpoint import read_metrics  # noqa: E402
 
-RECIPE = """
-name = "tiny"
-[input]
-size = 20
-[network]
-stem = 8
-widths = [8, 16]
-depths = [1, 1]
-[schedule]
-stages = [{ epochs = 3, size = 16 }]
-batch_size = 32
-"""
-
 
 @pytest.fixture
-def command(tmp_path: Path) -> list[str]:
+def command(tiny_recipe: str, tmp_path: Path) -> list[str]:
     """Trains on generated faces in two processes."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -53,7 +40,7 @@ def command(tmp_path: Path) -> list[str]:
         images.append(stream.getvalue())
     emotions = pa.array([row % 7 for row in range(len(usage))], pa.int8())
     pq.write_table(pa.table({"image": images, "emotion": emotions, "Usage": usage}), tmp_path / "faces.parquet")
-    (tmp_path / "tiny.toml").write_text(RECIPE, encoding="utf-8")
+    (tmp_path / "tiny.toml").write_text(tiny_recipe.replace("epochs = 2", "epochs = 3"), encoding="utf-8")
     return [
         sys.executable, "-m", "fervid", "train", str(tmp_path / "tiny.toml"), "--data", str(tmp_path / "faces.parquet"),
         "-o", str(tmp_path / "run"), "--processes", "2", "--device", "cpu",

@@ -16,21 +16,6 @@ from fervid.datasets.faceset import SPLITS, VOTE_COLUMNS
 
 ROWS = {"Training": 168, "PublicTest": 168, "PrivateTest": 28}
 
-RECIPE = """
-name = "{name}"
-seed = 3
-[input]
-size = 20
-[network]
-stem = 8
-widths = [8, 16]
-depths = [1, 1]
-[schedule]
-stages = [{{ epochs = 2, size = 16 }}]
-batch_size = 32
-"""
-"""A network that is trained in a second, in the place of recipes that take hours."""
-
 
 def draw_faces() -> tuple[NDArray[np.uint8], NDArray[np.int64], list[str]]:
     """``(N, 48, 48)`` patterns under noise, one pattern per emotion; emotions; splits. Nobody's face."""
@@ -83,7 +68,7 @@ def _one_thread() -> None:
 
 
 @pytest.fixture(scope="session")
-def examples(tmp_path_factory: pytest.TempPathFactory, astronaut: Path, portrait: Path) -> Path:
+def examples(tmp_path_factory: pytest.TempPathFactory, astronaut: Path, portrait: Path, tiny_recipe: str) -> Path:
     """Photos, a film, FER2013 in small, and recipes that train in a second."""
     folder = tmp_path_factory.mktemp("examples")
     picture = fervid.load_image(astronaut)
@@ -101,12 +86,14 @@ def examples(tmp_path_factory: pytest.TempPathFactory, astronaut: Path, portrait
     write_faces(folder)
     (folder / "runs").mkdir()
     for name in ("base", "small"):
-        (folder / "runs" / f"{name}.toml").write_text(RECIPE.format(name=name), encoding="utf-8")
+        (folder / "runs" / f"{name}.toml").write_text(tiny_recipe.replace("tiny", name), encoding="utf-8")
     return folder
 
 
 @pytest.fixture
-def workplace(examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workplace(
+    examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_curves: None, blank_figures: None
+) -> Path:
     """A copy of the examples, the current folder, with nothing of this machine's user in reach."""
     folder = tmp_path / "work"
     shutil.copytree(examples, folder)
