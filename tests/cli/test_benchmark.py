@@ -11,22 +11,29 @@ from typer.testing import CliRunner
 
 from fervid.cli.app import app
 from fervid.cli.benchmark import describe_command
+from fervid.detection.selection import DETECTORS
 from fervid.evaluation.speed import benchmark as measuring
+from fervid.evaluation.speed import coldstart, searches
 from fervid.evaluation.speed.benchmark import run_benchmark
 from fervid.evaluation.speed.machine import describe_machine
 from fervid.evaluation.speed.rounds import QUICK, Effort
+from fervid.evaluation.speed.timing import Burst
 from fervid.models.store import load_model
 
 runner = CliRunner(env={"COLUMNS": "140", "NO_COLOR": "1"})
 
 
+EFFORT = Effort(seconds=0.002, rounds=1, least=1, batches=(1, 2), processes=1, warm_up=False)
+
+
 @pytest.fixture(scope="module")
 def measured():
-    """What a real run found, and the progress it told."""
+    """What a real run found, with one thread and one detector, and the progress it told: a dozen processes."""
     steps = []
-    effort = Effort(seconds=0.002, rounds=1, least=1, batches=(1, 2), processes=1, warm_up=False)
-    machine = replace(describe_machine(), load=0.0)
-    return run_benchmark(["base"], effort, machine=machine, on_progress=lambda *step: steps.append(step)), steps
+    machine = replace(describe_machine(), load=0.0, cores=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measuring, "DETECTORS", ("auto", "haar"))
+        return run_benchmark(["base"], EFFORT, machine=machine, on_progress=lambda *step: steps.append(step)), steps
 
 
 @pytest.fixture
@@ -47,18 +54,52 @@ def test_a_run_measures_everything_and_counts_its_steps(measured):
     found, steps = measured
     total = steps[0][1]
     assert steps == [(i, total) for i in range(1, total + 1)]
-    threads = sorted({1, found.machine.cores})
-    assert [peak.threads for peak in found.peaks] == threads
+    assert [peak.threads for peak in found.peaks] == [1]
     (model,) = found.models
     assert model.identity == load_model("base").identity
-    assert [(run.threads, run.batch) for run in model.runs] == [(t, b) for t in threads for b in (1, 2)]
+    assert [(run.threads, run.batch) for run in model.runs] == [(1, 1), (1, 2)]
     assert all(run.timing.runs >= 1 and run.faces_per_s > 0 for run in model.runs)
     assert 0 < model.peak_bytes[0] <= model.peak_bytes[1]
-    assert {detector.name for detector in found.detectors} >= {"haar"}
-    assert [d.faces for d in found.detectors if d.name == "haar"] == [1] * len(threads)
+    assert [(d.name, d.threads, d.faces) for d in found.detectors] == [("haar", 1, 1)]
     assert [step.model for step in found.cold_start.steps] == ["", "", "base", "base", "base"]
     (base,) = found.contenders
     assert (base.name, base.ratio) == ("base", 1.0)
+
+
+def test_every_number_of_threads_is_measured_for_every_model_and_detector(monkeypatch):
+    class InstantWorker:
+        """Answers at once."""
+
+        answer, load_ms, first_ms, first_peak_bytes, peak_bytes = 1, 1.0, 1.0, 10**6, 10**6
+
+        def __init__(self, *_, **__):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def time(self, _batch, _seconds, least):
+            return Burst((0.001,) * least, 0.001 * least)
+
+    for module in (measuring, searches):
+        monkeypatch.setattr(module, "Worker", InstantWorker)
+    monkeypatch.setattr(coldstart, "time_process", lambda *_: 0.1)
+    steps = []
+    found = run_benchmark(
+        ["base", "small"],
+        EFFORT,
+        machine=replace(describe_machine(), cores=4),
+        on_progress=lambda *step: steps.append(step),
+    )
+    assert [peak.threads for peak in found.peaks] == [1, 4]
+    for model in found.models:
+        assert [(run.threads, run.batch) for run in model.runs] == [(1, 1), (1, 2), (4, 1), (4, 2)]
+    assert [(d.name, d.threads) for d in found.detectors] == [(n, t) for n in DETECTORS if n != "auto" for t in (1, 4)]
+    assert [(contender.name, contender.ratio) for contender in found.contenders] == [("base", 1.0), ("small", 1.0)]
+    assert steps[-1][0] == len(steps) == steps[0][1]
 
 
 def test_tables_name_the_machine_and_the_model(asked, measured):
