@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,20 +27,18 @@ REDNESS = 90
 
 
 class SquareDetector:
-    """Takes the red square for a face; as slow as ``delay_s``."""
+    """Takes the red square for a face."""
 
     name = "squares"
     score_threshold = 0.5
     framing = Framing(1.0, 0.0, 0.0)
 
-    def __init__(self, delay_s: float = 0.0) -> None:
-        self.delay_s = delay_s
+    def __init__(self) -> None:
         self.calls = 0
 
     def detect(self, image: NDArray[np.uint8], *, min_face: float) -> list[Detection]:
         self.calls += 1
         assert min_face > 0
-        time.sleep(self.delay_s)
         red = image[:, :, 0].astype(int) - image[:, :, 1]
         rows, columns = np.nonzero(red > REDNESS)
         if len(rows) < 100:
