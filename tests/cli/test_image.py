@@ -1,4 +1,4 @@
-"""``fervid image``, run as a process: exit statuses, what goes to stdout and what to stderr, the files."""
+"""``fervid image``: exit statuses, what goes to stdout and what to stderr, the files."""
 
 import csv
 import io
@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,10 +20,10 @@ from fervid.imaging import load_image, save_image
 from fervid.sinks.table import COLUMNS
 
 
-def run_fervid(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run_fervid(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "COLUMNS": "120", "PYTHONWARNINGS": "error"}
     command = [sys.executable, "-m", "fervid", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
 @pytest.fixture
@@ -45,8 +46,8 @@ def test_a_table_goes_to_stdout(astronaut: Path) -> None:
     assert done.stderr == ""
 
 
-def test_annotated_and_emoji_pictures_are_saved_and_named(astronaut: Path, tmp_path: Path) -> None:
-    done = run_fervid("image", astronaut, "--annotate", "--emoji", "-o", tmp_path / "out", "--detector", "haar")
+def test_annotated_and_emoji_pictures_are_saved_and_named(call_fervid: Any, astronaut: Path, tmp_path: Path) -> None:
+    done = call_fervid("image", astronaut, "--annotate", "--emoji", "-o", tmp_path / "out", "--detector", "haar")
     assert done.returncode == 0, done.stderr
     for kind in ("annotated", "emoji"):
         path = tmp_path / "out" / f"astronaut.{kind}.png"
@@ -65,8 +66,8 @@ def test_json_on_stdout_is_alone_there_and_repeats(astronaut: Path, portrait: Pa
     assert results[0]["faces"][0]["emotion"] == "happy"
 
 
-def test_six_labels_reach_the_csv(astronaut: Path) -> None:
-    done = run_fervid("image", astronaut, "--csv", "-", "--labels", "6", "--detector", "haar")
+def test_six_labels_reach_the_csv(call_fervid: Any, astronaut: Path) -> None:
+    done = call_fervid("image", astronaut, "--csv", "-", "--labels", "6", "--detector", "haar")
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert tuple(rows[0]) == COLUMNS
@@ -75,10 +76,10 @@ def test_six_labels_reach_the_csv(astronaut: Path) -> None:
     assert sum(shares) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_bad_file_does_not_stop_the_others(folder: Path, tmp_path: Path) -> None:
+def test_a_bad_file_does_not_stop_the_others(call_fervid: Any, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     table, lines = tmp_path / "t.csv", tmp_path / "t.jsonl"
-    done = run_fervid("image", folder, "--csv", table, "--json", lines, "--annotate", "-o", out, "--detector", "haar")
+    done = call_fervid("image", folder, "--csv", table, "--json", lines, "--annotate", "-o", out, "--detector", "haar")
     assert done.returncode == 3
     assert "1 of 3 pictures failed" in done.stderr
     assert "bad.jpg is empty" in done.stderr
@@ -91,7 +92,7 @@ def test_a_bad_file_does_not_stop_the_others(folder: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("kind", ["absent", "empty", "text", "truncated", "unreadable"])
-def test_a_single_bad_file_is_an_error(kind: str, tmp_path: Path, astronaut: Path) -> None:
+def test_a_single_bad_file_is_an_error(call_fervid: Any, kind: str, tmp_path: Path, astronaut: Path) -> None:
     path = tmp_path / "photo.jpg"
     if kind == "empty":
         path.write_bytes(b"")
@@ -101,16 +102,16 @@ def test_a_single_bad_file_is_an_error(kind: str, tmp_path: Path, astronaut: Pat
         path.write_bytes(astronaut.read_bytes()[:5000])
     elif kind == "unreadable":
         path.symlink_to(path.name)  # a link to itself: even root cannot open it
-    done = run_fervid("image", path)
+    done = call_fervid("image", path)
     assert done.returncode == 1
     assert done.stdout == ""
     assert "photo.jpg" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_picture_without_a_face_is_no_error(tmp_path: Path) -> None:
+def test_a_picture_without_a_face_is_no_error(call_fervid: Any, tmp_path: Path) -> None:
     save_image(tmp_path / "one.png", np.zeros((1, 1, 3), dtype=np.uint8))
-    done = run_fervid("image", tmp_path / "one.png", "--annotate", cwd=tmp_path)
+    done = call_fervid("image", tmp_path / "one.png", "--annotate", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "no face" in done.stdout
     assert (tmp_path / "one.annotated.png").is_file()
@@ -124,8 +125,8 @@ def test_a_picture_without_a_face_is_no_error(tmp_path: Path) -> None:
         ("image", "a.jpg", "--min-face", "-1"), ("image", "a.jpg", "--json", "/dev/null/x.json"),
     ],
 )  # fmt: skip
-def test_wrong_usage_is_status_two(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    done = run_fervid(*arguments, cwd=tmp_path)
+def test_wrong_usage_is_status_two(call_fervid: Any, arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = call_fervid(*arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
@@ -191,9 +192,9 @@ def test_no_two_pictures_are_saved_under_one_name(tmp_path: Path) -> None:
     assert plans[3]["annotated"] == tmp_path / "team-2.annotated.jpg"
 
 
-def test_explained_pictures_are_saved_beside_the_others(astronaut: Path, tmp_path: Path) -> None:
+def test_explained_pictures_are_saved_beside_the_others(call_fervid: Any, astronaut: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = run_fervid("image", astronaut, "--explain", "--annotate", "--json", "-", "-o", out, "--detector", "haar")
+    done = call_fervid("image", astronaut, "--explain", "--annotate", "--json", "-", "-o", out, "--detector", "haar")
     assert done.returncode == 0, done.stderr
     explained, annotated = out / "astronaut.explained.png", out / "astronaut.annotated.png"
     assert f"saved {explained}" in done.stderr
@@ -204,7 +205,7 @@ def test_explained_pictures_are_saved_beside_the_others(astronaut: Path, tmp_pat
     assert len(face["evidence"]["maps"]["happy"]) >= 3
 
 
-def test_a_model_without_evidence_cannot_explain(astronaut: Path, tmp_path: Path) -> None:
+def test_a_model_without_evidence_cannot_explain(call_fervid: Any, astronaut: Path, tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     from fervid.models.spec import EVIDENCE_OUTPUTS
     from fervid.models.store import load_model
@@ -215,12 +216,12 @@ def test_a_model_without_evidence_cannot_explain(astronaut: Path, tmp_path: Path
     path = tmp_path / "bare.onnx"
     onnx.save(model, path)
     out = tmp_path / "out"
-    done = run_fervid("image", astronaut, "--explain", "-o", out, "--model", path, "--detector", "haar")
+    done = call_fervid("image", astronaut, "--explain", "-o", out, "--model", path, "--detector", "haar")
     assert done.returncode == 1
     assert done.stdout == ""
     assert "emotion_evidence" in done.stderr
     assert "Export it again" in done.stderr
     assert "Traceback" not in done.stderr
     assert not out.exists()
-    plain = run_fervid("image", astronaut, "--annotate", "-o", out, "--model", path, "--detector", "haar")
+    plain = call_fervid("image", astronaut, "--annotate", "-o", out, "--model", path, "--detector", "haar")
     assert plain.returncode == 0, plain.stderr
