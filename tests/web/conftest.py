@@ -310,6 +310,6 @@ def film(tmp_path_factory: pytest.TempPathFactory, astronaut: Path, portrait: Pa
 
 @pytest.fixture(scope="session")
 def long_film(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
-    """A film that takes seconds to read: a minute of one person."""
+    """A film that takes seconds to read: half a minute of one person."""
     pytest.importorskip("av")
-    return write_film(tmp_path_factory.mktemp("films") / "long.mp4", [astronaut], frames=600)
+    return write_film(tmp_path_factory.mktemp("films") / "long.mp4", [astronaut], frames=300)
