@@ -26,11 +26,6 @@ def browser(launch: Callable[..., AbstractContextManager[Browser]]) -> Iterator[
         yield browser
 
 
-@pytest.fixture(params=["light", "dark"])
-def scheme(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page of a phone's width; the test fails when the console holds an error, such as one of the policy."""
@@ -224,7 +219,15 @@ def test_the_theme_is_the_reader_s_choice(site: Any, browser: Browser) -> None:
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(251, 250, 248)"
 
 
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (360, "light"),
+        (1280, "dark"),
+        pytest.param(360, "dark", marks=pytest.mark.slow),
+        pytest.param(1280, "light", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("address", ["/", "/photo", "/film", "/live", "/rooms", "/join"])
 def test_axe_finds_no_serious_problem(
     site: Any, browser: Browser, address: str, width: int, scheme: str, find_problems: Callable[[Page], list[str]]
