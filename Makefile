@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& echo $$p && break; done)
 BIN := $(VENV)/bin
-WORKERS ?= 3
+WORKERS ?= 4
 NODE_FITS = node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null \
 	&& command -v npm >/dev/null
 PAGES := src/fervid/web/static/index.html
@@ -25,7 +25,7 @@ serve: $(VENV)/web
 	else echo "Node.js 20.19 or newer and npm build the pages; they are not here, so this is the API alone." >&2; fi
 	$(BIN)/fervid serve
 
-# Many tests wait for servers and browsers: one process more than two cores keeps them busy. Threads of their own would
+# Many tests wait for servers and browsers: four processes keep two cores busy. Threads of their own would
 # only wait for each other. Files with few and long tests begin early, which xdist would leave to the end. Hundreds of
 # processes are started, which find the bytecode of the first, also where the environment forbids to write it.
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest \

@@ -64,7 +64,7 @@ def test_a_face_gets_a_frame_and_a_label_and_no_picture_leaves_the_page(page: An
     start(page)
     page.locator(".live-now strong").filter(has_text="happy").wait_for()
     page.get_by_test_id("means").filter(has_text="WebAssembly").wait_for()
-    page.wait_for_function("document.querySelector('.live-summary').textContent.includes('happy')")
+    page.wait_for_function("() => document.querySelector('.live-summary').textContent.includes('happy')")
     wait_until(page, lambda: count_drawn(page) > 1000)  # a slow machine's answers are shown for a moment only
     page.wait_for_timeout(2000)
     assert "readings/s" in page.get_by_test_id("pace").inner_text()

@@ -164,18 +164,18 @@ def test_a_film_is_read_scrubbed_and_deleted(
         page.get_by_role("heading", name="portrait.mp4").wait_for()
         slider = page.get_by_role("slider", name="Time in the film")
         slider.wait_for()
-        page.wait_for_function("document.querySelector('video').readyState > 0")
+        page.wait_for_function("() => document.querySelector('video').readyState > 0")
 
         place = slider.bounding_box()
         assert place is not None
         page.mouse.click(place["x"] + place["width"] / 2, place["y"] + 10)
-        page.wait_for_function("Math.abs(document.querySelector('video').currentTime - 1.5) < 0.1")
+        page.wait_for_function("() => Math.abs(document.querySelector('video').currentTime - 1.5) < 0.1")
         assert "Person 1: happy" in (slider.get_attribute("aria-valuetext") or "")
         slider.press("ArrowRight")
-        page.wait_for_function("document.querySelector('video').currentTime > 2.4")
+        page.wait_for_function("() => document.querySelector('video').currentTime > 2.4")
         assert "Person 1 is not seen" in (slider.get_attribute("aria-valuetext") or "")
         slider.press("Home")
-        page.wait_for_function("document.querySelector('video').currentTime === 0")
+        page.wait_for_function("() => document.querySelector('video').currentTime === 0")
         page.get_by_role("button", name=re.compile("^happy, .*: go to 0:00$")).click()
         assert not find_problems(page)
 

@@ -50,7 +50,7 @@ def test_one_is_chosen_and_the_other_stays_readable(launch: Any, site: Any, film
         page.get_by_text(re.compile(r"· person \d")).wait_for()
         assert people.nth(1).get_attribute("aria-pressed") == "true"
         page.get_by_role("list", name="Shares now").wait_for()
-        page.wait_for_function(f"({COUNT_DARK})() > {most}")  # the other's label is light on dark now
+        page.wait_for_function(f"() => ({COUNT_DARK})() > {most}")  # the other's label is light on dark now
         people.nth(0).click()
-        page.wait_for_function(f"({COUNT_DARK})() < {most}")
+        page.wait_for_function(f"() => ({COUNT_DARK})() < {most}")
         page.get_by_text("· everybody").wait_for()
