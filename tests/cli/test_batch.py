@@ -74,6 +74,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, archive: Path, detector: s
     assert isinstance(done.exception, UsageError)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path, archive: Path, detector: str) -> None:
     for number in range(300):
         (archive / f"more{number}.png").write_bytes((archive / "00.png").read_bytes())

@@ -221,7 +221,8 @@ def test_the_chart_and_the_report_have_the_same_colours(context: Any, rooms: Any
         assert value == choose_colour(option)
 
 
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_are_accessible_and_fit_a_phone(
     context: Any, rooms: Any, scheme: str, find_problems: Any, make_room: Any, join: Any, see: Any
 ) -> None:
