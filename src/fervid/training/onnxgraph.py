@@ -68,6 +68,11 @@ def round_weights(network: Network) -> Network:
     return rounded
 
 
+def store_weights(folded: Network, precision: Precision) -> Network:
+    """The network with the weights that a file of that precision holds; int8 is made from float32's."""
+    return round_weights(folded) if precision == "float16" else folded
+
+
 def find_precision(model: onnx.ModelProto) -> Precision:
     """How a model stores its weights."""
     types = {tensor.data_type for tensor in model.graph.initializer}

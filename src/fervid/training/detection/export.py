@@ -37,7 +37,7 @@ from fervid.training.detection.validation import (
     pad_picture,
     split_outputs,
 )
-from fervid.training.onnxgraph import find_precision, replace_spec, round_weights
+from fervid.training.onnxgraph import find_precision, replace_spec, store_weights
 from fervid.training.quantisation import open_session
 from fervid.training.tables import Precision
 
@@ -159,8 +159,7 @@ def export_onnx(
             model = build_integer_model(folded, spec, calibration_pictures(data.album), producer=producer)
             spec = replace(spec, layout="pixels")
         else:
-            stored = round_weights(folded) if precision == "float16" else folded
-            model = build_model(stored, spec, precision=precision, producer=producer)
+            model = build_model(store_weights(folded, precision), spec, precision=precision, producer=producer)
         part.write_bytes(model.SerializeToString(deterministic=True))
         parity = check_parity(network, part, data.validation)
         detector = _open(part)
@@ -261,8 +260,7 @@ def check_parity(network: DetectionNetwork, path: str | Path, photos: Sequence[L
     model = onnx.load(path)
     precision = find_precision(model)
     written = open_session(model, as_written=True) if precision == "int8" else None
-    folded = fold_network(network)
-    stored = round_weights(folded) if precision == "float16" else folded
+    stored = store_weights(fold_network(network), precision)
     largest = trained_largest = 0.0
     pictures = list(_choose_pictures(photos))
     for picture in pictures:
@@ -270,8 +268,9 @@ def check_parity(network: DetectionNetwork, path: str | Path, photos: Sequence[L
         shown = planes if written is None else planes.transpose(0, 2, 3, 1).astype(np.uint8)
         answers = dict(zip(spec.outputs, session.run(spec.outputs, {INPUT: shown}), strict=True))
         trained = _ask(network, planes)
-        expected = _ask(stored, planes)
-        if written is not None:
+        if written is None:
+            expected = _ask(stored, planes)
+        else:
             expected = dict(zip(spec.outputs, written.run(spec.outputs, {INPUT: shown}), strict=True))
         for name, answer in answers.items():
             kind, stride = name.split("_")

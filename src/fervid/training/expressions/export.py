@@ -28,12 +28,10 @@ from fervid.training.expressions.network import ExpressionNetwork, MirroredNetwo
 from fervid.training.expressions.quantisation import Logits, quantise_model, run_model
 from fervid.training.expressions.validation import predict
 from fervid.training.onnxgraph import (
-    FloatPrecision,
-    Network,
     find_precision,
     fold_norms,
     replace_spec,
-    round_weights,
+    store_weights,
 )
 from fervid.training.tables import Precision
 
@@ -142,7 +140,7 @@ def export_onnx(
         spec = calibrate(*logits, data)
         replace_spec(model, spec)
     else:
-        stored = _stored_network(folded, precision)
+        stored = store_weights(folded, precision)
         logits = trained if precision == "float32" else predict(stored, data.validation_inputs, _CPU)
         spec = calibrate(*logits, data)
         model = build_model(stored, spec, precision=precision, producer=producer)
@@ -242,7 +240,7 @@ def check_parity(network: ExpressionNetwork | MirroredNetwork, path: str | Path,
         difference, _ = compare(run_model(model, arrays[:PARITY_FACES], as_written=True))
         good = difference <= INTEGER_TOLERANCE and trained_agreement >= AGREEMENT
     else:
-        stored = _stored_network(fold_norms(network), precision)
+        stored = store_weights(fold_norms(network), precision)
         difference, agreement = compare(predict(stored, inputs, _CPU))
         tolerance = ROUNDING_TOLERANCE if precision == "float16" else TOLERANCE
         good = difference <= TOLERANCE and agreement == 1.0 and trained_difference <= tolerance
@@ -253,11 +251,6 @@ def check_parity(network: ExpressionNetwork | MirroredNetwork, path: str | Path,
             advice="The file is of no use; this is a fault of the exporter or of the runtime.",
         )
     return Parity(len(inputs), precision, difference, trained_difference, trained_agreement)
-
-
-def _stored_network(folded: Network, precision: FloatPrecision) -> Network:
-    """The network with exactly the weights that a file of that precision holds."""
-    return round_weights(folded) if precision == "float16" else folded
 
 
 def _to_numpy(inputs: Tensor) -> NDArray[np.float32]:

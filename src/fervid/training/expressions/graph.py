@@ -38,8 +38,9 @@ def build_model(
         producer: version of fervid.
     """
     graph = Graph(precision)
-    mirror = isinstance(folded, MirroredNetwork)
     network = folded.network if isinstance(folded, MirroredNetwork) else folded
+    mirror = network is not folded
+    note = " Each face is read with its mirror image." if mirror else ""
     _add_network(graph, network, mirror=mirror)
     side, heads = spec.size, (len(spec.labels), len(spec.vote_labels))
     with torch.inference_mode():
@@ -63,9 +64,7 @@ def build_model(
             graph.initializers,
             doc_string=f"Facial expression of one grey face each: {INPUT} is (N, 1, {side}, {side}) float32, "
             f"(grey level − {spec.mean:g}) / {spec.std:g}; {LOGIT_OUTPUTS[0]} are {', '.join(spec.labels)}; "
-            f"{LOGIT_OUTPUTS[1]} are {', '.join(spec.vote_labels)}; the mean of an evidence map is its logit."
-            + " Each face is read with its mirror image."
-            * mirror,
+            f"{LOGIT_OUTPUTS[1]} are {', '.join(spec.vote_labels)}; the mean of an evidence map is its logit.{note}",
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
@@ -96,7 +95,7 @@ def tabulate_layers(model: onnx.ModelProto) -> list[Layer]:
     rows: dict[str, Layer] = {}  # by the name of what the operation gives
     for node in graph.node:
         output, known = node.output[0], [images[name] for name in node.input if name in images]
-        count = {"Concat": sum, "Split": lambda _: 1}.get(node.op_type, max)(known or [0])
+        count = sum(known) if node.op_type == "Concat" else 1 if node.op_type == "Split" else max(known, default=0)
         images |= dict.fromkeys(node.output, count)
         if node.op_type == "Cast" and node.input[0] in weights:
             weights[output] = weights[node.input[0]]
