@@ -260,21 +260,6 @@ def test_the_wheel_runs_in_an_empty_environment(
     assert len(installed) < 32, f"an installation for everybody has {len(installed)} packages: {sorted(installed)}"
 
 
-RECIPE = """
-name = "tiny"
-[input]
-size = 16
-[network]
-stem = 4
-widths = [8, 8]
-depths = [1, 1]
-squeeze = 4
-[schedule]
-stages = [{ epochs = 1, size = 16 }]
-batch_size = 32
-"""
-
-
 def write_faces(path: Path) -> None:
     """FER2013's CSV with noise for faces."""
     rng = np.random.default_rng(1)
@@ -298,7 +283,9 @@ def write_film(path: Path, photo: Path) -> None:
 
 
 @pytest.mark.parametrize("extra", ["haar", "data", "video", "web", "train", "batch"])
-def test_an_extra_brings_what_its_commands_need(extra: str, built: Built, index: None, tmp_path: Path) -> None:
+def test_an_extra_brings_what_its_commands_need(
+    extra: str, built: Built, index: None, tiny_recipe: str, tmp_path: Path
+) -> None:
     """Each in an environment of its own, with nothing of what the others bring."""
     folder, photos = tmp_path / "environment", tmp_path / "photos"
     done = install(Path(sys.executable), built.wheel, folder, extra)
@@ -321,7 +308,7 @@ def test_an_extra_brings_what_its_commands_need(extra: str, built: Built, index:
         write_faces(tmp_path / "fer2013.csv")
         run("data", "prepare", "fer2013.csv", "-o", "faces.parquet")
         if extra == "train":
-            (tmp_path / "tiny.toml").write_text(RECIPE, encoding="utf-8")
+            (tmp_path / "tiny.toml").write_text(tiny_recipe, encoding="utf-8")
             run("train", "tiny.toml", "--data", "faces.parquet", "-o", "runs/tiny")
         model = "runs/tiny/tiny.onnx" if extra == "train" else "small"
         assert "PrivateTest" in run("evaluate", model, "--data", "faces.parquet")

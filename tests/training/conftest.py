@@ -81,6 +81,30 @@ def make_faces() -> Callable[..., FaceSet]:
     return make
 
 
+@pytest.fixture(scope="session")
+def make_network() -> Callable[..., Any]:
+    """``(data, recipe)``: a network whose statistics have seen faces and whose heads have opinions."""
+
+    def make(data: Any, recipe: dict[str, Any]) -> Any:
+        import torch
+
+        from fervid.training.expressions.config import TrainingConfig
+        from fervid.training.expressions.network import ExpressionNetwork
+
+        torch.manual_seed(1)
+        config = TrainingConfig.from_dict(recipe)
+        network = ExpressionNetwork(config.network, config.labels).train()
+        with torch.no_grad():
+            for name, parameter in network.named_parameters():
+                if name.endswith(("norm2.weight", "head.weight")):
+                    parameter.normal_(0, 0.5)
+            for _ in range(10):
+                network(data.validation_inputs)
+        return network.eval()
+
+    return make
+
+
 DETECTOR: dict[str, Any] = {
     "task": "detection",
     "name": "tiny",

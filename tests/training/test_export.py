@@ -29,22 +29,10 @@ from fervid.training.expressions.network import ExpressionNetwork
 from fervid.training.onnxgraph import fold_norms
 
 
-def make_network(data: TrainingData, recipe: dict[str, Any]) -> ExpressionNetwork:
-    """A network whose statistics have seen faces and whose heads have opinions."""
-    torch.manual_seed(1)
-    config = TrainingConfig.from_dict(recipe)
-    network = ExpressionNetwork(config.network, config.labels).train()
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if name.endswith(("norm2.weight", "head.weight")):
-                parameter.normal_(0, 0.5)
-        for _ in range(10):
-            network(data.validation_inputs)
-    return network.eval()
-
-
 @pytest.fixture(params=[(7, True), (6, False)], ids=["7 labels", "6 labels, no votes"])
-def trained(request: pytest.FixtureRequest, make_faces: Any, recipe: Any) -> tuple[ExpressionNetwork, TrainingData]:
+def trained(
+    request: pytest.FixtureRequest, make_faces: Any, make_network: Any, recipe: Any
+) -> tuple[ExpressionNetwork, TrainingData]:
     labels, votes = request.param
     table = recipe(labels=labels)
     data = make_training_data(make_faces(64, 256, 4, votes=votes), TrainingConfig.from_dict(table))
@@ -75,7 +63,7 @@ def test_the_file_answers_like_torch(trained: Any, tmp_path: Path) -> None:
     np.testing.assert_allclose(answer.votes, softmax(votes.numpy(), large.spec.votes_temperature), atol=1e-4)
 
 
-def test_half_precision_halves_the_weights(make_faces: Any, recipe: Any, tmp_path: Path) -> None:
+def test_half_precision_halves_the_weights(make_faces: Any, make_network: Any, recipe: Any, tmp_path: Path) -> None:
     table = recipe(network={"stem": 8, "widths": [32, 64], "depths": [1, 1], "squeeze": 4})
     data = make_training_data(make_faces(64, 32, 4), TrainingConfig.from_dict(table))
     network = make_network(data, table)
@@ -112,7 +100,9 @@ def test_the_metadata_is_read_back(trained: Any, tmp_path: Path) -> None:
     assert rows["emotion_head"].flops == 2 * 16 * 9 * len(data.spec.labels)
 
 
-def test_every_option_of_the_network_can_be_exported(make_faces: Any, recipe: Any, tmp_path: Path) -> None:
+def test_every_option_of_the_network_can_be_exported(
+    make_faces: Any, make_network: Any, recipe: Any, tmp_path: Path
+) -> None:
     table = recipe()
     table["network"] = table["network"] | {
         "stem_kernel": 5,

@@ -10,7 +10,6 @@ pytest.importorskip("torch", reason="training needs torch: pip install 'fervid[t
 pytestmark = pytest.mark.training
 
 import onnx
-import torch
 from numpy.typing import NDArray
 
 from fervid.models.runtime import create_session, read_metadata
@@ -24,20 +23,11 @@ from fervid.training.tables import Precision
 
 
 @pytest.fixture(scope="module")
-def trained(make_faces: Any, recipe: Any) -> tuple[ExpressionNetwork, TrainingData]:
+def trained(make_faces: Any, make_network: Any, recipe: Any) -> tuple[ExpressionNetwork, TrainingData]:
     """A network with opinions, which a mirror image may change."""
     table = recipe()
     data = make_training_data(make_faces(64, 256, 4), TrainingConfig.from_dict(table))
-    config = TrainingConfig.from_dict(table)
-    torch.manual_seed(1)
-    network = ExpressionNetwork(config.network, config.labels).train()
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if name.endswith(("norm2.weight", "head.weight")):
-                parameter.normal_(0, 0.5)
-        for _ in range(10):
-            network(data.validation_inputs)
-    return network.eval(), data
+    return make_network(data, table), data
 
 
 @pytest.fixture(scope="module")
