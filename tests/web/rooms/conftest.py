@@ -121,7 +121,7 @@ class Browser:
     ) -> dict[str, Any]:
         """The first message of a kind for which ``check`` holds; of those from now on, when ``new``."""
         place = len(self.told) if new else 0
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(25):
             while True:
                 for message in self.told[place:]:
                     if message["type"] == kind and (check is None or check(message)):

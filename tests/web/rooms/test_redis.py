@@ -219,6 +219,23 @@ def test_a_lost_redis_is_said_and_survived(serve: Any, redis_url: str, tmp_path:
         run(work(server, cable))
 
 
+def test_what_was_missed_while_a_line_was_cut_for_a_moment_is_told(serve: Any, redis_url: str, tmp_path: Path):
+    async def work(server: Server, cable: Cable) -> None:
+        room = server.make_room()
+        async with server.host(room) as host:
+            await host.wait_until("snapshot", lambda _: True)
+            cable.cut()
+            cable.mend()
+            await host.wait_for("snapshot", new=True)
+            assert host.list("unavailable")
+
+    with (
+        lay_cable(redis_url) as cable,
+        serve(Settings(data_dir=tmp_path, redis_url=f"redis://127.0.0.1:{cable.port}/0")) as server,
+    ):
+        run(work(server, cable))
+
+
 def test_a_process_that_dies_while_it_closes_a_bucket_stops_nobody_for_long(serve: Any, redis_url: str, tmp_path: Path):
     async def work(server: Server) -> None:
         room = server.make_room()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -139,3 +139,11 @@ class Link:
 def dump(message: dict[str, Any]) -> str:
     """The JSON of a message."""
     return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+
+
+def tell(links: Collection[Link], message: dict[str, Any] | str) -> None:
+    """Send a message to each, made into text once."""
+    if links:
+        text = message if isinstance(message, str) else dump(message)
+        for link in list(links):
+            link.send(text)

@@ -64,6 +64,8 @@ class RedisStore(Store):
         try:
             import redis
             import redis.asyncio
+            import redis.asyncio.retry
+            import redis.backoff
         except ImportError:
             raise MissingExtraError.for_extra("redis", "redis", "sharing rooms by --redis") from None
         _try_connection(url, timeout_s)
@@ -80,6 +82,11 @@ class RedisStore(Store):
             socket_connect_timeout=timeout_s,
         )
         self._redis: Any = redis.asyncio.Redis(connection_pool=pool)
+        # Without retries: redis-py would mend a lost connection in silence, and what was said meanwhile be missed.
+        never = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
+        self._news: Any = redis.asyncio.Redis.from_url(
+            url, decode_responses=True, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=never
+        )
         self._errors = (redis.RedisError, OSError, TimeoutError)
         self._scripts = {
             name: self._redis.register_script(getattr(scripts, name))
@@ -104,6 +111,7 @@ class RedisStore(Store):
             self._reader.cancel()
             with suppress(asyncio.CancelledError):
                 await self._reader
+        await self._news.aclose(close_connection_pool=True)
         await self._redis.aclose(close_connection_pool=True)
 
     async def create(self, room: Room) -> bool:
@@ -331,7 +339,7 @@ class RedisStore(Store):
         wait_s = 0.1
         while True:
             try:
-                async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+                async with self._news.pubsub(ignore_subscribe_messages=True) as pubsub:
                     await pubsub.psubscribe(f"{PREFIX}*")
                     if ready.is_set():
                         self.listener("", {"type": "back"})
@@ -343,6 +351,8 @@ class RedisStore(Store):
                             self.listener(message["channel"].removeprefix(PREFIX), json.loads(message["data"]))
             except self._errors as error:
                 self._complain(error)
+                # The other connections are as lost, and each would fail the command that meets it first.
+                await self._redis.connection_pool.disconnect(inuse_connections=False)
                 self.listener("", {"type": "away"})
             await asyncio.sleep(wait_s)
             wait_s = min(5.0, wait_s * 2)

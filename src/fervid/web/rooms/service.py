@@ -24,7 +24,7 @@ from fervid.web.rooms.errors import (
     RoomUnknownError,
     UnavailableError,
 )
-from fervid.web.rooms.links import Link, dump
+from fervid.web.rooms.links import Link, dump, tell
 from fervid.web.rooms.room import BUCKET_S, HOLD_S, LARGEST_GROUP, Hand, Kind, Mark, Question, Room
 from fervid.web.rooms.selection import create_store
 from fervid.web.rooms.store import Contents, Event, Receipt, Store
@@ -46,6 +46,7 @@ class _Local:
     hosts: set[Link] = field(default_factory=set)
     ticker: asyncio.Task[None] | None = None
     news: asyncio.Task[None] | None = None
+    refresh: asyncio.Task[None] | None = None
 
 
 class Rooms:
@@ -91,7 +92,6 @@ class Rooms:
         self._store = store or create_store(settings, clock)
         self._store.listener = self._hear
         self._local: dict[str, _Local] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._guesses = codes.AddressLimit("too many wrong codes or keys", 20, 300)
         self._creations = codes.AddressLimit("too many rooms are made", 20, 300)
 
@@ -104,7 +104,7 @@ class Rooms:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        tasks = [*self._tasks, *(t for local in self._local.values() for t in (local.ticker, local.news) if t)]
+        tasks = [t for local in self._local.values() for t in (local.ticker, local.news, local.refresh) if t]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -325,11 +325,11 @@ class Rooms:
                 await self._store.close_bucket(room, now)
                 await self._store.touch(room, members, hands)  # in the new bucket, however late it opened
             except UnavailableError as error:
-                self._tell(local.hosts, {"type": "unavailable", "error": error.to_dict()})
+                tell(local.hosts, {"type": "unavailable", "error": error.to_dict()})
             except Exception:  # a room's clock never stops
                 LOG.exception("a bucket of a room could not be closed")
             ends_in_s = max(0.0, room.find_end(bucket + 1) - self._clock())
-            self._tell(local.participants, {"type": "bucket", "bucket": bucket + 1, "ends_in_s": round(ends_in_s, 3)})
+            tell(local.participants, {"type": "bucket", "bucket": bucket + 1, "ends_in_s": round(ends_in_s, 3)})
             deserted = 0 if local.participants or local.hosts else deserted + 1
         self._close(local)
 
@@ -344,7 +344,7 @@ class Rooms:
             return
         local = self._local[room_id]
         if kind in ("row", "mark"):
-            self._tell(local.hosts, event)
+            tell(local.hosts, event)
         elif kind in ("hands", "present"):
             if local.news is None and local.hosts:
                 local.news = asyncio.create_task(self._tell_news(local))
@@ -358,43 +358,42 @@ class Rooms:
 
     def _hear_of_store(self, local: _Local, kind: str) -> None:
         if kind == "away":
-            self._tell(local.hosts, {"type": "unavailable", "error": UnavailableError().to_dict()})
-        else:
-            task = asyncio.create_task(self._tell_again(local))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            tell(local.hosts, {"type": "unavailable", "error": UnavailableError().to_dict()})
+        elif local.refresh is None or local.refresh.done():
+            local.refresh = asyncio.create_task(self._refresh(local))
 
-    async def _tell_again(self, local: _Local) -> None:
-        try:
-            found = await self._store.find(local.room.id)
-            if found is None or found.ended:  # it went while nothing could be heard
-                self._say_goodbye(local, {"type": "deleted" if found is None else "ended"})
+    async def _refresh(self, local: _Local) -> None:
+        """Everything anew: what happened while nothing could be heard is in no event."""
+        wait_s = 0.2
+        while self._local.get(local.room.id) is local:
+            try:
+                found = await self._store.find(local.room.id)
+                if found is None or found.ended:
+                    self._say_goodbye(local, {"type": "deleted" if found is None else "ended"})
+                else:
+                    tell(local.hosts, await self.describe(local.room, type="snapshot"))
                 return
-            self._tell(local.hosts, await self.describe(local.room, type="snapshot"))
-        except (UnavailableError, RoomUnknownError):  # the next news say it
-            return
+            except RoomUnknownError:  # ended since: that is an event
+                return
+            except UnavailableError:
+                await asyncio.sleep(wait_s)
+                wait_s = min(5.0, wait_s * 2)
 
     async def _tell_news(self, local: _Local) -> None:
         await asyncio.sleep(NEWS_S)
         local.news = None
         with suppress(UnavailableError, RoomUnknownError):
             hands, present = await self._store.read_present(local.room)
-            self._tell(local.hosts, {"type": "hands", "hands": [hand.to_dict() for hand in hands]})
-            self._tell(local.hosts, {"type": "present", "present": present})
+            tell(local.hosts, {"type": "hands", "hands": [hand.to_dict() for hand in hands]})
+            tell(local.hosts, {"type": "present", "present": present})
 
     def _say_goodbye(self, local: _Local, event: Event) -> None:
-        self._tell(local.participants, {"type": "ended"})
+        tell(local.participants, {"type": "ended"})
         if event["type"] == "ended":
             room = {**local.room.to_dict(), "code": None, "ended": True}
-            self._tell(local.hosts, {"type": "ended", "room": room})
+            tell(local.hosts, {"type": "ended", "room": room})
         else:
-            self._tell(local.hosts, {"type": "deleted"})
+            tell(local.hosts, {"type": "deleted"})
         for link in (*local.participants, *local.hosts):
             link.close()
         self._close(local)
-
-    def _tell(self, links: set[Link], message: dict[str, Any] | str) -> None:
-        if links:
-            text = message if isinstance(message, str) else dump(message)
-            for link in list(links):
-                link.send(text)
