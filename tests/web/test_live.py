@@ -127,24 +127,28 @@ def test_a_start_that_is_none_is_explained(web_client: TestClient, message: str)
         connection.send_text(message)
 
 
-def test_frames_that_are_none_are_explained(web_client: TestClient, frame: bytes) -> None:
+def test_a_picture_before_the_start_ends_the_connection(web_client: TestClient, frame: bytes) -> None:
     with web_client.websocket_connect(LIVE) as connection, expect_refusal(connection, 1008, "web.request"):
         connection.send_bytes(frame)
-    for data, close, code in (
-        (b"", 1008, "input.image"),
-        (b"junk", 1008, "input.image"),
-        (frame[:500], 1008, "input.image"),
-        (bytes(live.LARGEST_FRAME + 1), 1009, "web.too_large"),
-    ):
-        with web_client.websocket_connect(LIVE) as connection, expect_refusal(connection, close, code):
-            connection.send_json(START)
-            connection.send_bytes(data)
 
 
-def test_a_frame_of_too_many_pixels_is_refused(web_client: TestClient) -> None:
-    with web_client.websocket_connect(LIVE) as connection, expect_refusal(connection, 1009, "input.size"):
+def test_a_message_that_is_too_large_ends_the_connection(web_client: TestClient) -> None:
+    with web_client.websocket_connect(LIVE) as connection, expect_refusal(connection, 1009, "web.too_large"):
         connection.send_json(START)
-        connection.send_bytes(encode_jpeg(np.zeros((2500, 4000, 3), np.uint8)))
+        connection.send_bytes(bytes(live.LARGEST_FRAME + 1))
+
+
+def test_pictures_that_are_none_are_explained_and_the_next_one_is_read(web_client: TestClient, frame: bytes) -> None:
+    vast = encode_jpeg(np.zeros((2500, 4000, 3), np.uint8))
+    with web_client.websocket_connect(LIVE) as connection:
+        connection.send_json(START)
+        for data, code in ((b"", "image"), (b"junk", "image"), (frame[:500], "image"), (vast, "size")):
+            connection.send_bytes(data)
+            answer = connection.receive_json()
+            assert (answer["type"], answer["error"]["code"]) == ("error", f"input.{code}")
+            assert answer["error"]["advice"]
+        connection.send_bytes(frame)
+        assert len(connection.receive_json()["frame"]["faces"]) == 1
 
 
 def test_a_flood_of_messages_is_refused(web_client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

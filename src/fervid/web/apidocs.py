@@ -23,7 +23,8 @@ Answers are JSON of the schema `fervid/1`, the same as from the command line. Er
 
 The WebSocket `/ws/live` reads a camera: send `{"type": "start", "labels": 7, "smooth_s": 0.5}`, then pictures (JPEG,
 WebP or PNG, 2 MB at most) as binary messages. Each answer is `{"type": "frame", "frame": {…}, "dropped": n, "ms": …}`;
-while a picture is read only the newest that arrived is kept, and `dropped` counts the others.
+while a picture is read only the newest that arrived is kept, and `dropped` counts the others. A picture that cannot be
+read is answered with `{"type": "error", "error": {…}}`, and the next one may follow.
 """
 
 _METHODS: Final = ("get", "post", "put", "patch", "delete")

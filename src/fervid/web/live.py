@@ -2,7 +2,8 @@
 
 The client sends ``{"type": "start", "labels": 7, "smooth_s": 0.5}``, then pictures as binary messages. While one is
 read only the newest that arrived is kept; ``dropped`` counts the others. Each answer is
-``{"type": "frame", "frame": {fervid/1}, "dropped": n, "ms": …}``. Another ``start`` begins anew.
+``{"type": "frame", "frame": {fervid/1}, "dropped": n, "ms": …}``, or ``{"type": "error", "error": {…}}`` for a picture
+that cannot be read, after which the next one may come. Another ``start`` begins anew.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.websockets import WebSocketDisconnect
 
 from fervid.emotions import LabelCount
-from fervid.errors import FervidError
+from fervid.errors import FervidError, InputError
 from fervid.imaging import load_image
 from fervid.pipeline import Analyzer
 from fervid.results import Frame
@@ -186,16 +187,23 @@ class LiveConnection:
                 continue
             self._newest = None
             data, arrived_s = newest
-            frame = await self._workers.run(lambda: stream.read(data, arrived_s - began_s), queued=False)  # noqa: B023
+            try:
+                frame = await self._workers.run(lambda: stream.read(data, arrived_s - began_s), queued=False)  # noqa: B023
+            except InputError as error:  # of this picture alone
+                await self._send({"type": "error", "error": error.to_dict()})
+                continue
             if stream is not self._stream:
                 continue
             took_ms = (time.monotonic() - arrived_s) * 1000
             answer = {"type": "frame", "frame": frame.to_dict(), "dropped": self._dropped, "ms": round(took_ms, 1)}
-            try:
-                async with asyncio.timeout(SEND_S):
-                    await self._websocket.send_text(json.dumps(answer, ensure_ascii=False))
-            except TimeoutError:
-                raise SlowError("answers are not taken", advice="Connect again.") from None
+            await self._send(answer)
+
+    async def _send(self, answer: dict[str, Any]) -> None:
+        try:
+            async with asyncio.timeout(SEND_S):
+                await self._websocket.send_text(json.dumps(answer, ensure_ascii=False))
+        except TimeoutError:
+            raise SlowError("answers are not taken", advice="Connect again.") from None
 
 
 def create_router(workers: Workers) -> APIRouter:

@@ -73,11 +73,13 @@ export class ServerReader implements PictureReader {
   private readonly canvas = document.createElement("canvas");
   private waiting: Waiting | null = null;
   private model = "";
+  /** What the server said last that was no frame: it may say why it closes before a picture is sent. */
+  private complaint: InferenceError | null = null;
 
   private constructor(socket: WebSocket) {
     this.socket = socket;
     socket.onmessage = ({ data }) => this.take(String(data));
-    socket.onclose = () => this.fail(serverError("the server closed the connection"));
+    socket.onclose = () => this.fail(this.complaint ?? serverError("the server closed the connection"));
   }
 
   static open(): Promise<ServerReader> {
@@ -107,7 +109,8 @@ export class ServerReader implements PictureReader {
     );
     if (blob === null)
       throw new InferenceError("browser", "the picture cannot be packed", "Reload the page.");
-    if (this.socket.readyState !== WebSocket.OPEN) throw serverError("the connection to the server is lost");
+    if (this.socket.readyState !== WebSocket.OPEN)
+      throw this.complaint ?? serverError("the connection to the server is lost");
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.fail(serverError("the server is silent")), PATIENCE_MS);
       const settle =
@@ -137,11 +140,13 @@ export class ServerReader implements PictureReader {
       | { type: "error"; error: ErrorDetail }
       | { type: string };
     if ("frame" in message) {
+      this.complaint = null;
       this.model = message.frame.model;
       this.waiting?.resolve(message.frame);
     } else if ("error" in message) {
       const { code, message: what, advice } = message.error;
-      this.fail(new InferenceError(code, what, advice));
+      this.complaint = new InferenceError(code, what, advice);
+      this.fail(this.complaint);
     }
   }
 
