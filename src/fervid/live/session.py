@@ -81,7 +81,7 @@ class Session:
         self._frame: CameraFrame | None = None
         self._shown = 0
         self._status, self._status_s = "", -_STATUS_S
-        self._state = camera.status
+        self._state = CameraStatus("opening")  # as far as anybody was told
 
     def run(self, stop: threading.Event, *, end_s: float | None = None) -> SessionSummary:
         """Go on until ``stop`` is set, a key or the window says so, the film is over, or ``end_s`` seconds have passed.
