@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from fervid.errors import ImageError, InputError, SizeError
+from fervid.errors import ImageError, InputError, OutputError, SizeError
 from fervid.geometry import square_box
 from fervid.imaging import crop_resize, load_image, save_image
 from fervid.results import Box
@@ -201,7 +201,7 @@ def test_saving_refuses_what_it_cannot_write(gradient: NDArray[np.uint8], tmp_pa
         with pytest.raises(ImageError, match=rf"\(4, 4, {channels}\)"):
             save_image(tmp_path / "a.png", np.zeros((4, 4, channels), np.uint8))
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot write"):
         save_image(tmp_path / "file" / "a.png", gradient)
 
 

@@ -13,6 +13,7 @@
     │   └── ContractError       model.contract  the file lacks what fervid needs to use it
     ├── DatasetError            dataset         a row, a label or a split is wrong
     ├── ConfigError             config          a training recipe is wrong
+    ├── OutputError             output          what was asked for cannot be written
     ├── UsageError              usage           an argument is out of its range
     ├── DisplayError            display         there is no screen to show a window on
     └── MissingExtraError       extra           an optional dependency is not installed
@@ -22,6 +23,7 @@ Each says what was wrong and what was got (``message``) and what to do (``advice
 
 from __future__ import annotations
 
+import os
 from typing import ClassVar
 
 
@@ -114,6 +116,19 @@ class ConfigError(FervidError):
     """A training recipe has an unknown key or a value out of its range."""
 
     code = "config"
+
+
+class OutputError(FervidError):
+    """What was asked for cannot be written: the place is none, forbidden or full."""
+
+    code = "output"
+
+    @classmethod
+    def for_place(
+        cls, place: str | os.PathLike[str], error: OSError, *, advice: str = "Choose another place, or free some."
+    ) -> OutputError:
+        """The error for a file or folder and what the system says of it."""
+        return cls(f"cannot write {os.fspath(place)} ({error.strerror or error})", advice=advice)
 
 
 class UsageError(FervidError, ValueError):

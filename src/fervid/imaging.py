@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_check
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.errors import FervidError, ImageError, InputError, SizeError
+from fervid.errors import FervidError, ImageError, InputError, OutputError, SizeError
 from fervid.files import write_atomically
 from fervid.results import Box
 
@@ -102,7 +102,7 @@ def save_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
 
     Raises:
         ImageError: the array is no picture, or the ending names no format.
-        InputError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     from PIL import Image
 
@@ -122,7 +122,7 @@ def save_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
             picture.save(part, format=file_format, **({"quality": 92} if file_format == "JPEG" else {}))
     except OSError as error:
         if error.errno is not None:
-            raise InputError(f"cannot write {final} ({error.strerror})", advice="Choose another place.") from None
+            raise OutputError.for_place(final, error) from None
         raise _unfit(picture, file_format, error) from None
     except (ValueError, OverflowError, struct.error) as error:
         raise _unfit(picture, file_format, error) from None

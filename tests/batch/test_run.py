@@ -18,7 +18,7 @@ from fervid.batch.locks import hold_lock
 from fervid.batch.run import Progress, RunSummary, run_batch
 from fervid.batch.settings import Settings
 from fervid.batch.tables import Counts
-from fervid.errors import InputError, MissingExtraError, UsageError
+from fervid.errors import MissingExtraError, OutputError, UsageError
 from fervid.sinks.table import COLUMNS
 
 Run = Callable[..., RunSummary]
@@ -168,9 +168,9 @@ def test_an_empty_source_leaves_nothing(tmp_path: Path, run: Run) -> None:
 def test_an_unwritable_target_is_refused(tmp_path: Path, make_photos: Photos, run: Run) -> None:
     source = make_photos(tmp_path / "photos", 1)
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UsageError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot write"):
         run(source, tmp_path / "file")
-    with pytest.raises(UsageError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot write"):
         run(source, tmp_path / "file" / "below")
 
 
@@ -201,7 +201,7 @@ def test_a_full_disk_stops_the_run_which_goes_on_with_more_space(
     source, out = make_photos(tmp_path / "photos", 60), small_disk / "out"
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(150_000))
-    with pytest.raises(InputError, match="No space left"):
+    with pytest.raises(OutputError, match="No space left"):
         run(source, out, chunk=2)
     kept = len(list((out / "inputs").glob("*.parquet")))
     assert 0 < kept < 30

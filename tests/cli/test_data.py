@@ -184,5 +184,5 @@ def test_audit_writes_json_beside_the_tables(run, parquet, tmp_path):
 
 def test_audit_says_where_it_cannot_write(run, parquet):
     status, _, err = run("data", "audit", parquet, "--figure", parquet / "audit.png")
-    assert status == 2
+    assert status == 1
     assert "cannot write" in err

@@ -10,7 +10,7 @@ from fervid.datasets.folder import MANIFEST
 from fervid.datasets.parquet import read_faces, write_faces
 from fervid.datasets.preparation import prepare_faces
 from fervid.datasets.sources import open_source
-from fervid.errors import DatasetError, UsageError
+from fervid.errors import DatasetError, OutputError, UsageError
 
 pytest.importorskip("pyarrow")
 
@@ -135,5 +135,5 @@ def test_refuses_other_formats_labels_and_sources(parquet, tmp_path):
 
 def test_says_where_it_cannot_write(parquet, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="cannot write to"):
+    with pytest.raises(OutputError, match="cannot write"):
         export_faces(parquet, tmp_path / "file" / "pictures")

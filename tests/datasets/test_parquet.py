@@ -18,7 +18,7 @@ from fervid.datasets.parquet import (
     read_faces,
     write_faces,
 )
-from fervid.errors import DatasetError, UsageError
+from fervid.errors import DatasetError, OutputError
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -119,7 +119,7 @@ def test_refuses_no_rows_and_votes_for_some(rows, tmp_path):
 
 def test_says_where_it_cannot_write(rows, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot write"):
         write_faces(tmp_path / "file" / "faces.parquet", rows)
 
 

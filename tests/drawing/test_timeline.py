@@ -16,7 +16,7 @@ from fervid.drawing.timeline import BINS, Chart, Timeline, describe_chart, forma
 from fervid.drawing.timelinefigure import DARK, LIGHT, STACKING, draw_timeline, join_bins
 from fervid.drawing.timelinepage import build_timeline
 from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS, Emotion
-from fervid.errors import InputError, UsageError
+from fervid.errors import OutputError, UsageError
 from fervid.results import Box, Distribution, Face, Frame
 
 VOTES = Distribution(VOTE_LABELS, [1 / 8] * 8)
@@ -229,7 +229,7 @@ def test_files_are_named_by_their_ending_and_titled_by_the_film(tmp_path: Path) 
     with pytest.raises(UsageError, match=r"\.pdf"):
         plot_timeline([], tmp_path / "t.pdf")
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot write"):
         plot_timeline([], tmp_path / "file" / "t.html")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fervid.emotions import EMOTIONS, emotions_for
-from fervid.errors import InputError, UsageError
+from fervid.errors import OutputError, UsageError
 from fervid.evaluation.comparison import (
     check_comparison,
     compare_evaluations,
@@ -334,5 +334,5 @@ def test_page_escapes_what_it_did_not_write(evaluations):
 
 def test_a_folder_that_cannot_be_written_is_an_error(comparison, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(InputError, match="cannot write the report"):
+    with pytest.raises(OutputError, match="cannot write"):
         write_comparison(comparison, tmp_path / "file")

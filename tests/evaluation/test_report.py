@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fervid.errors import InputError
+from fervid.errors import OutputError
 from fervid.evaluation.evaluation import evaluate_model
 from fervid.evaluation.figures import DARK, LIGHT, draw_confusion_matrix, draw_reliability, draw_risk_coverage
 from fervid.evaluation.page import NO_BREAK, build_page
@@ -191,6 +191,6 @@ def test_report_of_little_data(truths, answers, confidence, labels, make_world, 
 
 def test_a_folder_that_cannot_be_written_is_an_error(evaluation, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(InputError, match="cannot write the report"):
+    with pytest.raises(OutputError, match="cannot write"):
         write_report(evaluation, tmp_path / "file")
     assert (tmp_path / "file").read_text() == "in the way"

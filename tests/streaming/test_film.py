@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fervid.errors import InputError, UsageError, VideoError
+from fervid.errors import InputError, OutputError, UsageError, VideoError
 from fervid.reading import FaceReader
 from fervid.results import Frame
 from fervid.streaming.film import FilmStream
@@ -214,7 +214,7 @@ def test_a_file_that_is_no_journal_is_refused(text: str, tmp_path: Path) -> None
 
 
 def test_a_journal_that_cannot_be_written_says_so(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot write"):
         Journal(tmp_path, {"journal": 1})
     with Journal(tmp_path / "a", {"journal": 1}) as journal:
         pass

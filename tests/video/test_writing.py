@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fervid.errors import FervidError, InputError, MissingExtraError, UsageError, VideoError
+from fervid.errors import FervidError, InputError, MissingExtraError, OutputError, UsageError, VideoError
 from fervid.video.probing import probe_video
 from fervid.video.reading import VideoReader
 from fervid.video.writing import VideoWriter
@@ -290,14 +290,14 @@ def test_a_full_disk_is_told(draw_number: DrawNumber, tmp_path: Path, monkeypatc
         raise av.error.OSError(28, "No space left on device")
 
     monkeypatch.setattr(VideoWriter, "_push", fail)
-    with pytest.raises(InputError, match="No space left"), VideoWriter(tmp_path / "film.mp4") as writer:
+    with pytest.raises(OutputError, match="No space left"), VideoWriter(tmp_path / "film.mp4") as writer:
         writer.write(draw_number(0), 0.0)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot write"):
         VideoWriter(tmp_path / "file" / "film.mp4")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from fervid.errors import UsageError
+from fervid.errors import OutputError, UsageError
 
 _DRIVER: Final = ".driver.lock"
 _WORKERS: Final = ".workers.lock"
@@ -22,13 +22,14 @@ def hold_lock(out: Path) -> Iterator[None]:
     """Be the only driver of ``out``.
 
     Raises:
-        UsageError: another run writes there, or nobody can.
+        UsageError: another run writes there.
+        OutputError: nobody can.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
         driver = (out / _DRIVER).open("w")
     except OSError as error:
-        raise UsageError(f"cannot write to {out} ({error.strerror})", advice="Choose another --out.") from None
+        raise OutputError.for_place(out, error, advice="Choose another --out.") from None
     with driver, (out / _WORKERS).open("w") as workers:
         if not _try(driver.fileno()):
             raise UsageError(f"another run is writing to {out}", advice="Wait for it, or choose another --out.")

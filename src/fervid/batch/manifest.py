@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 from fervid.batch.settings import Settings
 from fervid.batch.tables import Counts
-from fervid.errors import InputError, UsageError
+from fervid.errors import InputError, OutputError, UsageError
 from fervid.files import write_atomically
 
 FILE: Final = "run.json"
@@ -74,7 +74,7 @@ class RunManifest:
         """Keep it in a folder.
 
         Raises:
-            InputError: it cannot be written.
+            OutputError: it cannot be written.
         """
         names = ("source", "settings", "complete", "began", "ended", "seconds", "versions")
         data = {"schema": SCHEMA, **{name: getattr(self, name) for name in names}, "counts": self.counts._asdict()}
@@ -82,7 +82,7 @@ class RunManifest:
             with write_atomically(out / FILE) as part:
                 part.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
         except OSError as error:
-            raise InputError(f"cannot write {out / FILE} ({error.strerror})", advice="Free some space.") from None
+            raise OutputError.for_place(out / FILE, error) from None
 
     def check(self, other: RunManifest, out: Path) -> None:
         """Refuse to go on with another source or other settings.

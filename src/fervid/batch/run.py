@@ -102,9 +102,10 @@ def run_batch(
 
     Raises:
         MissingExtraError: pyarrow is not installed.
-        UsageError: there is nothing in the source, or ``out`` holds a run of another source or other settings, is
-            written by another run, or cannot be written.
-        InputError: the source cannot be listed, or a file cannot be written.
+        UsageError: there is nothing in the source, or ``out`` holds a run of another source or other settings, or is
+            written by another run.
+        InputError: the source cannot be listed.
+        OutputError: a file cannot be written.
         ModelError: a model is not here.
     """
     if chunk < 1:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.batch.listing import Item, Kind
-from fervid.errors import FervidError, InputError
+from fervid.errors import FervidError, OutputError
 from fervid.sinks.parquet import TYPES, RowWriter
 from fervid.sinks.table import COLUMNS
 
@@ -199,7 +199,7 @@ def remove_leftovers(out: Path) -> None:
     """Remove parts of chunks that are not done, and files that were being written.
 
     Raises:
-        InputError: a file cannot be removed.
+        OutputError: a file cannot be removed.
     """
     done = set(list_chunks(out))
     folders = [out / INPUTS, out / FAILURES, *(out / FACES / f"kind={kind}" for kind in KINDS)]
@@ -209,4 +209,4 @@ def remove_leftovers(out: Path) -> None:
                 if file.name.endswith(".part") or (is_part(file) and file.stem not in done):
                     file.unlink()
     except OSError as error:
-        raise InputError(f"cannot clean {out} ({error.strerror})", advice="Check its permissions.") from None
+        raise OutputError(f"cannot clean {out} ({error.strerror})", advice="Check its permissions.") from None

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, NamedTuple, Self
 
 from fervid.batch.listing import Item
 from fervid.batch.tables import Counts
-from fervid.errors import FervidError, InputError
+from fervid.errors import FervidError, OutputError
 from fervid.files import write_atomically
 
 Step = Literal["photos", "film", "range", "join"]
@@ -111,7 +111,7 @@ class Plan:
         """Write the tasks as they come.
 
         Raises:
-            InputError: the file cannot be written.
+            OutputError: the file cannot be written.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -132,7 +132,7 @@ class Plan:
                 if waiting:
                     flush()
         except OSError as error:
-            raise InputError(f"cannot write {path} ({error.strerror or error})", advice="Free some space.") from None
+            raise OutputError.for_place(path, error) from None
         return cls(path, count)
 
     def __iter__(self) -> Iterator[Task]:

@@ -11,7 +11,7 @@ from fervid.batch.photos import read_photos
 from fervid.batch.settings import Settings
 from fervid.batch.tables import Chunk, Counts, Failed, Reading, count_chunk, locate_chunk
 from fervid.batch.tasks import Outcome, Task
-from fervid.errors import FervidError, InputError, MissingExtraError
+from fervid.errors import FervidError, InputError, MissingExtraError, OutputError
 from fervid.sinks.table import list_rows
 
 
@@ -128,9 +128,8 @@ def give_up(out: Path, task: Task) -> Outcome:
     return Outcome() if task.step == "range" else Outcome(counts)
 
 
-def describe_failure(out: Path, error: OSError) -> InputError:
+def describe_failure(out: Path, error: OSError) -> OutputError:
     """The error for a folder that cannot be written."""
-    return InputError(
-        f"cannot write to {out} ({error.strerror or error})",
-        advice="Free some space or mend its permissions; the same command goes on from here.",
+    return OutputError.for_place(
+        out, error, advice="Free some space or mend its permissions; the same command goes on from here."
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fervid.cli.terminal import print_note, show_progress, stdout, write_output
-from fervid.errors import UsageError
+from fervid.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -148,7 +148,7 @@ def _write_figure(path: Path, findings: Audit, name: str) -> None:
         with write_atomically(path) as part:
             part.write_bytes(picture)
     except OSError as error:
-        raise UsageError(f"cannot write {path} ({error.strerror})", advice="Choose another place.") from None
+        raise OutputError.for_place(path, error) from None
 
 
 def _tabulate(findings: Audit) -> list[Table]:

@@ -21,7 +21,7 @@ from fervid.cli.options import (
     ThreadsOption,
 )
 from fervid.cli.terminal import ERROR, SOME_FAILED, print_note, show_progress, stdout
-from fervid.errors import UsageError
+from fervid.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from fervid.emotions import LabelCount
@@ -153,4 +153,4 @@ def _open_text(destination: str) -> Iterator[IO[str]]:
     except BrokenPipeError:  # the reader of stdout left: this file is not to blame
         raise
     except OSError as error:
-        raise UsageError(f"cannot write {destination} ({error.strerror})", advice="Choose another file.") from None
+        raise OutputError.for_place(destination, error) from None

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fervid.errors import FervidError, UsageError
+from fervid.errors import FervidError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,7 +93,7 @@ def write_output(destination: str, text: str) -> None:
     """Write text to a file, whole or not at all; ``-`` is stdout.
 
     Raises:
-        UsageError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     from fervid.files import write_atomically
 
@@ -104,4 +104,4 @@ def write_output(destination: str, text: str) -> None:
         with write_atomically(Path(destination)) as part:
             part.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"cannot write {destination} ({error.strerror})", advice="Choose another place.") from None
+        raise OutputError.for_place(destination, error) from None

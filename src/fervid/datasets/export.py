@@ -17,7 +17,7 @@ from fervid.datasets.faceset import SPLITS
 from fervid.datasets.folder import MANIFEST, read_manifest
 from fervid.datasets.parquet import encode_face, iterate_parquet, open_parquet
 from fervid.emotions import EMOTIONS, Emotion, emotions_for
-from fervid.errors import DatasetError, UsageError
+from fervid.errors import DatasetError, OutputError, UsageError
 from fervid.files import write_atomically
 
 FORMATS: Final = ("png", "jpg")
@@ -58,7 +58,8 @@ def export_faces(
         progress: called with (rows done, rows in all) now and then.
 
     Raises:
-        UsageError: unknown format or number of labels, a folder that holds anything else, or cannot be written.
+        UsageError: unknown format or number of labels, or a folder that holds anything else.
+        OutputError: the folder cannot be written.
         DatasetError: the source is not readable, or has a bad row.
     """
     if image_format not in FORMATS:
@@ -93,9 +94,7 @@ def export_faces(
                     progress(number + 1, total)
             _write_note(target, {**note, "complete": True})
         except OSError as error:
-            raise UsageError(
-                f"cannot write to {target} ({error.strerror or error})", advice="Choose another folder."
-            ) from None
+            raise OutputError.for_place(target, error) from None
     return Export(written, kept)
 
 

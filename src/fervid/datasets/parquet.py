@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from fervid.datasets.faceset import FACE_SIZE, SPLITS, VOTE_COLUMNS, FaceRow, FaceSet
 from fervid.emotions import EMOTIONS
-from fervid.errors import DatasetError, MissingExtraError, UsageError
+from fervid.errors import DatasetError, MissingExtraError, OutputError
 from fervid.files import write_atomically
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def write_faces(path: str | Path, rows: Iterable[FaceRow]) -> NDArray[np.int64]:
 
     Raises:
         DatasetError: there are no rows, or some have votes and some have none.
-        UsageError: the file cannot be written.
+        OutputError: the file cannot be written.
         MissingExtraError: pyarrow is not installed.
     """
     pa = import_pyarrow()
@@ -186,7 +186,7 @@ def write_faces(path: str | Path, rows: Iterable[FaceRow]) -> NDArray[np.int64]:
                 for row in group:
                     counts[row.split, row.emotion] += 1
     except OSError as error:
-        raise UsageError(f"cannot write {path} ({error.strerror or error})", advice="Choose another place.") from None
+        raise OutputError.for_place(path, error) from None
     return counts
 
 

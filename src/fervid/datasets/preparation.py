@@ -77,7 +77,7 @@ def prepare_faces(
     Raises:
         DatasetError: a bad row (it names file and line) unless ``skip_bad``, no good row at all, votes that do not
             belong to the source, or a source that was damaged or replaced.
-        UsageError: the output cannot be written.
+        OutputError: the output cannot be written.
     """
     rows = source.iterate()
     if votes is not None:

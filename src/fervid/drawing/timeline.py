@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.emotions import EMOTIONS, Emotion
-from fervid.errors import InputError, UsageError
+from fervid.errors import OutputError, UsageError
 from fervid.files import write_atomically
 from fervid.results import Frame
 from fervid.spans import GAP_S, Span, Spans
@@ -190,7 +190,7 @@ def plot_timeline(
 
     Raises:
         UsageError: the path has another ending.
-        InputError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     final = Path(path)
     suffix = final.suffix.lower()
@@ -211,7 +211,7 @@ def plot_timeline(
         with write_atomically(final) as part:
             part.write_bytes(data)
     except OSError as error:
-        raise InputError(f"cannot write {final} ({error.strerror or error})", advice="Choose another place.") from None
+        raise OutputError.for_place(final, error) from None
 
 
 def _collect(frames: Iterable[Frame] | Timeline | Chart) -> Chart:

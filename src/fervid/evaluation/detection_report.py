@@ -208,7 +208,7 @@ def write_detection_report(evaluations: Evaluations, notes: Sequence[str], split
         The path of the page.
 
     Raises:
-        InputError: the folder cannot be written to.
+        OutputError: the folder cannot be written to.
     """
     make_folder(Path(folder))
     files = {

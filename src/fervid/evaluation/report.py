@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from fervid.errors import InputError
+from fervid.errors import OutputError
 from fervid.evaluation.comparison import Comparison
 from fervid.evaluation.comparisonpage import build_comparison_page
 from fervid.evaluation.corruptionmap import draw_corruption_map
@@ -46,7 +46,7 @@ def write_report(
         The path of the page.
 
     Raises:
-        InputError: the folder cannot be written to.
+        OutputError: the folder cannot be written to.
     """
     make_folder(Path(folder))
     files = {
@@ -78,7 +78,7 @@ def write_comparison(comparison: Comparison, folder: str | Path, *, examples: Se
         The path of the comparison's page.
 
     Raises:
-        InputError: the folder cannot be written to.
+        OutputError: the folder cannot be written to.
     """
     make_folder(Path(folder))
     places = name_folders(comparison.names)
@@ -147,29 +147,24 @@ def make_folder(folder: Path) -> None:
     """Make it, so that failing comes before the figures are drawn, not after.
 
     Raises:
-        InputError: it cannot be made.
+        OutputError: it cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritable(folder, error) from None
+        raise OutputError.for_place(folder, error) from None
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
     """Write files by name, each whole or not at all, the page last of all; give its path.
 
     Raises:
-        InputError: the folder cannot be written to.
+        OutputError: the folder cannot be written to.
     """
     try:
         for name, data in sorted(files.items(), key=lambda file: file[0] == PAGE):
             with write_atomically(folder / name) as part:
                 part.write_bytes(data)
     except OSError as error:
-        raise _unwritable(folder, error) from None
+        raise OutputError.for_place(folder, error) from None
     return folder / PAGE
-
-
-def _unwritable(folder: str | Path, error: OSError) -> InputError:
-    reason = error.strerror or error
-    return InputError(f"cannot write the report to {folder} ({reason})", advice="Choose another folder with -o.")

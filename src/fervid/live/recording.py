@@ -41,7 +41,7 @@ class FilmRecorder:
     Raises:
         MissingExtraError: PyAV is not installed.
         UsageError: the path does not end in a film's suffix.
-        InputError: it cannot be written.
+        OutputError: it cannot be written.
     """
 
     def __init__(self, path: Path, camera: Camera, reading: LiveReading, *, emoji: bool = False) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.detection.detector import Detection
-from fervid.errors import InputError, UsageError
+from fervid.errors import OutputError, UsageError
 from fervid.results import Box, Quality
 
 
@@ -124,7 +124,7 @@ class Journal:
 
     Raises:
         UsageError: the file is of another film or of other settings, or not a journal.
-        InputError: it cannot be read or written.
+        OutputError: it cannot be written.
     """
 
     def __init__(self, path: Path, header: Mapping[str, Any], *, resume: bool = False) -> None:
@@ -141,7 +141,7 @@ class Journal:
             self._stream.seek(kept)
         except OSError as error:
             self.close()
-            raise InputError(f"cannot write {path} ({error.strerror})", advice="Choose another place.") from None
+            raise OutputError.for_place(path, error) from None
         self._recorded = kept
         if not kept:
             self._write(dict(header))
@@ -205,7 +205,7 @@ class Journal:
             self._stream.write(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
             self._stream.flush()
         except OSError as error:
-            raise InputError(f"cannot write {self.path} ({error.strerror})", advice="Free some space.") from None
+            raise OutputError.for_place(self.path, error) from None
 
 
 def _compare(found: Any, wanted: Mapping[str, Any], path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Final, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.errors import InputError, UsageError
+from fervid.errors import OutputError, UsageError
 from fervid.files import write_atomically
 from fervid.results import Frame
 from fervid.sinks.parquet import ParquetWriter
@@ -131,7 +131,7 @@ class FilmOutputs:
 
     Raises:
         MissingExtraError: pyarrow is not installed.
-        InputError: a file cannot be written.
+        OutputError: a file cannot be written.
     """
 
     def __init__(
@@ -263,6 +263,4 @@ def _explain() -> Iterator[None]:
         raise
     except OSError as error:
         place = error.filename2 or error.filename
-        raise InputError(
-            f"cannot write {place or 'an output'} ({error.strerror})", advice="Choose another place, or free some."
-        ) from None
+        raise OutputError.for_place(place or "an output", error) from None

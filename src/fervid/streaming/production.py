@@ -59,7 +59,8 @@ def produce(
         report: called after each frame.
 
     Raises:
-        InputError: the film cannot be read, or a file cannot be written.
+        InputError: the film cannot be read.
+        OutputError: a file cannot be written.
         MissingExtraError: pyarrow is not installed, and Parquet is wanted.
         UsageError: the selection lies behind the film's end.
     """

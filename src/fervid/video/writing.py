@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.errors import FervidError, InputError, UsageError, VideoError
+from fervid.errors import FervidError, OutputError, UsageError, VideoError
 from fervid.files import write_atomically
 from fervid.imaging import MAX_PIXELS
 from fervid.video.audio import AudioCopy, open_sound
@@ -61,7 +61,7 @@ class VideoWriter:
     Raises:
         MissingExtraError: PyAV is not installed (extra ``video``).
         UsageError: an argument is out of range, or the source would be overwritten.
-        InputError: the file cannot be written.
+        OutputError: the file cannot be written.
         VideoError: this FFmpeg cannot encode films.
     """
 
@@ -118,7 +118,8 @@ class VideoWriter:
 
         Raises:
             UsageError: the picture or the time does not fit, or the film is finished.
-            InputError: the film cannot be written, or the sound not be opened.
+            OutputError: the film cannot be written.
+            InputError: the sound cannot be opened.
             VideoError: the encoder refuses.
         """
         if self._finished:
@@ -140,7 +141,7 @@ class VideoWriter:
 
         Raises:
             VideoError: no frame was written.
-            InputError: the film cannot be written.
+            OutputError: the film cannot be written.
         """
         if self._finished:
             return
@@ -270,9 +271,7 @@ class VideoWriter:
         except FervidError:
             raise
         except OSError as error:
-            raise InputError(
-                f"cannot write {self.path} ({error.strerror})", advice="Choose another place, or free some."
-            ) from None
+            raise OutputError.for_place(self.path, error) from None
         except (av.FFmpegError, ValueError) as error:
             raise VideoError(f"cannot encode {self.path} ({error})", advice="Try another size.") from None
 
