@@ -21,13 +21,14 @@ from fervid.evaluation.speed.coldstart import measure_environment, name_model, p
 from fervid.evaluation.speed.peers import PEERS, Peer, find_peer, limit_onnxruntime
 from fervid.evaluation.speed.processes import THREAD_VARIABLES, Worker, limit_threads
 from fervid.evaluation.speed.records import Peak
-from fervid.evaluation.speed.subjects import SQUARE, cut_chip, find_portrait, load_subject
+from fervid.evaluation.speed.subjects import SQUARE, cut_chip, load_subject
 from fervid.evaluation.speed.timing import Burst
 from fervid.geometry import boxes_to_array, intersection_over_union
 from fervid.imaging import load_image
 from fervid.models.runtime import create_session
 from fervid.models.spec import layers_from_metadata
 from fervid.models.store import BUNDLED, load_model
+from fervid.portrait import find_portrait
 
 TINY = Effort(seconds=0.001, rounds=2, least=4, batches=(1, 2), processes=1, warm_up=False)
 

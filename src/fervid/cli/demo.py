@@ -18,8 +18,8 @@ def demo(
 ) -> None:
     """Read the expression of a real portrait that is on every install, and save what was seen."""
     from fervid.cli.tables import print_analysis
-    from fervid.evaluation.speed.subjects import find_portrait
     from fervid.pipeline import Analyzer
+    from fervid.portrait import find_portrait
 
     analysis = Analyzer().analyze(find_portrait())
     print_analysis(stdout(), analysis)

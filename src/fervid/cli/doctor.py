@@ -121,8 +121,8 @@ def _check_detector() -> tuple[str, str, str]:
 def _check_analysis() -> tuple[str, str, str]:
     """Read the demo's portrait."""
     from fervid.errors import FervidError
-    from fervid.evaluation.speed.subjects import find_portrait
     from fervid.pipeline import Analyzer
+    from fervid.portrait import find_portrait
 
     try:
         analysis = Analyzer().analyze(find_portrait())

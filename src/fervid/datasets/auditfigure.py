@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -12,6 +10,7 @@ import numpy as np
 from fervid.datasets.audit import Audit
 from fervid.datasets.duplicates import NEAR_TWIN_CORRELATION
 from fervid.datasets.faceset import PRIVATE_TEST, PUBLIC_TEST, SPLITS, TRAINING
+from fervid.plotting import plain_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +38,7 @@ def draw_audit(audit: Audit, name: str) -> bytes:
     from matplotlib.figure import Figure
 
     has_votes = audit.vote_matrix is not None
-    with _own_style():
+    with plain_style():
         figure = Figure(figsize=(14, 10.4), facecolor=_PAPER)
         FigureCanvasAgg(figure)
         grid = figure.add_gridspec(
@@ -219,12 +218,3 @@ def _write_inside(axes: Axes, x: float, y: float, text: str, colour: str) -> Non
 
 def _percent(share: float) -> str:
     return f"{share * 100:.1f} %"
-
-
-@contextmanager
-def _own_style() -> Iterator[None]:
-    """Matplotlib's own defaults, whatever the user's matplotlibrc says."""
-    import matplotlib.style
-
-    with matplotlib.style.context(["default", {"font.family": "DejaVu Sans"}]):
-        yield

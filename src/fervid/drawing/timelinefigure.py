@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 from fervid.drawing.palette import Colour, emotion_colour
 from fervid.drawing.timeline import Chart, Lane, Thumbnails, describe_chart, format_time
 from fervid.emotions import Emotion
+from fervid.plotting import plain_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +65,7 @@ def draw_timeline(chart: Chart, title: str, *, dark: bool = False, thumbnails: T
     height = top + bottom + lane_in * count
     left = 1.35 + (min(lane_in * _FILL, 0.8) + 0.1 if pictures else 0.0)
     stream = io.BytesIO()
-    with _own_style():
+    with plain_style(hatch_linewidth=0.7):
         figure = Figure(figsize=(_WIDTH_IN, height), facecolor=theme.paper)
         FigureCanvasAgg(figure)
         box = (bottom / height, (height - top - bottom) / height)
@@ -251,12 +250,3 @@ def _dress(axes: Axes, theme: Theme, lanes: int) -> None:
 def to_hex(colour: Colour) -> str:
     """``#rrggbb``."""
     return "#" + "".join(f"{channel:02x}" for channel in colour)
-
-
-@contextmanager
-def _own_style() -> Iterator[None]:
-    """Matplotlib's own defaults, whatever the user's matplotlibrc says."""
-    import matplotlib.style
-
-    with matplotlib.style.context(["default", {"font.family": "DejaVu Sans", "hatch.linewidth": 0.7}]):
-        yield

@@ -6,8 +6,7 @@ Each function takes an evaluation and gives an encoded picture; the same evaluat
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
@@ -18,6 +17,7 @@ from fervid.drawing.palette import contrast_ratio
 from fervid.evaluation.evaluation import Evaluation
 from fervid.evaluation.heads import HeadEvaluation
 from fervid.evaluation.summary import describe_confidence, format_percent
+from fervid.plotting import plain_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -243,19 +243,10 @@ def render(
     from matplotlib.figure import Figure
 
     stream = io.BytesIO()
-    with _own_style():
+    with plain_style():
         figure = Figure(figsize=size, facecolor=theme.background)
         FigureCanvasAgg(figure)
         draw(figure, subject, theme)
         metadata = {"Date": None, "Creator": None} if file_format == "svg" else {"Software": None}
         figure.savefig(stream, format=file_format, dpi=PNG_DPI, metadata=metadata)
     return stream.getvalue()
-
-
-@contextmanager
-def _own_style() -> Iterator[None]:
-    """Matplotlib's own defaults, whatever the user's matplotlibrc says, and SVG ids that are the same in every run."""
-    import matplotlib.style
-
-    with matplotlib.style.context(["default", {"svg.hashsalt": "fervid", "font.family": "DejaVu Sans"}]):
-        yield

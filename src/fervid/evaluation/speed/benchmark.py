@@ -21,12 +21,13 @@ from fervid.evaluation.speed.processes import Worker
 from fervid.evaluation.speed.records import Benchmark, Contender, DetectorSpeed, ModelSpeed, NetworkRun, Peak
 from fervid.evaluation.speed.rounds import Effort, time_rounds
 from fervid.evaluation.speed.searches import compare_searches
-from fervid.evaluation.speed.subjects import Kind, find_portrait
+from fervid.evaluation.speed.subjects import Kind
 from fervid.evaluation.speed.timing import Burst, Timing, compare_bursts
 from fervid.imaging import load_image
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.spec import ModelSpec, layers_from_metadata
 from fervid.models.store import list_bundled, load_model
+from fervid.portrait import find_portrait
 
 SIDES: Final = (256, 512, 1024, 2048, 4096)
 """Sides of the matrices whose product is timed: the best is the peak. Large ones are left out where they take long."""

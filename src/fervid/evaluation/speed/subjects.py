@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.errors import ModelError
 from fervid.geometry import Square
 from fervid.results import Box
 
@@ -22,20 +19,6 @@ SQUARE: Final = Box(145.5, 99.5, 379.5, 333.5)
 
 Prepare = Callable[[int], Callable[[], object]]
 """Makes the inputs of a batch of that size; what it returns runs them once."""
-
-
-def find_portrait() -> Path:
-    """Rear Admiral Grace Hopper, as matplotlib ships her: 512×600 px, one face. Does not import matplotlib.
-
-    The photo is the U.S. Navy's, in the public domain.
-
-    Raises:
-        ModelError: matplotlib is not installed.
-    """
-    spec = importlib.util.find_spec("matplotlib")
-    if spec is None or spec.origin is None:
-        raise ModelError("matplotlib, whose portrait is timed, is not installed", advice="Install fervid again.")
-    return Path(spec.origin).parent / "mpl-data" / "sample_data" / "grace_hopper.jpg"
 
 
 def load_subject(kind: Kind, name: str, threads: int, portrait: Pixels) -> Prepare:
