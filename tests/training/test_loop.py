@@ -342,3 +342,9 @@ def test_a_restart_begins_another_cosine(config: TrainingConfig) -> None:
 def test_training_leaves_tiny_numbers_to_others(config: TrainingConfig, data: TrainingData, tmp_path: Path) -> None:
     train(config, data, tmp_path)
     assert float.fromhex("0x1p-1060") * 0.5 > 0, "denormals are flushed to zero in the whole thread"
+
+
+def test_damaged_metrics_are_named(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"epoch": 1}\n{"epo')
+    with pytest.raises(ModelError, match=r"metrics\.jsonl is damaged"):
+        read_metrics(tmp_path)

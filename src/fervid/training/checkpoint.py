@@ -79,11 +79,20 @@ def load_checkpoint(folder: Path, place: torch.device) -> dict[str, Any] | None:
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run's ``metrics.jsonl``; empty when it has none yet."""
+    """The lines of a run's ``metrics.jsonl``; empty when it has none yet.
+
+    Raises:
+        ModelError: a line is no JSON.
+    """
     path = folder / METRICS_FILE
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    except ValueError as error:
+        raise ModelError(
+            f"{path} is damaged ({error})", advice="Remove the line, or the folder to begin the run anew."
+        ) from None
 
 
 def save_weights(folder: Path, network: nn.Module) -> None:
