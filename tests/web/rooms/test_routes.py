@@ -142,6 +142,8 @@ def test_marks_end_and_deletion(client: TestClient):
     assert client.get(f"{ROOMS}/join/{made['room']['code']}").status_code == 404
     late = client.post(f"{path}/marks", json={"text": "late"}, headers=bear(made))
     assert (late.status_code, late.json()["error"]["code"]) == (409, "room.ended")
+    closed = client.get(f"{path}/qr.svg", headers=bear(made))
+    assert (closed.status_code, closed.json()["error"]["code"]) == (409, "room.ended")
     assert client.get(path, headers=bear(made)).json()["marks"] == [mark.json()["mark"]]
     gone = client.delete(path, headers=bear(made))
     assert (gone.status_code, gone.content) == (204, b"")

@@ -12,7 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from fervid.web.limits import name_client
 from fervid.web.rooms import schemas
-from fervid.web.rooms.errors import ExpressionRoomsError, RoomKeyError
+from fervid.web.rooms.errors import ExpressionRoomsError, RoomEndedError, RoomKeyError
 from fervid.web.rooms.report import build_report, format_csv
 from fervid.web.rooms.room import MAX_PARTICIPANTS, STEPS, Room
 from fervid.web.rooms.service import Rooms
@@ -87,7 +87,9 @@ def _create_rest_router(rooms: Rooms) -> APIRouter:
 
     @router.get("/{room_id}/qr.svg", response_class=Response, responses=_offer("image/svg+xml"))
     async def get_qr_code(request: Request, room: Room = hosted) -> Response:
-        """The address to join, as a QR code."""
+        """The address to join, as a QR code; of a room that still has one."""
+        if room.ended:
+            raise RoomEndedError
         address = f"{request.url.scheme}://{request.url.netloc}/join/{room.code}"
         return Response(draw_qr_code(address), media_type="image/svg+xml")
 
