@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from fervid.cli.app import app
 from fervid.cli.benchmark import describe_command
 from fervid.detection.selection import DETECTORS
+from fervid.errors import UsageError
 from fervid.evaluation.speed import benchmark as measuring
 from fervid.evaluation.speed import coldstart, searches
 from fervid.evaluation.speed.benchmark import run_benchmark
@@ -125,10 +126,25 @@ def test_eighty_columns_suffice(asked):
 
 
 def test_json_is_the_records(asked, measured):
-    done = runner.invoke(app, ["benchmark", "--json", "--quick", "--peers", "--model", "base", "--model", "x.onnx"])
+    done = runner.invoke(
+        app, ["benchmark", "--json", "-", "--quick", "--peers", "--model", "base", "--model", "x.onnx"]
+    )
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout) == measured[0].to_dict()
     assert asked == [(("base", "x.onnx"), QUICK, True)]
+
+
+def test_tables_are_shown_beside_a_saved_json(asked, measured, tmp_path):
+    path = tmp_path / "figures.json"
+    done = runner.invoke(app, ["benchmark", "--json", str(path)])
+    assert json.loads(path.read_text()) == measured[0].to_dict()
+    assert "Cold start" in done.stdout
+
+
+def test_two_outputs_on_stdout_are_refused_before_anything_runs(asked):
+    done = runner.invoke(app, ["benchmark", "--json", "-", "-o", "-"])
+    assert isinstance(done.exception, UsageError)
+    assert asked == []
 
 
 def test_a_page_is_saved_beside_the_tables(asked, tmp_path):
@@ -162,7 +178,7 @@ def test_an_interrupted_run_leaves_no_page(monkeypatch, tmp_path):
 def test_a_busy_machine_is_warned_of_before_anything_runs(asked, monkeypatch):
     busy = replace(describe_machine(), load=99.0)
     monkeypatch.setattr("fervid.evaluation.speed.machine.describe_machine", lambda: busy)
-    done = runner.invoke(app, ["benchmark", "--json"])
+    done = runner.invoke(app, ["benchmark", "--json", "-"])
     assert "warning: This machine is not idle: load average 99.0" in done.stderr
     json.loads(done.stdout)
 

@@ -138,11 +138,13 @@ def test_tables_go_to_stdout(run, model, faces):
 
 
 def test_json_is_the_report_and_the_same_twice(run, model, faces, tmp_path):
-    status, out, err = run(model, "--data", faces, "--json", "--threads", 1, "--examples", 0, "-o", tmp_path / "report")
+    status, out, err = run(
+        model, "--data", faces, "--json", "-", "--threads", 1, "--examples", 0, "-o", tmp_path / "report"
+    )
     assert status == 0
     assert err == f"report: {tmp_path / 'report' / 'index.html'}\n"
     assert (tmp_path / "report" / "report.json").read_text(encoding="utf-8") == out
-    again = run(model, "--data", faces, "--json", "--threads", 1)
+    again = run(model, "--data", faces, "--json", "-", "--threads", 1)
     assert again == (0, out, "")
     data = json.loads(out)
     assert data["schema"] == "fervid-evaluation/2"
@@ -172,8 +174,8 @@ def test_corruptions(run, model, faces, tmp_path):
 
 
 def test_json_has_corruptions_when_asked_for(run, model, faces):
-    plain = json.loads(run(model, "--data", faces, "--labels", 6, "--json")[1])
-    status, out, err = run(model, "--data", faces, "--labels", 6, "--json", "--corruptions")
+    plain = json.loads(run(model, "--data", faces, "--labels", 6, "--json", "-")[1])
+    status, out, err = run(model, "--data", faces, "--labels", 6, "--json", "-", "--corruptions")
     assert (status, err) == (0, "")
     data = json.loads(out)
     assert data.pop("corruptions")["labels"] == data["labels"]
@@ -181,7 +183,7 @@ def test_json_has_corruptions_when_asked_for(run, model, faces):
 
 
 def test_six_labels(run, model, faces):
-    status, out, _ = run(model, "--data", faces, "--labels", 6, "--json")
+    status, out, _ = run(model, "--data", faces, "--labels", 6, "--json", "-")
     assert status == 0
     data = json.loads(out)
     assert data["labels"] == ["angry", "fear", "happy", "sad", "surprise", "neutral"]
@@ -261,7 +263,7 @@ def test_models_side_by_side(run, model, worse, faces):
 @pytest.mark.usefixtures("blank_figures")
 def test_comparison_as_json_and_as_a_folder(run, model, worse, faces, tmp_path):
     folder = tmp_path / "report"
-    status, out, err = run(model, worse, "--data", faces, "--json", "--threads", 1, "--examples", 2, "-o", folder)
+    status, out, err = run(model, worse, "--data", faces, "--json", "-", "--threads", 1, "--examples", 2, "-o", folder)
     assert status == 0
     assert err.splitlines()[0] == f"report: {folder / 'index.html'}"
     assert "do not publish" in err.splitlines()[1]
@@ -276,7 +278,7 @@ def test_comparison_as_json_and_as_a_folder(run, model, worse, faces, tmp_path):
     accuracies = [entry["label_head"]["accuracy"]["official"]["value"] for entry in (poorer, better)]
     assert difference["difference"]["value"] == pytest.approx(accuracies[0] - accuracies[1], abs=2e-6)
     assert difference["difference"]["value"] < 0
-    alone = json.loads(run(model, "--data", faces, "--json", "--threads", 1)[1])
+    alone = json.loads(run(model, "--data", faces, "--json", "-", "--threads", 1)[1])
     del better["file"]
     assert better == alone
 

@@ -78,7 +78,7 @@ def test_models_verify_passes_and_names_what_was_changed(
 
 
 def test_doctor_finds_a_sound_installation() -> None:
-    done = runner.invoke(app, ["doctor", "--json"])
+    done = runner.invoke(app, ["doctor", "--json", "-"])
     assert done.exit_code == 0, done.output
     report = json.loads(done.stdout)
     assert report["ok"] is True
@@ -92,7 +92,7 @@ def test_doctor_says_what_is_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         data = b"changed" if entry.name == "base" else (store.BUNDLED / entry.file_name).read_bytes()
         (tmp_path / entry.file_name).write_bytes(data)
     monkeypatch.setattr(store, "BUNDLED", tmp_path)
-    done = runner.invoke(app, ["doctor", "--json"])
+    done = runner.invoke(app, ["doctor", "--json", "-"])
     assert done.exit_code == 1
     broken = [check["check"] for check in json.loads(done.stdout)["checks"] if check["state"] == "broken"]
     assert broken == ["model base", "a portrait"]

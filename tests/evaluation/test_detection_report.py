@@ -112,7 +112,7 @@ def test_the_verb_prints_writes_and_tells_what_is_missing(
 ) -> None:  # fmt: skip
     path, out = write_detector(dots, tmp_path / "mine.onnx"), tmp_path / "out"
     status = run(
-        monkeypatch, "--detector", path, "--data", photos, "--split", "all", "--threads", 1, "-o", out, "--json"
+        monkeypatch, "--detector", path, "--data", photos, "--split", "all", "--threads", 1, "-o", out, "--json", "-"
     )
     assert status == 0
     said = json.loads(capsys.readouterr().out)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fervid.cli.options import JsonOption
 from fervid.cli.terminal import print_note, show_progress, stdout, write_output
+from fervid.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,7 +33,7 @@ def benchmark(
             "--peers", help="Also time fer, deepface and EmotiEffLib where installed; they may fetch weights."
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    json_file: JsonOption = None,
     output: Annotated[
         str | None, typer.Option("-o", "--output", metavar="FILE.md", help="Also save a dated page of Markdown.")
     ] = None,
@@ -43,6 +44,8 @@ def benchmark(
     from fervid.evaluation.speed.rounds import QUICK, Effort
     from fervid.evaluation.speed.sheets import format_page
 
+    if json_file == output == "-":
+        raise UsageError("both --json and -o go to stdout", advice="Name a file for one of them.")
     effort = QUICK if quick else Effort()
     if seconds is not None:
         effort = dataclasses.replace(effort, seconds=seconds)
@@ -54,9 +57,9 @@ def benchmark(
     for warning in result.warnings:
         if warning != machine.warning:
             print_note(f"warning: {warning}")
-    if as_json:
-        sys.stdout.write(json.dumps(result.to_dict(), indent=2, ensure_ascii=False) + "\n")
-    elif output != "-":
+    if json_file is not None:
+        write_output(json_file, json.dumps(result.to_dict(), indent=2, ensure_ascii=False) + "\n")
+    if "-" not in (json_file, output):
         print_benchmark(result)
     if output is not None:
         write_output(output, format_page(result, describe_command(model or [], seconds, quick, peers)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fervid.cli.options import JsonOption
 from fervid.cli.terminal import print_note, show_progress, stdout, write_output
 from fervid.errors import OutputError, UsageError
 
@@ -108,10 +109,7 @@ def export(
 def audit(
     source: FacesArgument,
     labels: Annotated[int, typer.Option("--labels", min=6, max=7, help="6 counts disgust as anger.")] = 7,
-    json_file: Annotated[
-        str | None,
-        typer.Option("--json", metavar="FILE", help="Save the figures as JSON; - is stdout, without tables."),
-    ] = None,
+    json_file: JsonOption = None,
     figure: Annotated[
         Path | None, typer.Option("--figure", metavar="FILE.png", help="Draw them as one picture.")
     ] = None,

@@ -7,11 +7,12 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
-from typing import Annotated, Final
+from typing import Final
 
 import typer
 
-from fervid.cli.terminal import ERROR, stdout
+from fervid.cli.options import JsonOption
+from fervid.cli.terminal import ERROR, stdout, write_output
 
 RUNTIME: Final = ("numpy", "onnxruntime", "pillow", "matplotlib", "typer", "rich", "platformdirs")
 _DATA: Final = ("pyarrow",)
@@ -34,16 +35,16 @@ EXTRAS: Final = {
 
 
 def doctor(
-    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json_file: JsonOption = None,
 ) -> None:
     """Check the installation: versions, models, detectors, extras, and a real picture end to end."""
     import json
 
     rows = [{"check": check, "state": state, "detail": detail} for check, state, detail in run_checks()]
     broken = any(row["state"] == "broken" for row in rows)
-    if json_output:
-        sys.stdout.write(json.dumps({"ok": not broken, "checks": rows}, indent=2, ensure_ascii=False) + "\n")
-    else:
+    if json_file is not None:
+        write_output(json_file, json.dumps({"ok": not broken, "checks": rows}, indent=2, ensure_ascii=False) + "\n")
+    if json_file != "-":
         from rich import box
         from rich.markup import escape
         from rich.table import Table

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fervid.cli.terminal import print_note, show_progress, stdout
+from fervid.cli.options import JsonOption
+from fervid.cli.terminal import print_note, show_progress, stdout, write_output
 from fervid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def evaluate(
     corruptions: Annotated[
         bool, typer.Option("--corruptions", help="Read the faces again in 24 spoilt versions too: 25 times the work.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    json_file: JsonOption = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for a page, figures, CSV and JSON.")
     ] = None,
@@ -76,7 +76,7 @@ def evaluate(
             )
         evaluate_detectors(
             detector, data or Path("photos.parquet"), split or "validation",
-            peers=peers, as_json=as_json, output=output, threads=threads,
+            peers=peers, json_file=json_file, output=output, threads=threads,
         )  # fmt: skip
         return
     data, split = data or Path("faces.parquet"), split or "PrivateTest"
@@ -105,17 +105,17 @@ def evaluate(
 
     if len(evaluations) > 1:
         comparison = compare_evaluations(evaluations, read_facts(names), benchmarks)
-        if as_json:
-            sys.stdout.write(format_comparison_json(comparison))
-        else:
+        if json_file is not None:
+            write_output(json_file, format_comparison_json(comparison))
+        if json_file != "-":
             print_comparison(comparison)
         if output is not None:
             print_note(f"report: {write_comparison(comparison, output, examples=shown)}")
     else:
         evaluation, benchmark = evaluations[0], benchmarks[0] if benchmarks else None
-        if as_json:
-            sys.stdout.write(format_json(evaluation, benchmark))
-        else:
+        if json_file is not None:
+            write_output(json_file, format_json(evaluation, benchmark))
+        if json_file != "-":
             print_evaluation(evaluation)
             if benchmark is not None:
                 print_corruptions(benchmark)
@@ -132,7 +132,7 @@ def evaluate_detectors(
     split: str,
     *,
     peers: bool,
-    as_json: bool,
+    json_file: str | None,
     output: Path | None,
     threads: int | None,
 ) -> None:
@@ -156,9 +156,9 @@ def evaluate_detectors(
                 evaluate_detector(found, photos, threshold=threshold, on_progress=advance, on_bad=bad.append)
             )
     notes += [f"Left out: {message}" for message in dict.fromkeys(str(error) for error in bad)]
-    if as_json:
-        sys.stdout.write(format_detection_json(evaluations, notes, split))
-    else:
+    if json_file is not None:
+        write_output(json_file, format_detection_json(evaluations, notes, split))
+    if json_file != "-":
         print_detectors(evaluations, notes, split)
     if output is not None:
         print_note(f"report: {write_detection_report(evaluations, notes, split, output)}")

@@ -41,6 +41,9 @@ SmoothOption = Annotated[
     float,
     typer.Option("--smooth", min=0.0, metavar="SEC", help="Memory of the smoothed answers; 0 is off."),
 ]
+JsonOption = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="Save the figures as JSON; - is stdout, without tables.")
+]
 EmojiPlacementOption = Annotated[Placement, typer.Option("--emoji-placement", help="Emoji over the face or beside it.")]
 
 SMOOTH_S: Final = 0.5  # fervid.tracking.smoothing.SMOOTH_S, which would load NumPy before the first option is read
