@@ -23,9 +23,8 @@ from fervid.cli.train import RUNS, show_training
 from fervid.datasets.faceset import FaceSet
 from fervid.datasets.parquet import read_faces
 from fervid.errors import ConfigError, FervidError
-from fervid.training.checkpoint import read_metrics
+from fervid.training.checkpoint import check_folder, read_metrics
 from fervid.training.devices import choose_device
-from fervid.training.expressions.checkpoint import check_folder
 from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.data import make_training_data
 from fervid.training.expressions.export import export_onnx

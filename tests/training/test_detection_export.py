@@ -21,8 +21,8 @@ from fervid.errors import ConfigError, ContractError
 from fervid.models.detectorspec import INPUT, DetectorSpec
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.store import load_model
+from fervid.training.checkpoint import check_folder, claim_folder
 from fervid.training.detection import export
-from fervid.training.detection.checkpoint import check_folder, claim_folder
 from fervid.training.detection.config import DetectionConfig
 from fervid.training.detection.export import (
     ExportedDetector,

@@ -129,7 +129,7 @@ def train_expressions(
     recipe: TrainingConfig, data: Path, folder: Path, device: str, threads: int | None, team: Team
 ) -> None:
     """Train, export and describe an expression network."""
-    from fervid.training.expressions.checkpoint import check_folder
+    from fervid.training.checkpoint import check_folder
     from fervid.training.expressions.data import load_training_data
     from fervid.training.expressions.export import export_onnx
     from fervid.training.expressions.loop import train as train_network
@@ -157,7 +157,7 @@ def train_expressions(
 
 def train_detector(recipe: DetectionConfig, data: Path, folder: Path, device: str, threads: int | None) -> None:
     """Train, export and describe a face detector."""
-    from fervid.training.detection.checkpoint import check_folder
+    from fervid.training.checkpoint import check_folder
     from fervid.training.detection.data import load_training_photos
     from fervid.training.detection.export import export_onnx
     from fervid.training.detection.loop import train as train_network

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Protocol, Self
 
 import torch
 from torch import nn
@@ -42,6 +43,61 @@ def read_config_table(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ConfigError(f"{path} is not JSON ({error})", advice="Train again into another folder.") from None
     return table
+
+
+class Recipe(Protocol):
+    """What the recipes of expression networks and detectors have in common; both are frozen dataclasses."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def export(self) -> object:
+        """How the finished network is written."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``config.json`` holds it."""
+
+    @classmethod
+    def from_dict(cls, table: dict[str, Any]) -> Self:
+        """Read what :meth:`to_dict` made."""
+
+
+def claim_folder(config: Recipe, folder: Path) -> None:
+    """Make the folder of a run, or recognise it as this recipe's.
+
+    Raises:
+        ConfigError: it holds a run of another recipe.
+    """
+    check_folder(config, folder)
+    if not (folder / CONFIG_FILE).exists():
+        write_config(folder, config.to_dict())
+
+
+def check_folder(config: Recipe, folder: Path) -> None:
+    """Raise ConfigError when the folder holds a run of another recipe; leave it as it is.
+
+    A run may be exported as another recipe says: that changes nothing of the run.
+    """
+    if not (folder / CONFIG_FILE).exists():
+        return
+    if replace(config.from_dict(read_config_table(folder)), export=config.export) != config:
+        raise ConfigError(f"{folder} holds a run of another recipe", advice="Give another folder with -o.")
+
+
+def load_average(folder: Path) -> dict[str, Any]:
+    """The averaged (EMA) weights of a run, from ``weights.pt``, or as they stand while it is not finished; on the CPU.
+
+    Raises:
+        ModelError: it holds none, or damaged ones.
+    """
+    place = torch.device("cpu")
+    if (folder / WEIGHTS_FILE).exists():
+        return load_tensors(folder / WEIGHTS_FILE, place)
+    checkpoint = load_checkpoint(folder, place)
+    if checkpoint is None:
+        raise ModelError(f"{folder} holds no weights", advice="Train at least one epoch.")
+    average: dict[str, Any] = checkpoint["average"]
+    return average
 
 
 def save_checkpoint(

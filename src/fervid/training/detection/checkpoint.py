@@ -2,43 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-import torch
-
-from fervid.errors import ConfigError, ModelError
-from fervid.training.checkpoint import (
-    CONFIG_FILE,
-    WEIGHTS_FILE,
-    load_checkpoint,
-    load_tensors,
-    read_config_table,
-    restore,
-    write_config,
-)
+from fervid.training.checkpoint import load_average, read_config_table, restore
 from fervid.training.detection.config import DetectionConfig
 from fervid.training.detection.network import DetectionNetwork
-
-
-def claim_folder(config: DetectionConfig, folder: Path) -> None:
-    """Make the folder of a run, or recognise it as this recipe's.
-
-    Raises:
-        ConfigError: it holds a run of another recipe.
-    """
-    check_folder(config, folder)
-    if not (folder / CONFIG_FILE).exists():
-        write_config(folder, config.to_dict())
-
-
-def check_folder(config: DetectionConfig, folder: Path) -> None:
-    """Raise ConfigError when the folder holds a run of another recipe; leave it as it is.
-
-    A run may be exported as another recipe says: that changes nothing of the run.
-    """
-    if (folder / CONFIG_FILE).exists() and replace(read_config(folder), export=config.export) != config:
-        raise ConfigError(f"{folder} holds a run of another recipe", advice="Give another folder with -o.")
 
 
 def read_config(folder: Path) -> DetectionConfig:
@@ -59,13 +27,6 @@ def load_network(folder: str | Path) -> DetectionNetwork:
         ModelError: it holds no weights, damaged ones, or those of another architecture.
     """
     folder = Path(folder)
-    network, place = DetectionNetwork(read_config(folder).network), torch.device("cpu")
-    if (folder / WEIGHTS_FILE).exists():
-        weights = load_tensors(folder / WEIGHTS_FILE, place)
-    else:
-        checkpoint = load_checkpoint(folder, place)
-        if checkpoint is None:
-            raise ModelError(f"{folder} holds no weights", advice="Train at least one epoch.")
-        weights = checkpoint["average"]
-    restore(network, weights, folder)
+    network = DetectionNetwork(read_config(folder).network)
+    restore(network, load_average(folder), folder)
     return network.eval()

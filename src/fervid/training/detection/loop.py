@@ -18,9 +18,16 @@ from torch import Tensor
 
 from fervid.errors import ConfigError
 from fervid.training.average import WeightAverage
-from fervid.training.checkpoint import load_checkpoint, restore, save_checkpoint, save_weights, start_from
+from fervid.training.checkpoint import (
+    check_folder,
+    claim_folder,
+    load_checkpoint,
+    restore,
+    save_checkpoint,
+    save_weights,
+    start_from,
+)
 from fervid.training.detection.assignment import make_grid
-from fervid.training.detection.checkpoint import check_folder, claim_folder
 from fervid.training.detection.config import DetectionConfig
 from fervid.training.detection.curves import draw_curves
 from fervid.training.detection.data import SceneLoader, TrainingPhotos

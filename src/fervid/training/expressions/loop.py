@@ -18,10 +18,17 @@ from torch import Tensor
 
 from fervid.errors import ConfigError
 from fervid.training.average import WeightAverage
-from fervid.training.checkpoint import load_checkpoint, restore, save_checkpoint, save_weights, start_from
+from fervid.training.checkpoint import (
+    check_folder,
+    claim_folder,
+    load_checkpoint,
+    restore,
+    save_checkpoint,
+    save_weights,
+    start_from,
+)
 from fervid.training.devices import choose_device, flush_denormals
 from fervid.training.expressions.augmentation import augment
-from fervid.training.expressions.checkpoint import check_folder, claim_folder
 from fervid.training.expressions.config import ScheduleConfig, TrainingConfig
 from fervid.training.expressions.curves import draw_curves
 from fervid.training.expressions.data import TrainingData
