@@ -16,7 +16,7 @@ import torch
 
 from fervid.errors import ConfigError, ModelError
 from fervid.training.average import WeightAverage
-from fervid.training.checkpoint import read_metrics, save_weights
+from fervid.training.checkpoint import read_metrics, save_weights, start_from
 from fervid.training.expressions import loop
 from fervid.training.expressions.checkpoint import load_network, read_config
 from fervid.training.expressions.config import StageConfig, TrainingConfig
@@ -252,7 +252,7 @@ def test_a_run_starts_from_anothers_weights(recipe: Any, data: TrainingData, tmp
     config = TrainingConfig.from_dict(recipe(initial_weights=str(tmp_path / "first"), schedule=still))
     with pytest.raises(KeyboardInterrupt):
         train(config, data, tmp_path / "second", on_progress=stop_at(2, 1))
-    by_file = replace(config, initial_weights=str(tmp_path / "first" / "weights.pt"))
+    by_file = replace(config, initial_weights=(str(tmp_path / "first" / "weights.pt"),))
     train(by_file, data, tmp_path / "third")
     digest = hashlib.sha256((tmp_path / "first" / "weights.pt").read_bytes()).hexdigest()[:12]
     (tmp_path / "first" / "weights.pt").unlink()  # a run that has begun needs it no more
@@ -263,6 +263,18 @@ def test_a_run_starts_from_anothers_weights(recipe: Any, data: TrainingData, tmp
     assert measured(tmp_path / "third") == measured(tmp_path / "second")
     checkpoint = torch.load(tmp_path / "second" / "checkpoint.pt", weights_only=True)
     assert checkpoint["facts"]["initial_weights"] == digest
+
+
+def test_several_initial_weights_are_averaged(recipe: Any, tmp_path: Path) -> None:
+    shape = TrainingConfig.from_dict(recipe()).network
+    networks = [ExpressionNetwork(shape, 7) for _ in range(3)]
+    for number, network in enumerate(networks[:2]):
+        save_weights(tmp_path / str(number), network)
+    digests = start_from(networks[2], [tmp_path / "0", tmp_path / "1"])
+    first, second, mean = (network.state_dict() for network in networks)
+    assert len(digests.split("+")) == 2
+    for key, value in mean.items():
+        torch.testing.assert_close(value, (first[key] + second[key]) / 2 if value.is_floating_point() else first[key])
 
 
 @pytest.mark.usefixtures("in_float32")

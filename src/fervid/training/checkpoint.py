@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol, Self
@@ -157,34 +158,46 @@ def save_weights(folder: Path, network: nn.Module) -> None:
         torch.save(network.state_dict(), part)
 
 
-def start_from(network: nn.Module, path: str | Path) -> str:
-    """Copy the weights of another run, ``weights.pt`` or its folder, into a network that begins.
+def start_from(network: nn.Module, paths: Sequence[str | Path]) -> str:
+    """Copy the weights of other runs, each ``weights.pt`` or its folder, into a network that begins.
+
+    Of several runs, the mean of their weights (Wortsman et al. 2022, "Model soups"), which is of use when one began
+    where another ended.
 
     Returns:
-        The first 12 hexadecimal digits of the file's SHA-256.
+        The first 12 hexadecimal digits of each file's SHA-256, joined by ``+``.
 
     Raises:
         ConfigError: there is no such file, or it is another architecture's.
         ModelError: it is damaged.
     """
-    path = Path(path)
-    file = path / WEIGHTS_FILE if path.is_dir() else path
-    try:
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-    except OSError as error:
-        raise ConfigError(
-            f"cannot read the initial weights {file} ({error.strerror})",
-            advice="Give the weights.pt of a finished run; a relative path begins where you are.",
-        ) from None
-    try:
-        network.load_state_dict(load_tensors(file, torch.device("cpu")))
-    except (RuntimeError, TypeError, AttributeError) as error:
-        reason = str(error).strip().splitlines()[-1].strip()
-        raise ConfigError(
-            f"the initial weights {file} do not fit the recipe's network ({reason})",
-            advice="Give the recipe the network of the run that they come from.",
-        ) from None
-    return digest
+    digests, states = [], []
+    for path in map(Path, paths):
+        file = path / WEIGHTS_FILE if path.is_dir() else path
+        try:
+            digests.append(hashlib.sha256(file.read_bytes()).hexdigest()[:12])
+        except OSError as error:
+            raise ConfigError(
+                f"cannot read the initial weights {file} ({error.strerror})",
+                advice="Give the weights.pt of a finished run; a relative path begins where you are.",
+            ) from None
+        states.append(load_tensors(file, torch.device("cpu")))
+        try:
+            network.load_state_dict(states[-1])
+        except (RuntimeError, TypeError, AttributeError) as error:
+            reason = str(error).strip().splitlines()[-1].strip()
+            raise ConfigError(
+                f"the initial weights {file} do not fit the recipe's network ({reason})",
+                advice="Give the recipe the network of the run that they come from.",
+            ) from None
+    if len(states) > 1:
+        network.load_state_dict(
+            {
+                key: torch.stack([state[key] for state in states]).mean(dim=0) if value.is_floating_point() else value
+                for key, value in states[0].items()
+            }
+        )
+    return "+".join(digests)
 
 
 def restore(network: nn.Module, weights: dict[str, torch.Tensor], folder: Path) -> None:

@@ -80,6 +80,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint):
         return build_dataclass(hint, value, f"{where}.")
     if typing.get_origin(hint) is tuple:
+        if isinstance(value, str) and typing.get_args(hint) == (str, Ellipsis):
+            return (value,) if value else ()  # one text stands for a list of one
         if not isinstance(value, list | tuple):
             raise ConfigError(f"{where} is {value!r}, not a list")
         inner = typing.get_args(hint)

@@ -222,15 +222,15 @@ class DetectionConfig:
         name: of the run's folder and of the exported model.
         seed: of the initial weights and of all randomness in training.
         version: of the exported weights.
-        initial_weights: ``weights.pt`` of another run, or its folder, to start from instead of chance; a relative path
-            begins where ``fervid train`` is started.
+        initial_weights: ``weights.pt`` of another run, or its folder, to start from instead of chance; of several,
+            their mean. A relative path begins where ``fervid train`` is started.
     """
 
     task: str
     name: str
     seed: int = 0
     version: str = "1"
-    initial_weights: str = ""
+    initial_weights: tuple[str, ...] = ()
     network: NetworkConfig = field(default_factory=NetworkConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     scenes: SceneConfig = field(default_factory=SceneConfig)

@@ -344,15 +344,15 @@ class TrainingConfig:
         labels: 7, or 6 to learn disgust as anger.
         seed: of the initial weights and of all randomness in training.
         version: of the exported weights.
-        initial_weights: ``weights.pt`` of another run, or its folder, to start from instead of chance; a relative path
-            begins where ``fervid train`` is started.
+        initial_weights: ``weights.pt`` of another run, or its folder, to start from instead of chance; of several,
+            their mean. A relative path begins where ``fervid train`` is started.
     """
 
     name: str
     labels: int = 7
     seed: int = 1
     version: str = "1"
-    initial_weights: str = ""
+    initial_weights: tuple[str, ...] = ()
     input: InputConfig = field(default_factory=InputConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)

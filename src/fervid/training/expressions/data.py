@@ -113,6 +113,8 @@ def draft_spec(config: TrainingConfig, training: FaceSet) -> ModelSpec:
         f"{stage.epochs} at {stage.size} px" + (f" from {stage.restart:g}" if stage.restart else "")
         for stage in schedule.stages
     )
+    begun = len(config.initial_weights)
+    origin = ["", ", from another run's weights"][begun] if begun < 2 else f", from the mean of {begun} runs' weights"
     teachers = ", ".join(Path(folder).name for folder in config.distillation.teachers)
     return ModelSpec(
         name=config.name,
@@ -131,7 +133,7 @@ def draft_spec(config: TrainingConfig, training: FaceSet) -> ModelSpec:
         recipe=f"{config.name}.toml: {schedule.epochs} epochs ({sizes}), batches of {schedule.batch_size}, "
         f"rate {schedule.learning_rate:g}, EMA {schedule.ema:g}, seed {config.seed}"
         + (f", taught by {teachers}" if teachers else "")
-        + (", from another run's weights" if config.initial_weights else ""),
+        + origin,
     )
 
 
