@@ -1,6 +1,6 @@
 """How fast ``fervid train`` is with one process of two threads and with two processes of one thread, in turns.
 
-    python benchmarks/training_processes.py runs/base.toml
+    python benchmarks/training_processes.py runs/base-2.toml
 
 The recipe's network learns from noise at one of its sizes, a few steps per epoch; the figure is of the last epoch of
 each run, whose ``metrics.jsonl`` says it. What is added up between the processes is all that differs, so

@@ -80,7 +80,7 @@ def draw_training() -> None:
     """How ``base`` learned."""
     from fervid.training.expressions.curves import draw_curves
 
-    lines = (ROOT / "runs" / "base.metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / "runs" / "base-2.metrics.jsonl").read_text(encoding="utf-8").splitlines()
     draw_curves([json.loads(line) for line in lines], IMAGES / "curves.png", title="base")
 
 

@@ -1,4 +1,4 @@
-# ruff: noqa: E402  (torch is looked for before what needs it)
+# ruff: noqa: E402, TID253  (torch is looked for before what needs it)
 from __future__ import annotations
 
 import io
@@ -16,10 +16,14 @@ pa = pytest.importorskip("pyarrow", reason="reading faces needs pyarrow: pip ins
 pq = pytest.importorskip("pyarrow.parquet")
 pytestmark = pytest.mark.training
 
+import torch
+
 from fervid.classification.classifier import Classifier
 from fervid.cli.app import app
 from fervid.errors import ConfigError, FervidError, MissingExtraError
-from fervid.training.expressions.checkpoint import read_config
+from fervid.training.expressions.checkpoint import load_network, read_config
+from fervid.training.expressions.data import load_training_data, prepare_inputs
+from fervid.training.expressions.norms import measure_norms
 
 RECIPE = """
 name = "tiny"
@@ -118,6 +122,34 @@ def test_the_recipe_says_the_precision(finished: Path, faces: Path, tmp_path: Pa
     assert "weights as float16" in implicit.stdout
 
 
+def test_norms_are_measured_anew_and_runs_averaged(finished: Path, faces: Path, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.onnx" for name in ("plain", "clean", "twice")]
+    for path, arguments in zip(paths, ([finished], [finished, "--clean-norms"], [finished, finished]), strict=True):
+        done = run("export", *arguments, "--data", faces, "-o", path)
+        assert done.exit_code == 0, done.output
+    plain, clean, twice = map(Classifier, paths)
+    assert plain.spec.recipe == clean.spec.recipe
+    assert twice.spec.recipe == f"{plain.spec.recipe}; mean of the weights of 2 × tiny"
+    crops = np.random.default_rng(0).uniform(-1, 1, (4, 1, 24, 24)).astype(np.float32)
+    answers = [classifier.run(crops)[0] for classifier in (plain, clean, twice)]
+    assert np.abs(answers[0] - answers[1]).max() > 1e-3
+    np.testing.assert_allclose(answers[1], answers[2], atol=1e-5)  # a network's mean with itself
+
+
+def test_the_norms_of_a_copy_are_those_of_clean_faces(finished: Path, faces: Path) -> None:
+    data = load_training_data(faces, read_config(finished))
+    network = load_network(finished)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    fresh = measure_norms(network, data)
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+    inputs = prepare_inputs(data.images.numpy(), data.spec)
+    with torch.no_grad():
+        convolved = fresh.stem[0](torch.cat([inputs, inputs.flip(-1)]))
+    torch.testing.assert_close(fresh.stem[1].running_mean, convolved.mean((0, 2, 3)), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(fresh.stem[1].running_var, convolved.var((0, 2, 3)), atol=1e-2, rtol=2e-2)
+    assert {norm.momentum for norm in fresh.modules() if isinstance(norm, torch.nn.BatchNorm2d)} == {0.1}
+
+
 def test_what_cannot_be_exported_is_refused(finished: Path, faces: Path, tmp_path: Path) -> None:
     def fail(*arguments: str | Path) -> FervidError:
         error = run("export", *arguments, "-o", tmp_path / "new.onnx").exception
@@ -130,6 +162,11 @@ def test_what_cannot_be_exported_is_refused(finished: Path, faces: Path, tmp_pat
     others = write_faces(tmp_path / "others.parquet", seed=1)
     assert "holds a run on other data" in fail(finished, "--data", others).message
     assert run("export", finished, "--data", faces, "-o", tmp_path / "new.onnx", "--precision", "int4").exit_code == 2
+    wider = tmp_path / "wider"
+    shutil.copytree(finished, wider)
+    (wider / "config.json").write_text((wider / "config.json").read_text().replace('"squeeze": 8', '"squeeze": 4'))
+    assert "another network" in fail(wider, finished, "--data", faces).message
+    assert "new statistics" in fail(finished, finished, "--data", faces, "--no-clean-norms").message
     assert not (tmp_path / "new.onnx").exists()
 
 

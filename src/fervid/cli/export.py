@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from fervid.cli.terminal import print_note, show_progress, stdout
-from fervid.errors import MissingExtraError
+from fervid.errors import ConfigError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from fervid.training.expressions.export import ExportedModel
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a run of fervid train.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN…", help="Folder of a run of fervid train; of several, the mean of their weights."),
+    ],
     data: Annotated[Path, typer.Option("--data", help="The faces that it was trained with.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
     precision: Annotated[
@@ -31,23 +35,53 @@ def export(
             show_default=False,
         ),
     ] = None,
+    clean_norms: Annotated[
+        bool | None,
+        typer.Option(
+            "--clean-norms/--no-clean-norms",
+            help="Measure the statistics of the norms anew, on clean faces; the recipe's when absent.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Export a trained network as ONNX: calibrated on PublicTest, and checked against the network.
 
     float16 and float32 compute in floating point; int8 computes in integers, about twice as fast, in a quarter of
-    float32's bytes. A run that is not finished is exported as it stands.
+    float32's bytes. A run that is not finished is exported as it stands. Several runs make one network when one began
+    where another ended; a run that is named twice counts twice, and the last one's recipe says how to export.
     """
     for module in ("torch", "onnx", "pyarrow"):
         if importlib.util.find_spec(module) is None:
             raise MissingExtraError.for_extra("train", module, "fervid export")
+    from fervid.training.checkpoint import average_weights, restore
     from fervid.training.expressions.checkpoint import check_data, load_network, read_config
     from fervid.training.expressions.data import load_training_data
     from fervid.training.expressions.export import export_onnx
+    from fervid.training.expressions.norms import measure_norms
 
-    recipe, network = read_config(run), load_network(run)
+    recipe, network = read_config(runs[-1]), load_network(runs[-1])
+    if len(runs) > 1:
+        if clean_norms is False:
+            raise UsageError(
+                "the mean of several runs' weights needs new statistics of its norms",
+                advice="Leave --no-clean-norms out.",
+            )
+        for run in runs:
+            other = read_config(run)
+            if (other.network, other.labels, other.input) != (recipe.network, recipe.labels, recipe.input):
+                raise ConfigError(
+                    f"{run} holds another network than {runs[-1]}", advice="Give runs of one network, labels and input."
+                )
+        restore(network, average_weights([load_network(run).state_dict() for run in runs]), runs[-1])
     with show_progress("reading", "faces") as advance:
         faces = load_training_data(data, recipe, progress=advance)
-    check_data(run, faces.digest)
+    for run in dict.fromkeys(runs):
+        check_data(run, faces.digest)
+    if len(runs) > 1 or (recipe.export.clean_norms if clean_norms is None else clean_norms):
+        network = measure_norms(network, faces)
+    if len(runs) > 1:
+        names = " and ".join(f"{runs.count(run)} × {run.name}" for run in dict.fromkeys(runs))
+        faces = replace(faces, spec=replace(faces.spec, recipe=f"{faces.spec.recipe}; mean of the weights of {names}"))
     print_note("exporting, and checking the file against torch")
     exported = export_onnx(
         network,

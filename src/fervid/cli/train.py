@@ -38,7 +38,7 @@ ROOMY: Final = 100
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="Recipe in TOML, as runs/base.toml or runs/faces.toml.")],
+    config: Annotated[Path, typer.Argument(help="Recipe in TOML, as runs/small.toml or runs/faces.toml.")],
     data: Annotated[
         Path,
         typer.Option("--data", help="Faces in Parquet, as fervid data prepare writes them; photos for a detector."),
@@ -133,6 +133,7 @@ def train_expressions(
     from fervid.training.expressions.data import load_training_data
     from fervid.training.expressions.export import export_onnx
     from fervid.training.expressions.loop import train as train_network
+    from fervid.training.expressions.norms import measure_norms
 
     team.lead(lambda: check_folder(recipe, folder))
     with show_progress("reading", "faces") as advance:
@@ -151,6 +152,8 @@ def train_expressions(
         return
     print_note(EXPORTING)
     path, stored = folder / f"{recipe.name}.onnx", recipe.export
+    if stored.clean_norms:
+        network = measure_norms(network, faces)
     exported = export_onnx(network, faces, path, precision=stored.precision, mirror=stored.mirror)
     print_export(exported, len(faces.validation_emotions))
 

@@ -190,14 +190,16 @@ def start_from(network: nn.Module, paths: Sequence[str | Path]) -> str:
                 f"the initial weights {file} do not fit the recipe's network ({reason})",
                 advice="Give the recipe the network of the run that they come from.",
             ) from None
-    if len(states) > 1:
-        network.load_state_dict(
-            {
-                key: torch.stack([state[key] for state in states]).mean(dim=0) if value.is_floating_point() else value
-                for key, value in states[0].items()
-            }
-        )
+    network.load_state_dict(average_weights(states))
     return "+".join(digests)
+
+
+def average_weights(states: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """The mean of the weights of networks of one architecture; what is not a real number comes from the first."""
+    return {
+        key: torch.stack([state[key] for state in states]).mean(dim=0) if value.is_floating_point() else value
+        for key, value in states[0].items()
+    }
 
 
 def restore(network: nn.Module, weights: dict[str, torch.Tensor], folder: Path) -> None:

@@ -326,10 +326,12 @@ class ExportConfig:
     Attributes:
         precision: how it stores its weights.
         mirror: it reads each face and its mirror image, in twice the time, and answers with the mean of both.
+        clean_norms: the statistics of its norms are those of clean faces, see :func:`.norms.measure_norms`.
     """
 
     precision: Precision = "float16"
     mirror: bool = False
+    clean_norms: bool = False
 
     def __post_init__(self) -> None:
         check_precision(self.precision)
