@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fervid.imaging import crop_resize, load_image
-from fervid.models.store import list_bundled
 from fervid.pipeline import Analyzer
 from fervid.results import Analysis, Box
 
 MIN_FACE = 20.0
-MODELS = [published.name for published in list_bundled() if published.kind == "expression"]
+MODELS: Final = ("small", pytest.param("base", marks=pytest.mark.slow))
+"""Pages read with ``small``; ``base`` takes WebAssembly a minute."""
 
 START = """
 async ([script, model]) => {
