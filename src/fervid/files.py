@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fervid.errors import OutputError
+
 
 @contextmanager
 def write_atomically(path: str | Path) -> Iterator[Path]:
@@ -23,3 +25,19 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
         part.replace(final)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_file(path: str | Path, content: str | bytes) -> None:
+    """Write a file of text (UTF-8) or bytes, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        with write_atomically(path) as part:
+            if isinstance(content, str):
+                part.write_text(content, encoding="utf-8")
+            else:
+                part.write_bytes(content)
+    except OSError as error:
+        raise OutputError.for_place(path, error) from None

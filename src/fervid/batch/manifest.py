@@ -11,8 +11,8 @@ from typing import Any, Final, Self
 
 from fervid.batch.settings import Settings
 from fervid.batch.tables import Counts
-from fervid.errors import InputError, OutputError, UsageError
-from fervid.files import write_atomically
+from fervid.errors import InputError, UsageError
+from fervid.files import write_file
 
 FILE: Final = "run.json"
 SCHEMA: Final = "fervid-batch/1"
@@ -78,11 +78,7 @@ class RunManifest:
         """
         names = ("source", "settings", "complete", "began", "ended", "seconds", "versions")
         data = {"schema": SCHEMA, **{name: getattr(self, name) for name in names}, "counts": self.counts._asdict()}
-        try:
-            with write_atomically(out / FILE) as part:
-                part.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise OutputError.for_place(out / FILE, error) from None
+        write_file(out / FILE, json.dumps(data, indent=2) + "\n")
 
     def check(self, other: RunManifest, out: Path) -> None:
         """Refuse to go on with another source or other settings.

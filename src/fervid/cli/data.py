@@ -11,7 +11,7 @@ import typer
 
 from fervid.cli.options import JsonOption
 from fervid.cli.terminal import print_note, show_progress, stdout, write_output
-from fervid.errors import OutputError, UsageError
+from fervid.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -139,14 +139,9 @@ def audit(
 
 def _write_figure(path: Path, findings: Audit, name: str) -> None:
     from fervid.datasets.auditfigure import draw_audit
-    from fervid.files import write_atomically
+    from fervid.files import write_file
 
-    picture = draw_audit(findings, name)
-    try:
-        with write_atomically(path) as part:
-            part.write_bytes(picture)
-    except OSError as error:
-        raise OutputError.for_place(path, error) from None
+    write_file(path, draw_audit(findings, name))
 
 
 def _tabulate(findings: Audit) -> list[Table]:

@@ -53,7 +53,7 @@ def export(
     for module in ("torch", "onnx", "pyarrow"):
         if importlib.util.find_spec(module) is None:
             raise MissingExtraError.for_extra("train", module, "fervid export")
-    from fervid.training.checkpoint import average_weights, restore
+    from fervid.training.checkpoint import average_weights, load_average, restore
     from fervid.training.expressions.checkpoint import check_data, load_network, read_config
     from fervid.training.expressions.data import load_training_data
     from fervid.training.expressions.export import export_onnx
@@ -72,7 +72,7 @@ def export(
                 raise ConfigError(
                     f"{run} holds another network than {runs[-1]}", advice="Give runs of one network, labels and input."
                 )
-        restore(network, average_weights([load_network(run).state_dict() for run in runs]), runs[-1])
+        restore(network, average_weights([load_average(run) for run in runs]), runs[-1])
     with show_progress("reading", "faces") as advance:
         faces = load_training_data(data, recipe, progress=advance)
     for run in dict.fromkeys(runs):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fervid.errors import FervidError, OutputError, UsageError
+from fervid.errors import FervidError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -95,13 +94,9 @@ def write_output(destination: str, text: str) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    from fervid.files import write_atomically
+    from fervid.files import write_file
 
     if destination == "-":
         sys.stdout.write(text)
         return
-    try:
-        with write_atomically(Path(destination)) as part:
-            part.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError.for_place(destination, error) from None
+    write_file(destination, text)

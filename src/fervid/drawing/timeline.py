@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.emotions import EMOTIONS, Emotion
-from fervid.errors import OutputError, UsageError
-from fervid.files import write_atomically
+from fervid.errors import UsageError
+from fervid.files import write_file
 from fervid.results import Frame
 from fervid.spans import GAP_S, Span, Spans
 
@@ -207,11 +207,7 @@ def plot_timeline(
         from fervid.drawing.timelinepage import build_timeline
 
         data = build_timeline(chart, name, thumbnails=thumbnails or {}).encode()
-    try:
-        with write_atomically(final) as part:
-            part.write_bytes(data)
-    except OSError as error:
-        raise OutputError.for_place(final, error) from None
+    write_file(final, data)
 
 
 def _collect(frames: Iterable[Frame] | Timeline | Chart) -> Chart:

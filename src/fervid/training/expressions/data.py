@@ -161,6 +161,12 @@ def prepare_inputs(images: NDArray[np.uint8], spec: ModelSpec) -> Tensor:
     return torch.from_numpy(inputs).contiguous(memory_format=torch.channels_last)
 
 
+def sample_inputs(data: TrainingData, count: int) -> Tensor:
+    """``(N, 1, S, S)`` inputs from at most ``count`` Training faces, spread evenly, as the product sees them."""
+    rows = np.linspace(0, len(data.images) - 1, min(count, len(data.images))).astype(np.int64)
+    return prepare_inputs(data.images[torch.from_numpy(rows)].numpy(), data.spec)
+
+
 def digest_arrays(*arrays: NDArray[np.generic]) -> str:
     """The first 12 hexadecimal digits of the SHA-256 of the arrays' values, in C order."""
     digest = hashlib.sha256()

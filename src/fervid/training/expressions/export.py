@@ -22,7 +22,7 @@ from fervid.evaluation.fitting import choose_threshold, fit_blend, fit_temperatu
 from fervid.evaluation.metrics import accuracy
 from fervid.files import write_atomically
 from fervid.models.spec import ModelSpec
-from fervid.training.expressions.data import TrainingData, prepare_inputs
+from fervid.training.expressions.data import TrainingData, sample_inputs
 from fervid.training.expressions.graph import build_model
 from fervid.training.expressions.network import ExpressionNetwork, MirroredNetwork
 from fervid.training.expressions.quantisation import Logits, quantise_model, run_model
@@ -160,8 +160,7 @@ def export_onnx(
 
 def calibration_inputs(data: TrainingData) -> NDArray[np.float32]:
     """``(N, 1, S, S)`` inputs from Training faces that are spread evenly over the split, as the product sees them."""
-    rows = np.linspace(0, len(data.images) - 1, min(CALIBRATION_FACES, len(data.images))).astype(np.int64)
-    return _to_numpy(prepare_inputs(data.images[torch.from_numpy(rows)].numpy(), data.spec))
+    return _to_numpy(sample_inputs(data, CALIBRATION_FACES))
 
 
 def calibrate(

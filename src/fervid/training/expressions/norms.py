@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from torch import nn
 
-from fervid.training.expressions.data import TrainingData, prepare_inputs
+from fervid.training.expressions.data import TrainingData, sample_inputs
 from fervid.training.expressions.network import ExpressionNetwork
 
 FACES: Final = 2048
@@ -31,10 +31,8 @@ def measure_norms(network: ExpressionNetwork, data: TrainingData) -> ExpressionN
         norm.reset_running_stats()
         norm.momentum = None  # the plain mean of all batches
         norm.train()
-    rows = torch.linspace(0, len(data.images) - 1, min(FACES, len(data.images))).long()
-    inputs = prepare_inputs(data.images[rows].numpy(), data.spec)
     with torch.no_grad():
-        for batch in torch.split(inputs, BATCH):
+        for batch in torch.split(sample_inputs(data, FACES), BATCH):
             fresh(torch.cat([batch, batch.flip(-1)]))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
