@@ -1,5 +1,7 @@
 import io
 import math
+import threading
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +175,31 @@ def test_arrays_that_are_no_pictures_say_what_they_are(array: NDArray[np.uint8])
         load_image(7)  # type: ignore[arg-type]
 
 
+def test_threads_that_decode_leave_the_warnings_of_the_process_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = {name: threading.Event() for name in ("first", "second")}
+    may_leave = {name: threading.Event() for name in inside}
+
+    def wait(picture: Image.Image, name: str, max_pixels: int) -> NDArray[np.uint8]:
+        thread = threading.current_thread().name
+        inside[thread].set()
+        assert may_leave[thread].wait(10)
+        return np.asarray(picture)
+
+    monkeypatch.setattr("fervid.imaging._load_pillow", wait)
+    data = encode(Image.new("RGB", (4, 4)), "PNG")
+    filters = list(warnings.filters)
+    threads = {name: threading.Thread(target=load_image, args=(data,), name=name) for name in inside}
+    for name, thread in threads.items():
+        thread.start()
+        assert inside[name].wait(10)
+    may_leave["first"].set()
+    threads["first"].join()
+    warnings.warn("Pillow's, of the picture that is still being decoded", stacklevel=1)  # would be an error here
+    may_leave["second"].set()
+    threads["second"].join()
+    assert list(warnings.filters) == filters
+
+
 def test_a_bomb_is_refused_before_it_is_decoded() -> None:
     data = encode(Image.new("1", (12_000, 12_000)), "PNG")
     assert len(data) < 100_000
@@ -180,6 +207,8 @@ def test_a_bomb_is_refused_before_it_is_decoded() -> None:
         load_image(data)
     with pytest.raises(SizeError, match="limit is 100,000,000"):
         load_image(encode(Image.new("1", (20_000, 20_000)), "PNG"))
+    with pytest.raises(SizeError, match="limit is 178,956,970"):
+        load_image(encode(Image.new("1", (20_000, 20_000)), "PNG"), max_pixels=10**9)
     with pytest.raises(SizeError, match="limit is 10"):
         load_image(np.zeros((4, 4, 3), np.uint8), max_pixels=10)
 

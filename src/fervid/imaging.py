@@ -9,6 +9,7 @@ import io
 import math
 import os
 import struct
+import threading
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
@@ -59,6 +60,36 @@ _GRID: Final = 64
 _LUMA: Final = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as JPEG and Pillow's "L"
 
 
+class _Silence:
+    """No warnings while any thread is inside.
+
+    The filters are the whole process's: threads that each put them back as they found them
+    (:class:`warnings.catch_warnings`) leave warnings off for ever, so the first one in and the last one out do it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.simplefilter("ignore")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._caught.__exit__(None, None, None)
+
+
+_silence: Final = _Silence()
+
+
 def load_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Read a picture.
 
@@ -66,7 +97,8 @@ def load_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np
         source: a path, encoded bytes, a Pillow image, an array: ``(H, W)`` grey, ``(H, W, 1)`` grey,
             ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA, uint8 or uint16; or a torch tensor as torch has pictures:
             ``(H, W)`` or ``(C, H, W)`` with C of 1, 3 or 4, uint8, or floats of 0–1, on any device.
-        max_pixels: the most width × height that is accepted.
+        max_pixels: the most width × height that is accepted; of files no more than Pillow's own limit
+            (``2 * PIL.Image.MAX_IMAGE_PIXELS``, 178,956,970).
 
     Returns:
         ``(H, W, 3)`` uint8 RGB, upright (EXIF orientation applied), the first frame of an animation, transparency laid
@@ -268,15 +300,15 @@ def _decode(data: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
     advice = f"Give one of: {', '.join(_FORMATS)}."
     if not data:
         raise ImageError(f"{name} is empty", advice=advice)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's bomb and EXIF warnings; our own limit and errors say it better
+    with _silence:  # Pillow's bomb and EXIF warnings; our own limit and errors say it better
         try:
             with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
                 return _load_pillow(picture, name, max_pixels)
         except UnidentifiedImageError:
             raise ImageError(f"{name} is not a picture ({len(data)} bytes)", advice=advice) from None
         except Image.DecompressionBombError:
-            raise SizeError(f"{name} has too many pixels", advice=f"The limit is {max_pixels:,}.") from None
+            limit = min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))  # the second is Pillow's own
+            raise SizeError(f"{name} has too many pixels", advice=f"The limit is {limit:,}.") from None
         except FervidError:
             raise
         except Exception as error:  # damaged headers make Pillow raise almost anything
