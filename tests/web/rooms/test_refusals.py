@@ -104,6 +104,29 @@ def test_a_wrong_key_is_refused_and_guessing_is_slowed(memory_server: Server):
     run(work())
 
 
+def test_who_guesses_keeps_nobody_of_the_same_address_from_their_room(memory_server: Server):
+    """A class has one address: its host and those who come back are let in, but no further guess is answered."""
+
+    async def work() -> None:
+        room = memory_server.make_room()
+        path = f"/ws/rooms/{room['room']['id']}"
+        wrong = "AAAAAA" if room["room"]["code"] != "AAAAAA" else "BBBBBB"
+        told = []
+        for _ in range(24):
+            async with memory_server.connect(path) as guesser:
+                await guesser.say(type="join", code=wrong, token=memory_server.make_token("eve"))
+                told.append((await guesser.wait_for("error"))["error"]["code"])
+        assert set(told[:20]) == {"room.unknown"}
+        assert told[-1] == "web.too_many"
+        async with memory_server.connect("/ws/rooms/nowhere") as lost:  # a room that is over is no guess
+            await lost.say(type="join", code=wrong, token=memory_server.make_token("eve"))
+            assert (await lost.wait_for("error"))["error"]["code"] == "room.unknown"
+        async with memory_server.host(room), memory_server.join(room, "ada"):
+            assert memory_server.ask("GET", room).json()["present"] == 1
+
+    run(work())
+
+
 def test_pages_of_other_sites_are_refused(memory_server: Server):
     async def work() -> None:
         room = memory_server.make_room()

@@ -101,6 +101,11 @@ class AddressLimit:
             self._clients.popitem(last=False)
         self._total = self._spend(self._total, self._total_per_minute)
 
+    def spend(self, address: str) -> None:
+        """``address`` did it once more; raise TooManyError instead when it was too often."""
+        self.check(address)
+        self.count(address)
+
     def _refill(self, state: tuple[float, float], per_minute: float) -> float:
         left, since = state
         return min(per_minute, left + (self._clock() - since) * per_minute / 60)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -15,7 +15,7 @@ from fervid.errors import FervidError
 from fervid.web.errors import SlowError, TooManyError, close_with_error
 from fervid.web.limits import TokenBucket
 from fervid.web.rooms.errors import RoomMessageError
-from fervid.web.rooms.room import Hand
+from fervid.web.rooms.room import Hand, Room
 
 BEHIND: Final = 64
 """Messages that a browser may be behind."""
@@ -134,6 +134,18 @@ class Link:
     def is_open(self) -> bool:
         """Whether the browser can still be told anything."""
         return not self._closing and self._websocket.application_state is WebSocketState.CONNECTED
+
+
+@dataclass(slots=True)
+class Local:
+    """What one process has of a room: those who are connected to it here, and what runs for them."""
+
+    room: Room
+    participants: set[Link] = field(default_factory=set)
+    hosts: set[Link] = field(default_factory=set)
+    ticker: asyncio.Task[None] | None = None
+    news: asyncio.Task[None] | None = None
+    refresh: asyncio.Task[None] | None = None
 
 
 def dump(message: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -24,7 +24,7 @@ from fervid.web.rooms.errors import (
     RoomUnknownError,
     UnavailableError,
 )
-from fervid.web.rooms.links import Link, dump, tell
+from fervid.web.rooms.links import Link, Local, dump, tell
 from fervid.web.rooms.room import BUCKET_S, HOLD_S, LARGEST_GROUP, Hand, Kind, Mark, Question, Room
 from fervid.web.rooms.selection import create_store
 from fervid.web.rooms.store import Contents, Event, Receipt, Store
@@ -35,18 +35,6 @@ MAX_ROOMS: Final = 1000
 MAX_HOSTS: Final = 8
 NEWS_S: Final = 0.5
 """Hands and the number of people are told a host so often."""
-
-
-@dataclass(slots=True)
-class _Local:
-    """What this process has of a room."""
-
-    room: Room
-    participants: set[Link] = field(default_factory=set)
-    hosts: set[Link] = field(default_factory=set)
-    ticker: asyncio.Task[None] | None = None
-    news: asyncio.Task[None] | None = None
-    refresh: asyncio.Task[None] | None = None
 
 
 class Rooms:
@@ -85,13 +73,12 @@ class Rooms:
         if settings.min_group > LARGEST_GROUP:
             raise UsageError(f"min_group is {settings.min_group}", advice=f"Use {LARGEST_GROUP} or less.")
         self.settings = settings
-        self.bucket_s = bucket_s
-        self.hold_s = hold_s
+        self.bucket_s, self.hold_s = bucket_s, hold_s
         self._record_statement = record_statement
         self._clock = clock
         self._store = store or create_store(settings, clock)
         self._store.listener = self._hear
-        self._local: dict[str, _Local] = {}
+        self._local: dict[str, Local] = {}
         self._guesses = codes.AddressLimit("too many wrong codes or keys", 20, 300)
         self._creations = codes.AddressLimit("too many rooms are made", 20, 300)
 
@@ -158,30 +145,43 @@ class Rooms:
             TooManyError: this address, or everybody, guessed wrong too often.
         """
         self._guesses.check(address)
-        code = codes.normalise_code(text)
-        room = await self._store.find_code(code) if code else None
+        room = await self._store.find_code(codes.normalise_code(text))
         if room is None:
             self._guesses.count(address)
             raise RoomUnknownError("no room has this code")
         return room
 
+    async def admit(self, room_id: str, text: str, address: str) -> Room:
+        """The room of an id, for whoever has its code too: also when others at their address guessed wrong too often.
+
+        Raises:
+            RoomUnknownError: there is none, or its code is another.
+            RoomEndedError: it has ended.
+            TooManyError: the code is wrong, and this address, or everybody, guessed wrong too often.
+        """
+        room = await self._store.find(room_id)
+        if room is None:
+            raise RoomUnknownError
+        if codes.normalise_code(text) != room.code:
+            self._guesses.spend(address)
+            raise RoomUnknownError("the code is another room's")
+        if room.ended:
+            raise RoomEndedError
+        return room
+
     async def authorise(self, room_id: str, key: str, address: str) -> Room:
-        """The room of an id, for whoever has its key.
+        """The room of an id, for whoever has its key: also when others at their address guessed wrong too often.
 
         Raises:
             RoomUnknownError: there is none.
             RoomKeyError: the key is another.
-            TooManyError: this address, or everybody, guessed wrong too often.
+            TooManyError: it is, and this address, or everybody, guessed wrong too often.
         """
-        self._guesses.check(address)
         room = await self._store.find(room_id)
-        if room is None:
-            self._guesses.count(address)
-            raise RoomUnknownError
-        if not codes.is_key(key, room.key_hash):
-            self._guesses.count(address)
-            raise RoomKeyError
-        return room
+        if room is not None and codes.is_key(key, room.key_hash):
+            return room
+        self._guesses.spend(address)
+        raise RoomUnknownError if room is None else RoomKeyError
 
     async def read(self, room: Room) -> Contents:
         """What the host sees."""
@@ -292,19 +292,19 @@ class Rooms:
             elif not elsewhere:
                 await self._store.disconnect(room, link.member)
 
-    def _open(self, room: Room) -> _Local:
+    def _open(self, room: Room) -> Local:
         local = self._local.get(room.id)
         if local is None:
-            local = self._local[room.id] = _Local(room)
+            local = self._local[room.id] = Local(room)
             local.ticker = asyncio.create_task(self._tick(local), name=f"fervid-room-{room.id}")
         return local
 
-    def _close(self, local: _Local) -> None:
+    def _close(self, local: Local) -> None:
         self._local.pop(local.room.id, None)
         if local.ticker is not None and local.ticker is not asyncio.current_task():
             local.ticker.cancel()
 
-    async def _tick(self, local: _Local) -> None:
+    async def _tick(self, local: Local) -> None:
         """Close buckets at their end, while somebody of the room is connected here, and then until all are forgotten:
         neither open sums nor hashes of tokens are left behind.
         """
@@ -328,8 +328,9 @@ class Rooms:
                 tell(local.hosts, {"type": "unavailable", "error": error.to_dict()})
             except Exception:  # a room's clock never stops
                 LOG.exception("a bucket of a room could not be closed")
-            ends_in_s = max(0.0, room.find_end(bucket + 1) - self._clock())
-            tell(local.participants, {"type": "bucket", "bucket": bucket + 1, "ends_in_s": round(ends_in_s, 3)})
+            ends_in_s = round(max(0.0, room.find_end(bucket + 1) - self._clock()), 3)
+            # Hosts too: whoever hears nothing for some buckets knows that the connection is dead.
+            tell((*local.participants, *local.hosts), {"type": "bucket", "bucket": bucket + 1, "ends_in_s": ends_in_s})
             deserted = 0 if local.participants or local.hosts else deserted + 1
         self._close(local)
 
@@ -356,13 +357,13 @@ class Rooms:
         elif kind in ("ended", "deleted"):
             self._say_goodbye(local, event)
 
-    def _hear_of_store(self, local: _Local, kind: str) -> None:
+    def _hear_of_store(self, local: Local, kind: str) -> None:
         if kind == "away":
             tell(local.hosts, {"type": "unavailable", "error": UnavailableError().to_dict()})
         elif local.refresh is None or local.refresh.done():
             local.refresh = asyncio.create_task(self._refresh(local))
 
-    async def _refresh(self, local: _Local) -> None:
+    async def _refresh(self, local: Local) -> None:
         """Everything anew: what happened while nothing could be heard is in no event."""
         wait_s = 0.2
         while self._local.get(local.room.id) is local:
@@ -379,7 +380,7 @@ class Rooms:
                 await asyncio.sleep(wait_s)
                 wait_s = min(5.0, wait_s * 2)
 
-    async def _tell_news(self, local: _Local) -> None:
+    async def _tell_news(self, local: Local) -> None:
         await asyncio.sleep(NEWS_S)
         local.news = None
         with suppress(UnavailableError, RoomUnknownError):
@@ -387,7 +388,7 @@ class Rooms:
             tell(local.hosts, {"type": "hands", "hands": [hand.to_dict() for hand in hands]})
             tell(local.hosts, {"type": "present", "present": present})
 
-    def _say_goodbye(self, local: _Local, event: Event) -> None:
+    def _say_goodbye(self, local: Local, event: Event) -> None:
         tell(local.participants, {"type": "ended"})
         if event["type"] == "ended":
             room = {**local.room.to_dict(), "code": None, "ended": True}
