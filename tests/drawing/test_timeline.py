@@ -200,6 +200,8 @@ def test_names_from_outside_stay_text() -> None:
     page = build_timeline(collect(film("hhh")), "</title><script>alert(1)</script>")
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert" in page
+    chart = collect(film("hhh"))
+    assert draw_timeline(chart, "$\\nonsense$") != draw_timeline(chart, "nonsense")
 
 
 def test_six_labels_have_no_disgust() -> None:
