@@ -3,7 +3,7 @@ import pickle
 import pytest
 
 import fervid.errors
-from fervid.errors import FervidError, MissingExtraError, UsageError
+from fervid.errors import FervidError, MissingExtraError, UsageError, escape_bytes
 
 
 def all_errors() -> list[type[FervidError]]:
@@ -38,6 +38,17 @@ def test_message_and_advice_are_one_sentence_each() -> None:
     assert str(UsageError("a is 3", advice="Use 4.")) == "a is 3. Use 4."
     assert str(UsageError("a is 3")) == "a is 3"
     assert UsageError("a", advice="b").to_dict() == {"code": "usage", "message": "a", "advice": "b"}
+
+
+def test_names_that_are_no_utf8_can_be_written_everywhere() -> None:
+    name = b"caf\xe9/\xf0\x9f\x98\x8a.jpg".decode("utf-8", "surrogateescape")
+    assert escape_bytes(name) == r"caf\xe9/😊.jpg"
+    assert escape_bytes("a\ud800b") == r"a\ud800b"
+    error = UsageError(f"{name} is wrong", advice=f"Rename {name}.")
+    assert (str(error), error.args) == (
+        r"caf\xe9/😊.jpg is wrong. Rename caf\xe9/😊.jpg.",
+        (r"caf\xe9/😊.jpg is wrong",),
+    )
 
 
 def test_a_missing_extra_gives_the_pip_line() -> None:

@@ -27,6 +27,14 @@ import os
 from typing import ClassVar
 
 
+def escape_bytes(text: str) -> str:
+    r"""Text that every file can hold: bytes of a path that are no UTF-8 become ``\xe9`` and the like."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half a character that is no byte of a path
+        return text.encode("utf-8", "backslashreplace").decode()
+
+
 class FervidError(Exception):
     """Root of the tree.
 
@@ -38,9 +46,9 @@ class FervidError(Exception):
     code: ClassVar[str] = "error"
 
     def __init__(self, message: str, *, advice: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.advice = advice
+        self.message = escape_bytes(message)
+        self.advice = escape_bytes(advice)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message}. {self.advice}" if self.advice else self.message

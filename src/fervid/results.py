@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.emotions import Emotion
-from fervid.errors import FervidError, UsageError
+from fervid.errors import FervidError, UsageError, escape_bytes
 from fervid.exchange import build_data_frame, build_detections, list_rows
 from fervid.notebook import build_analysis, build_face, build_failure
 from fervid.values import Box, Distribution
@@ -246,7 +246,7 @@ class Analysis:
         """``{"schema": "fervid/1", …}``: the same from the API, the command line and every server."""
         return {
             "schema": SCHEMA,
-            "source": self.source,
+            "source": self.source and escape_bytes(self.source),
             "size": list(self.size),
             "model": self.model,
             "detector": self.detector,
@@ -337,7 +337,7 @@ class Failure:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dict with the error's one JSON shape."""
-        return {"schema": SCHEMA, "source": self.source, "error": self.error.to_dict()}
+        return {"schema": SCHEMA, "source": escape_bytes(self.source), "error": self.error.to_dict()}
 
     def _repr_html_(self) -> str:
         return build_failure(self.to_dict())

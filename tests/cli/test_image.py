@@ -20,8 +20,8 @@ from fervid.imaging import load_image, save_image
 from fervid.sinks.table import COLUMNS
 
 
-def run_fervid(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "COLUMNS": "120", "PYTHONWARNINGS": "error"}
+def run_fervid(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLUMNS": "120", "PYTHONWARNINGS": "error", **variables}
     command = [sys.executable, "-m", "fervid", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
@@ -64,6 +64,23 @@ def test_json_on_stdout_is_alone_there_and_repeats(astronaut: Path, portrait: Pa
     assert [result["source"] for result in results] == [str(astronaut), str(portrait)]
     assert results[0]["schema"] == "fervid/1"
     assert results[0]["faces"][0]["emotion"] == "happy"
+
+
+def test_names_that_are_no_utf8_are_written_with_their_bytes(tmp_path: Path, astronaut: Path) -> None:
+    place = os.fsencode(tmp_path) + b"/photos"
+    Path(os.fsdecode(place)).mkdir()
+    Path(os.fsdecode(place + b"/caf\xe9.png")).write_bytes(astronaut.read_bytes())
+    Path(os.fsdecode(place + b"/th\xe9.png")).write_bytes(b"tea")
+    arguments = ["--annotate", "-o", tmp_path, "--json", tmp_path / "a.jsonl", "--csv", tmp_path / "a.csv"]
+    done = run_fervid("image", os.fsdecode(place), *arguments, "--detector", "haar", PYTHONIOENCODING="utf-8:strict")
+    assert done.returncode == 3, done.stderr
+    assert r"caf\xe9.png" in done.stdout
+    good, bad = map(json.loads, (tmp_path / "a.jsonl").read_text(encoding="utf-8").splitlines())
+    assert good["source"].endswith(r"/caf\xe9.png")
+    assert bad["source"].endswith(r"/th\xe9.png")
+    assert r"th\xe9.png is not a picture" in bad["error"]["message"]
+    assert r"caf\xe9.png" in (tmp_path / "a.csv").read_text(encoding="utf-8")
+    assert Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.annotated.png")).is_file()
 
 
 def test_six_labels_reach_the_csv(call_fervid: Any, astronaut: Path) -> None:

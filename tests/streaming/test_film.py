@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from fervid.drawing.timeline import plot_timeline
 from fervid.errors import InputError, OutputError, UsageError, VideoError
 from fervid.reading import FaceReader
 from fervid.results import Frame
 from fervid.streaming.film import FilmStream
 from fervid.streaming.journal import Journal
+from fervid.streaming.outputs import OutputPlan
+from fervid.streaming.production import produce
 from fervid.streaming.stream import FrameStream, StreamSettings
 
 from .conftest import ScriptedDetector, make_frames, read_number, two_people, write_film
@@ -267,6 +271,23 @@ def test_a_truncated_film_gives_its_frames_and_says_so(film: Path, tmp_path: Pat
     frames = list(stream)
     assert 20 < len(frames) < 100
     assert any(problem.kind == "incomplete" for problem in stream.problems)
+
+
+def test_a_film_whose_name_is_no_utf8_is_made_everything_of(
+    film: Path, tmp_path: Path, open_film: MakeFilmStream
+) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4"))
+    odd.write_bytes(film.read_bytes())
+    names = {"csv": "a.csv", "json": "a.jsonl", "plot": "a.html", "timeline": "t.json", "summary": "s.json"}
+    plan = OutputPlan(**{kind: str(tmp_path / name) for kind, name in names.items()})
+    stream = open_film(odd, end_s=1.0)
+    with Journal(tmp_path / "journal", stream.describe()) as journal:
+        made = produce(stream, plan, journal)
+    assert made.summary.source == str(tmp_path / r"caf\xe9.mp4")
+    for path in plan.files:
+        assert r"caf\xe9.mp4" in path.read_text(encoding="utf-8").replace("\\\\", "\\"), path
+    plot_timeline(open_film(odd, end_s=1.0), tmp_path / "a.png")
+    assert (tmp_path / "a.png").is_file()
 
 
 def test_a_film_that_is_none_is_refused_at_once(tmp_path: Path, open_film: MakeFilmStream) -> None:

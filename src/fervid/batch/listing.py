@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from typing import IO, Any, Final, Literal
 
 from fervid.batch.extras import require
-from fervid.errors import InputError, UsageError
+from fervid.errors import InputError, UsageError, escape_bytes
 from fervid.imaging import SUFFIXES as PHOTO_SUFFIXES
 
 FILM_SUFFIXES: Final = frozenset(
@@ -54,7 +54,7 @@ class Item:
     @property
     def shown(self) -> str:
         """The source as text that every file can hold; bytes of a name that are no UTF-8 are escaped."""
-        return self.source.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        return escape_bytes(self.source)
 
     @property
     def is_remote(self) -> bool:
@@ -103,7 +103,8 @@ def list_inputs(source: str) -> Iterator[Item]:
     if path.is_file():
         return iter([_describe_file(str(path))])
     if glob.has_magic(source):
-        matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute patterns are allowed
+        # Absolute patterns are allowed, and with two ** a file is matched more than once.
+        matches = sorted(set(glob.glob(str(path), recursive=True)))  # noqa: PTH207
         return (_describe_file(m) for m in matches if _is_wanted(m) and Path(m).is_file())
     raise UsageError(
         f"there is no {source}", advice="Give a folder, a glob, a manifest (.csv, .parquet) or an address."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fervid.emotions import Emotion
+from fervid.errors import escape_bytes
 from fervid.results import Analysis, Face
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def print_analysis(console: Console, analysis: Analysis) -> None:
     count = len(analysis.faces)
     faces = "no face" if count == 0 else "1 face" if count == 1 else f"{count} faces"
     width, height = analysis.size
-    source = analysis.source or "picture"
+    source = escape_bytes(analysis.source or "picture")
     console.print(
         Text.assemble(
             (source, "bold"), f"  {width}×{height} px, {faces}  ", (f"{analysis.model}, {analysis.detector}", "dim")

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.emotions import EMOTIONS, Emotion
-from fervid.errors import UsageError
+from fervid.errors import UsageError, escape_bytes
 from fervid.files import write_file
 from fervid.results import Frame
 from fervid.spans import GAP_S, Span, Spans
@@ -135,7 +135,7 @@ class Timeline:
             bin_s=self._bin_s,
             lanes=tuple(sorted(kept, key=lambda lane: (lane.first, lane.track_id))),
             hidden=len(lanes) - len(kept),
-            source=self._source,
+            source=self._source and escape_bytes(self._source),
         )
 
     def _paint(self, spans: Iterable[Span]) -> None:

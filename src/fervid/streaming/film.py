@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.detection.detector import Detector
-from fervid.errors import InputError
+from fervid.errors import InputError, escape_bytes
 from fervid.imaging import MAX_PIXELS
 from fervid.reading import FaceReader
 from fervid.results import Frame
@@ -150,7 +150,7 @@ class FilmStream:
         spec = self._reader.classifier
         return {
             "journal": "fervid-journal/3",
-            "film": self._path.name,
+            "film": escape_bytes(self._path.name),
             "bytes": facts.st_size,
             "model": spec.identity,
             "detector": self._detector.name,

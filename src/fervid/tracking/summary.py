@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.emotions import EMOTIONS, Emotion
+from fervid.errors import escape_bytes
 from fervid.notebook import build_table, format_share
 from fervid.results import SCHEMA, Distribution, Frame
 from fervid.spans import GAP_S, Span, Spans
@@ -235,7 +236,7 @@ class Summariser:
             seconds=seconds,
             frames=self._frames,
             untracked=self._untracked,
-            source=self._source,
+            source=self._source and escape_bytes(self._source),
             model=self._model,
         )
 
