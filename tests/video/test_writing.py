@@ -1,6 +1,7 @@
 import struct
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,26 @@ def test_a_film_begins_with_its_first_frame(draw_number: DrawNumber, tmp_path: P
         with av.open(path) as container:
             stream = container.streams.video[0]
             assert stream.start_time * stream.time_base == pytest.approx(first, abs=1e-3)
+
+
+def test_a_start_between_two_ticks_of_the_sources_clock(make_film: MakeFilm, tmp_path: Path) -> None:
+    source = make_film(tmp_path / "film.mkv", frames=10)  # whole milliseconds: its second frame is at 0.033 s
+    copy_film(source, tmp_path / "copy.mp4", start_s=1 / 30)
+    times = [frame.time_s for frame in VideoReader(tmp_path / "copy.mp4")]
+    assert times == pytest.approx(np.arange(9) / 30, abs=2e-3)
+    with VideoWriter(tmp_path / "late.mp4", start_s=0.1) as writer:
+        with pytest.raises(UsageError, match="does not come after"):
+            writer.write(np.zeros((32, 32, 3), np.uint8), 0.09)
+        writer.write(np.zeros((32, 32, 3), np.uint8), 0.1)
+
+
+def test_a_frame_an_hour_is_a_film_too(make_film: MakeFilm, tmp_path: Path) -> None:
+    source = make_film(tmp_path / "film.mkv", frames=4, rate=Fraction(1, 3600), times=[0, 3600, 7200, 10800])
+    rate = probe_video(source).frame_rate
+    assert rate is not None
+    assert rate < 1 / 2002
+    copy_film(source, tmp_path / "copy.mp4")
+    assert [frame.time_s for frame in VideoReader(tmp_path / "copy.mp4")] == [0, 3600, 7200, 10800]
 
 
 def test_colours_survive(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ SUFFIXES: Final = frozenset({".mp4", ".m4v", ".mov"})
 
 _ENCODERS: Final = ("libx264", "libopenh264", "mpeg4")
 _TICK_S: Final = Fraction(1, 60_000)  # whole numbers for 24, 25, 29.97, 30, 50 and 60 frames/s; MPEG-4 knows no finer
+_SLOWEST: Final = Fraction(1, 1001)  # frames/s
+_EARLY: Final = 30  # ticks by which a source's coarse clock may put its first frame before the start: 0.5 ms
 _LONGEST: Final = 2**31 - 1  # ticks from one frame to the next that an MP4 can hold
 _BT709: Final = 1
 _LIMITED_RANGE: Final = 1
@@ -87,7 +89,7 @@ class VideoWriter:
             raise UsageError(f"a frame rate of {frame_rate}", advice="Use more than 0, up to 1000 frames/s.")
         self._log = ProblemLog()
         self.encoder = choose_encoder(self._log)
-        self._rate = Fraction(frame_rate or 30).limit_denominator(1001)
+        self._rate = max(Fraction(frame_rate or 30).limit_denominator(1001), _SLOWEST)
         self._start_s = start_s
         self._end_s = end_s
         self._options = {"crf": f"{quality:g}", "preset": preset} if self.encoder == "libx264" else {}
@@ -224,6 +226,8 @@ class VideoWriter:
     def _stamp(self, time_s: float) -> int:
         """The frame's time in the new film, in ticks."""
         pts = round((Fraction(time_s) - Fraction(self._start_s or 0)) / _TICK_S)
+        if self._held is None and -_EARLY <= pts < 0:
+            return 0
         before = -1 if self._held is None or self._held.pts is None else self._held.pts
         if pts <= before:
             raise UsageError(
