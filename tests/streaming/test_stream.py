@@ -273,6 +273,19 @@ def test_frames_must_come_in_their_order(make_reader: MakeReader) -> None:
         read_all(make_reader(), ScriptedDetector(two_people), frames, detect_s=0)
 
 
+@pytest.mark.parametrize("live", [False, True])
+def test_frames_at_one_time_are_refused(live: bool, make_reader: MakeReader) -> None:
+    frames = [TimedArray(draw(n), n, min(n, 50) / 25) for n in range(80)]
+    with pytest.raises(UsageError, match=r"2\.0 s after 2\.0 s"):
+        read_all(make_reader(), ScriptedDetector(lambda _: [face_at(20, 30)]), frames, live=live)
+
+
+@pytest.mark.parametrize("image", [draw(0)[..., 0], draw(0) / 255, np.dstack([draw(0)] * 2)[..., :4]])
+def test_frames_that_are_no_pictures_are_refused(image: NDArray[Any], make_reader: MakeReader) -> None:
+    with pytest.raises(UsageError, match=r"frame 0 is (uint8|float64) \(120, 160"):
+        read_all(make_reader(), ScriptedDetector(two_people), [TimedArray(image, 0, 0.0)])
+
+
 def test_pictures_are_searched_at_the_scale_that_their_smallest_faces_need() -> None:
     sizes: list[tuple[int, ...]] = []
 

@@ -6,6 +6,7 @@ consumer's own thread, in which the network reads the faces of several frames at
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
@@ -169,7 +170,7 @@ class FrameStream:
             A frame, and its picture if they are kept.
 
         Raises:
-            UsageError: a live stream is to be recorded or repeated; times run backwards.
+            UsageError: a live stream is to be recorded or repeated; a frame is no picture, or no later than the last.
         """
         live = self._settings.live
         if live and (record is not None or recorded):
@@ -218,7 +219,10 @@ class FrameStream:
     def _find(self, frames: Iterator[TimedImage], keep_images: bool) -> Iterator[_Group]:
         waiting: list[TimedImage] = []
         begins_scene = False
+        last_s = -math.inf
         for frame in frames:
+            _check_frame(frame, last_s)
+            last_s = frame.time_s
             if self._cuts.detect(frame.image):
                 if waiting:
                     yield self._close(waiting, begins_scene, keep_images)
@@ -364,6 +368,15 @@ def _gather(groups: Iterable[_Group], most_frames: int) -> Iterator[list[_Group]
         raise
     if batch:
         yield batch
+
+
+def _check_frame(frame: TimedImage, last_s: float) -> None:
+    """Refuse what would be misread, or end in an error of NumPy's far away."""
+    image = frame.image
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise UsageError(f"frame {frame.index} is {image.dtype} {image.shape}", advice="Give (H, W, 3) uint8 RGB.")
+    if not last_s < frame.time_s < math.inf:
+        raise UsageError(f"a frame at {frame.time_s} s after {last_s} s", advice="Give frames in their order.")
 
 
 def _list_frames(frames: Sequence[TimedImage]) -> tuple[tuple[int, float], ...]:
