@@ -15,6 +15,7 @@ from fervid.detection.selection import choose_detector
 from fervid.errors import ContractError, ImageError, InputError, ModelError, SizeError, UsageError
 from fervid.geometry import square_box
 from fervid.imaging import load_image, save_image
+from fervid.models.store import BUNDLED
 from fervid.pipeline import Analyzer
 from fervid.results import Analysis, Box, Failure
 
@@ -189,6 +190,26 @@ def test_bad_input_is_an_input_error(analyzer: Analyzer, tmp_path: Path) -> None
         analyzer.analyze(tmp_path / "absent.jpg")
     with pytest.raises(UsageError, match="batch_size"):
         next(analyzer.map([], batch_size=0))
+    for one in (str(tmp_path / "photo.jpg"), b"photo"):
+        with pytest.raises(UsageError, match="was given one"):
+            next(analyzer.map(one))  # type: ignore[arg-type]
+
+
+def test_a_detector_may_be_the_path_of_its_file(astronaut: Path) -> None:
+    path = BUNDLED / "faces.onnx"
+    for analysis in (Analyzer(detector=path).analyze(astronaut), fervid.analyze(astronaut, detector=path)):
+        assert analysis.detector == "faces"
+        assert len(analysis.faces) == 1
+
+
+def test_scores_of_numpy_become_json() -> None:
+    class Scored(StubDetector):
+        def detect(self, image: NDArray[np.uint8], *, min_face: float) -> list[Detection]:
+            found = super().detect(image, min_face=min_face)
+            return [Detection(d.box, np.float32(0.75)) for d in found]  # type: ignore[arg-type]
+
+    analysis = Analyzer(detector=Scored()).analyze(np.zeros((60, 90, 3), np.uint8))
+    assert [face["score"] for face in json.loads(json.dumps(analysis.to_dict()))["faces"]] == [0.75] * 3
 
 
 def test_the_five_lines_of_the_readme(astronaut: Path, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ class Analyzer:
     def __init__(
         self,
         model: str | os.PathLike[str] = "base",
-        detector: str | Detector = "auto",
+        detector: str | os.PathLike[str] | Detector = "auto",
         *,
         labels: LabelCount = 7,
         threads: int | None = None,
@@ -82,8 +82,12 @@ class Analyzer:
         if len(self.labels) > len(self.classifier.spec.labels):
             raise UsageError(f"{self.classifier.identity} was trained on six labels", advice="Use labels=6.")
         self._reader = FaceReader(self.classifier, self.labels)
-        self.detector = create_detector(detector, threads=threads) if isinstance(detector, str) else detector
-        self._detector_name = detector if isinstance(detector, str) else None
+        self._detector_name: str | None = None
+        if isinstance(detector, str | os.PathLike):
+            self._detector_name = os.fspath(detector)
+            self.detector = create_detector(self._detector_name, threads=threads)
+        else:
+            self.detector = detector
         self._stream_detector: Detector | None = None
 
     def derive(
@@ -160,9 +164,14 @@ class Analyzer:
 
         Yields:
             One :class:`Analysis` per source, in their order; a :class:`Failure` for one that cannot be read.
+
+        Raises:
+            UsageError: ``batch_size`` is out of range, or ``sources`` is a single picture.
         """
         if batch_size < 1:
             raise UsageError(f"batch_size is {batch_size}", advice="Use 1 or more.")
+        if isinstance(sources, str | bytes):  # else every letter would be a picture
+            raise UsageError("map reads many pictures, and was given one", advice="Give a list, or use analyze.")
         remaining = iter(sources)
         with ThreadPoolExecutor(self.threads or os.cpu_count() or 1) as pool:
             while batch := list(islice(remaining, batch_size)):
@@ -320,13 +329,13 @@ def analyze(
     source: ImageLike,
     *,
     model: str | os.PathLike[str] = "base",
-    detector: str = "auto",
+    detector: str | os.PathLike[str] = "auto",
     labels: LabelCount = 7,
     min_face: float = DEFAULT_MIN_FACE,
     evidence: bool = False,
 ) -> Analysis:
     """Read one picture; the analyzer is kept for the next call with the same options. See :meth:`Analyzer.analyze`."""
-    return _cached_analyzer(os.fspath(model), detector, labels, min_face).analyze(source, evidence=evidence)
+    return _cached_analyzer(os.fspath(model), os.fspath(detector), labels, min_face).analyze(source, evidence=evidence)
 
 
 @lru_cache(maxsize=4)

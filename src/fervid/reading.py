@@ -96,7 +96,7 @@ class FaceReader:
         confidence = distribution[distribution.top]
         return Face(
             box=detection.box,
-            score=detection.score,
+            score=float(detection.score),  # a detector of one's own may give NumPy's, which is no JSON
             emotion=Emotion(distribution.top) if confidence >= spec.threshold else None,
             confidence=confidence,
             probabilities=distribution,
