@@ -17,7 +17,7 @@ from pathlib import Path
 from fervid.classification.classifier import Classifier
 from fervid.detection.faces import FacesDetector
 from fervid.errors import ConfigError, FervidError, ModelError
-from fervid.files import write_atomically
+from fervid.files import write_file
 
 ROOT = Path(__file__).resolve().parents[1]
 MAX_BYTES = 6_000_000
@@ -38,6 +38,7 @@ def publish(run: Path, name: str | None = None, *, root: Path = ROOT) -> Path:
     Raises:
         ConfigError: the folder holds no finished run.
         ModelError: the file is too large, or not one that fervid can run.
+        OutputError: the project's files cannot be written.
     """
     try:
         config = json.loads((run / "config.json").read_text(encoding="utf-8"))
@@ -65,8 +66,7 @@ def publish(run: Path, name: str | None = None, *, root: Path = ROOT) -> Path:
         root / "runs" / f"{name}.metrics.jsonl": metrics,
     }
     for path, data in contents.items():
-        with write_atomically(path) as part:
-            part.write_bytes(data)
+        write_file(path, data)
     return bundled / f"{name}.onnx"
 
 

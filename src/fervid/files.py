@@ -27,17 +27,28 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def write_file(path: str | Path, content: str | bytes) -> None:
-    """Write a file of text (UTF-8) or bytes, whole or not at all.
+@contextmanager
+def make_file(path: str | Path) -> Iterator[Path]:
+    """:func:`write_atomically`, for a file that is all that the block writes.
 
     Raises:
         OutputError: it cannot be written.
     """
     try:
         with write_atomically(path) as part:
-            if isinstance(content, str):
-                part.write_text(content, encoding="utf-8")
-            else:
-                part.write_bytes(content)
+            yield part
     except OSError as error:
         raise OutputError.for_place(path, error) from None
+
+
+def write_file(path: str | Path, content: str | bytes) -> None:
+    """Write a file of text (UTF-8) or bytes, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with make_file(path) as part:
+        if isinstance(content, str):
+            part.write_text(content, encoding="utf-8")
+        else:
+            part.write_bytes(content)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,15 @@ from typer.testing import CliRunner
 
 from fervid.cli.train import train as train_verb
 from fervid.detection.faces import FacesDetector
-from fervid.errors import ConfigError, DatasetError, UsageError
-from fervid.training.checkpoint import read_metrics
+from fervid.errors import ConfigError, DatasetError, FervidError, UsageError
+from fervid.training.checkpoint import check_folder, claim_folder, read_metrics
 from fervid.training.detection.checkpoint import load_network
 from fervid.training.detection.config import DetectionConfig
 from fervid.training.detection.curves import draw_curves
 from fervid.training.detection.data import load_training_photos
 from fervid.training.detection.loop import EMPHASIS, learning_rate, train
+from fervid.training.devices import explain_shortage
+from fervid.training.expressions.config import TrainingConfig
 from fervid.training.progress import Progress
 from fervid.training.recipes import read_recipe
 
@@ -111,6 +114,33 @@ def test_a_folder_belongs_to_its_recipe_and_photos(
     pq.write_table(pa.Table.from_pylist(photo_rows[1:]), tmp_path / "fewer.parquet")
     with pytest.raises(ConfigError, match="other photos"):
         train(config, load_training_photos(tmp_path / "fewer.parquet"), tmp_path / "run", workers=0)
+
+
+def test_a_folder_of_the_other_task_holds_another_recipe(detector_recipe: Any, recipe: Any, tmp_path: Path) -> None:
+    detector, expressions = DetectionConfig.from_dict(detector_recipe()), TrainingConfig.from_dict(recipe())
+    claim_folder(detector, tmp_path / "detector")
+    claim_folder(expressions, tmp_path / "expressions")
+    with pytest.raises(ConfigError, match="a run of another recipe"):
+        check_folder(expressions, tmp_path / "detector")
+    with pytest.raises(ConfigError, match="a run of another recipe"):
+        check_folder(detector, tmp_path / "expressions")
+
+
+@pytest.mark.filterwarnings("ignore:This process.*fork:DeprecationWarning")
+def test_a_process_that_was_ended_is_said(
+    detector_recipe: Any, training_photos: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fervid.training.detection.data.compose_scene", lambda *_: os._exit(9))
+    config = DetectionConfig.from_dict(detector_recipe())
+    with pytest.raises(FervidError, match="a process of the training was ended"):
+        train(config, training_photos, tmp_path, workers=1)
+
+
+def test_too_little_memory_is_said() -> None:
+    with pytest.raises(FervidError, match="too little memory"), explain_shortage():
+        torch.empty(1 << 58)
+    with pytest.raises(RuntimeError, match="size of tensor"), explain_shortage():
+        torch.empty(2) + torch.empty(3)
 
 
 def test_a_run_can_start_from_another(detector_recipe: Any, training_photos: Any, tmp_path: Path) -> None:

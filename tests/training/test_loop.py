@@ -1,6 +1,7 @@
 # ruff: noqa: E402, TID253  (torch is looked for before what needs it)
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from dataclasses import replace
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.training
 
 import torch
 
-from fervid.errors import ConfigError, ModelError
+from fervid.errors import ConfigError, ModelError, OutputError
 from fervid.training.average import WeightAverage
 from fervid.training.checkpoint import read_metrics, save_weights, start_from
 from fervid.training.expressions import loop
@@ -158,8 +159,9 @@ def test_another_recipe_or_other_data_is_refused(
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(config, data, tmp_path, on_progress=stop_at(2, 1))
-    with pytest.raises(ConfigError, match="a run of another recipe"):
-        train(replace(config, seed=4), data, tmp_path)
+    other = replace(config, seed=4, schedule=replace(config.schedule, batch_size=16))
+    with pytest.raises(ConfigError, match=r"another recipe: seed is 3 there, 4 here, schedule\.batch_size is 32 there"):
+        train(other, data, tmp_path)
     with pytest.raises(ConfigError, match="a run on other data"):
         train(config, make_training_data(make_faces(95, 32, 4), config), tmp_path)
 
@@ -305,6 +307,29 @@ def test_too_few_faces_and_missing_devices_are_refused(
         with pytest.raises(ConfigError, match=words):
             train(config, data, tmp_path, device=device)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("in_float32")
+def test_a_folder_that_cannot_be_written_is_named(
+    config: TrainingConfig, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for folder in (tmp_path / "file" / "run", tmp_path / ("long" * 99)):
+        with pytest.raises(OutputError, match="cannot write"):
+            train(config, data, folder)
+
+    def fill_the_disk(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, data, tmp_path / "run", on_progress=stop_at(2, 1))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", fill_the_disk)
+        with pytest.raises(OutputError, match=r"checkpoint\.pt \(No space left"):
+            train(config, data, tmp_path / "run")
+    assert not list((tmp_path / "run").glob(".*.part"))
+    train(config, data, tmp_path / "run")  # with some space again it goes on
+    assert [line["epoch"] for line in read_metrics(tmp_path / "run")] == [1, 2, 3]
 
 
 def test_the_rate_warms_up_and_falls_to_zero(config: TrainingConfig) -> None:

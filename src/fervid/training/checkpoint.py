@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol, Self
@@ -17,19 +18,21 @@ from typing import Any, ClassVar, Final, Protocol, Self
 import torch
 from torch import nn
 
-from fervid.errors import ConfigError, ModelError
-from fervid.files import write_atomically
+from fervid.errors import ConfigError, ModelError, OutputError
+from fervid.files import write_file
 
 CONFIG_FILE: Final = "config.json"
 CHECKPOINT_FILE: Final = "checkpoint.pt"
 WEIGHTS_FILE: Final = "weights.pt"
 METRICS_FILE: Final = "metrics.jsonl"
 
+MOST_DIFFERENCES: Final = 3
+"""Between two recipes, that an error names."""
+
 
 def write_config(folder: Path, table: dict[str, Any]) -> None:
-    """Write ``config.json``; the folder is made if absent."""
-    with write_atomically(folder / CONFIG_FILE) as part:
-        part.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+    """Write ``config.json``; the folder is made if absent. Raises OutputError when it cannot be written."""
+    write_file(folder / CONFIG_FILE, json.dumps(table, indent=2) + "\n")
 
 
 def read_config_table(folder: Path) -> dict[str, Any]:
@@ -68,6 +71,7 @@ def claim_folder(config: Recipe, folder: Path) -> None:
 
     Raises:
         ConfigError: it holds a run of another recipe.
+        OutputError: it cannot be written to.
     """
     check_folder(config, folder)
     if not (folder / CONFIG_FILE).exists():
@@ -75,14 +79,38 @@ def claim_folder(config: Recipe, folder: Path) -> None:
 
 
 def check_folder(config: Recipe, folder: Path) -> None:
-    """Raise ConfigError when the folder holds a run of another recipe; leave it as it is.
+    """Look whether a run of this recipe may use the folder, and leave it as it is.
 
     A run may be exported as another recipe says: that changes nothing of the run.
+
+    Raises:
+        ConfigError: it holds a run of another recipe.
+        OutputError: nothing can be there.
     """
-    if not (folder / CONFIG_FILE).exists():
-        return
-    if replace(config.from_dict(read_config_table(folder)), export=config.export) != config:
-        raise ConfigError(f"{folder} holds a run of another recipe", advice="Give another folder with -o.")
+    try:
+        if not (folder / CONFIG_FILE).exists():
+            return
+    except OSError as error:
+        raise OutputError.for_place(folder, error) from None
+    table = read_config_table(folder)
+    try:
+        before = replace(config.from_dict(table), export=config.export)
+    except ConfigError:  # of the other task, or of a version with other keys
+        before = None
+    if before != config:
+        found = [] if before is None else list(_compare(before.to_dict(), config.to_dict()))
+        which = f": {', '.join(found[:MOST_DIFFERENCES])}" if found else ""
+        more = ", …" if len(found) > MOST_DIFFERENCES else ""
+        raise ConfigError(f"{folder} holds a run of another recipe{which}{more}", advice="Give another folder with -o.")
+
+
+def _compare(there: Any, here: Any, where: str = "") -> Iterator[str]:
+    """In what two recipes differ, key by key."""
+    if isinstance(there, dict):
+        for key, value in there.items():
+            yield from _compare(value, here[key], f"{where}.{key}".lstrip("."))
+    elif there != here:
+        yield f"{where} is {there!r} there, {here!r} here"
 
 
 def load_average(folder: Path) -> dict[str, Any]:
@@ -109,7 +137,11 @@ def save_checkpoint(
     metrics: list[dict[str, Any]],
     facts: dict[str, Any],
 ) -> None:
-    """Write ``checkpoint.pt`` and ``metrics.jsonl`` after an epoch; ``facts`` are what a continued run must repeat."""
+    """Write ``checkpoint.pt`` and ``metrics.jsonl`` after an epoch; ``facts`` are what a continued run must repeat.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
     state = {
         "epochs": len(metrics),
         "network": network.state_dict(),
@@ -118,10 +150,8 @@ def save_checkpoint(
         "metrics": metrics,
         "facts": facts,
     }
-    with write_atomically(folder / CHECKPOINT_FILE) as part:
-        torch.save(state, part)
-    with write_atomically(folder / METRICS_FILE) as part:
-        part.write_text("".join(json.dumps(line) + "\n" for line in metrics), encoding="utf-8")
+    save_tensors(folder / CHECKPOINT_FILE, state)
+    write_file(folder / METRICS_FILE, "".join(json.dumps(line) + "\n" for line in metrics))
 
 
 def load_checkpoint(folder: Path, place: torch.device) -> dict[str, Any] | None:
@@ -153,9 +183,8 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 
 
 def save_weights(folder: Path, network: nn.Module) -> None:
-    """Write ``weights.pt``, the state of the finished network."""
-    with write_atomically(folder / WEIGHTS_FILE) as part:
-        torch.save(network.state_dict(), part)
+    """Write ``weights.pt``, the state of the finished network. Raises OutputError when it cannot be written."""
+    save_tensors(folder / WEIGHTS_FILE, network.state_dict())
 
 
 def start_from(network: nn.Module, paths: Sequence[str | Path]) -> str:
@@ -212,6 +241,13 @@ def restore(network: nn.Module, weights: dict[str, torch.Tensor], folder: Path) 
             f"the weights in {folder} do not fit its {CONFIG_FILE} ({reason})",
             advice="Train again into another folder.",
         ) from None
+
+
+def save_tensors(path: Path, state: dict[str, Any]) -> None:
+    """Write what :func:`load_tensors` reads. Raises OutputError when it cannot be written."""
+    content = io.BytesIO()  # on a full disk torch itself would raise anything but an OSError
+    torch.save(state, content)
+    write_file(path, content.getvalue())
 
 
 def load_tensors(path: Path, place: torch.device) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from fervid.errors import ConfigError
+from fervid.errors import ConfigError, FervidError
 
 
 def choose_device(name: str) -> torch.device:
@@ -23,6 +23,30 @@ def choose_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(f"there is no CUDA device {name!r}", advice="Use --device cpu, or auto.")
     return device
+
+
+@contextmanager
+def explain_shortage() -> Iterator[None]:
+    """Say plainly that torch got too little memory, or lost a process that prepares batches.
+
+    Raises:
+        FervidError: so it was.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0].strip()
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in reason:
+            raise FervidError(
+                f"there is too little memory ({reason})",
+                advice="Give the recipe a smaller schedule.batch_size, and another folder with -o.",
+            ) from None
+        if reason.startswith("DataLoader worker (pid"):
+            raise FervidError(
+                f"a process of the training was ended ({reason})",
+                advice="Is there enough memory? The same command goes on after the last finished epoch.",
+            ) from None
+        raise
 
 
 @contextmanager

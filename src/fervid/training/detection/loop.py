@@ -2,7 +2,7 @@
 
 A run lives in one folder, see :mod:`fervid.training.checkpoint`; ``curves.png`` is drawn again after every epoch.
 Starting it again continues after the last finished epoch, and the result equals an uninterrupted run on the same
-machine: each scene draws its randomness from (seed, number) alone.
+processor (a GPU adds up in no fixed order): each scene draws its randomness from (seed, number) alone.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from fervid.training.detection.data import SceneLoader, TrainingPhotos
 from fervid.training.detection.losses import compute_losses
 from fervid.training.detection.network import DetectionNetwork
 from fervid.training.detection.validation import evaluate_network, find_highest, summarise
-from fervid.training.devices import choose_device, flush_denormals
+from fervid.training.devices import choose_device, explain_shortage, flush_denormals
 from fervid.training.progress import Progress
 
 GRADIENT_LIMIT: Final = 10.0
@@ -47,6 +47,7 @@ EMPHASIS: Final = 6.0
 """How many times as often, at most."""
 
 
+@explain_shortage()
 @flush_denormals()
 def train(
     config: DetectionConfig,
@@ -76,6 +77,8 @@ def train(
         ConfigError: the folder holds a run of another recipe or on other photos; the device or the initial weights are
             not there or do not fit; the loss is no longer finite.
         ModelError: the folder's checkpoint is damaged.
+        OutputError: the folder cannot be written to.
+        FervidError: there is too little memory, or a process that composes scenes was ended.
     """
     place = choose_device(device)
     schedule = config.schedule

@@ -21,8 +21,11 @@ def check_data(folder: Path, digest: str) -> None:
 
 
 def read_config(folder: Path) -> TrainingConfig:
-    """The recipe of a run. Raises ConfigError when the folder holds none, or a damaged one."""
-    return TrainingConfig.from_dict(read_config_table(folder))
+    """The recipe of a run. Raises ConfigError when the folder holds none, a damaged one, or a detector's."""
+    table = read_config_table(folder)
+    if "task" in table:  # which those of expression networks do not name
+        raise ConfigError(f"{folder} holds a run of a detector", advice="fervid train exports it, as its recipe says.")
+    return TrainingConfig.from_dict(table)
 
 
 def load_network(folder: str | Path) -> ExpressionNetwork:

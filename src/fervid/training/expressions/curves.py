@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fervid.files import write_atomically
+from fervid.files import make_file
 from fervid.training.curves import BLUE, DPI, GREY, ORANGE, Metrics, add_legend, finish_panel, plot_curve
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ def draw_curves(metrics: Metrics, path: str | Path, *, title: str = "") -> None:
         metrics: the lines of ``metrics.jsonl``, at least one.
         path: of the picture, which appears whole or not at all.
         title: of the run.
+
+    Raises:
+        OutputError: it cannot be written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -49,7 +52,7 @@ def draw_curves(metrics: Metrics, path: str | Path, *, title: str = "") -> None:
         add_legend(axes)
     for axes in (rate, size):
         axes.set_xlabel("epoch")
-    with write_atomically(path) as part:
+    with make_file(path) as part:
         figure.savefig(part, format="png")
 
 

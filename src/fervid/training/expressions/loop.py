@@ -2,7 +2,7 @@
 
 A run lives in one folder, see :mod:`fervid.training.checkpoint`; ``curves.png`` is drawn again after every epoch.
 Starting it again continues after the last finished epoch, and the result equals an uninterrupted run on the same
-machine: each epoch draws its randomness from (seed, epoch) alone.
+processor (a GPU adds up in no fixed order): each epoch draws its randomness from (seed, epoch) alone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from fervid.training.checkpoint import (
     save_weights,
     start_from,
 )
-from fervid.training.devices import choose_device, flush_denormals
+from fervid.training.devices import choose_device, explain_shortage, flush_denormals
 from fervid.training.expressions.augmentation import augment
 from fervid.training.expressions.config import ScheduleConfig, TrainingConfig
 from fervid.training.expressions.curves import draw_curves
@@ -48,6 +48,7 @@ GPU_REPORT_STEPS = 20
 """Steps between two reports on a GPU: reading the loss waits for the device, so it is not done at every step."""
 
 
+@explain_shortage()
 @flush_denormals()
 def train(
     config: TrainingConfig,
@@ -80,7 +81,9 @@ def train(
             is no longer finite.
         DatasetError: a teacher is damaged or saw other faces.
         ModelError: the folder's checkpoint is damaged.
+        OutputError: the folder cannot be written to.
         TeamStoppedError: another process of the team has failed.
+        FervidError: there is too little memory.
     """
     place = team.place(choose_device(device))
     schedule = config.schedule

@@ -28,7 +28,7 @@ from fervid.datasets.faceset import PUBLIC_TEST, FaceSet
 from fervid.emotions import EMOTIONS, VOTE_LABELS, emotions_for, fold_disgust, fold_label_indices
 from fervid.errors import ConfigError, DatasetError
 from fervid.evaluation.metrics import accuracy
-from fervid.files import write_atomically
+from fervid.files import make_file, write_file
 from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.data import TrainingData, digest_arrays, prepare_inputs, training_rows
 
@@ -175,16 +175,19 @@ def ask_teacher(
 
 
 def save_teacher(teacher: Teacher, folder: str | Path) -> None:
-    """Write a teacher's folder; ``teacher.json`` comes last and makes it whole."""
+    """Write a teacher's folder; ``teacher.json`` comes last and makes it whole.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     folder = Path(folder)
     arrays = {EMOTIONS_FILE: teacher.emotions, VOTES_FILE: teacher.votes}
     for name, array in arrays.items():
-        with write_atomically(folder / name) as part, part.open("wb") as stream:
+        with make_file(folder / name) as part, part.open("wb") as stream:
             np.save(stream, array)
     facts = {key: value for key, value in asdict(teacher).items() if key not in ("emotions", "votes")}
     facts["predictions"] = digest_arrays(*arrays.values())
-    with write_atomically(folder / FACTS_FILE) as part:
-        part.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    write_file(folder / FACTS_FILE, json.dumps(facts, indent=2) + "\n")
 
 
 def load_teacher(folder: str | Path) -> Teacher:
