@@ -10,6 +10,7 @@ so that a recipe further down the list may learn from them. The table goes to st
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 import time
 from collections import Counter
@@ -148,8 +149,7 @@ class Sweep:
                 network = train(
                     recipe, data, folder, device=self._device, threads=self._threads, on_progress=on_progress
                 )
-            stored = recipe.export
-            export_onnx(network, data, model, precision=stored.precision, mirror=stored.mirror)
+            export_onnx(network, data, model, **dataclasses.asdict(recipe.export))
         if self._teachers is not None and not (self._teachers / recipe.name / FACTS_FILE).exists():
             with show_progress(f"asking {recipe.name}", "faces") as advance:
                 teacher = ask_teacher(

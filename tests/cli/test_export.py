@@ -159,6 +159,9 @@ def test_what_cannot_be_exported_is_refused(finished: Path, faces: Path, tmp_pat
     nowhere = fail(tmp_path / "nowhere", "--data", faces)
     assert isinstance(nowhere, ConfigError)
     assert "cannot read" in nowhere.message
+    (tmp_path / "detector").mkdir()
+    (tmp_path / "detector" / "config.json").write_text('{"task": "detection", "name": "tiny"}', encoding="utf-8")
+    assert "holds a run of a detector" in fail(tmp_path / "detector", "--data", faces).message
     others = write_faces(tmp_path / "others.parquet", seed=1)
     assert "holds a run on other data" in fail(finished, "--data", others).message
     assert run("export", finished, "--data", faces, "-o", tmp_path / "new.onnx", "--precision", "int4").exit_code == 2

@@ -16,7 +16,7 @@ import torch
 
 from fervid.classification.calibration import blend_heads, softmax
 from fervid.classification.classifier import Classifier
-from fervid.errors import ContractError, ModelError
+from fervid.errors import ContractError, ModelError, OutputError
 from fervid.evaluation.metrics import negative_log_likelihood
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.spec import ModelSpec, layers_from_metadata
@@ -162,6 +162,12 @@ def test_a_file_that_fails_the_check_never_gets_its_name(
         export_onnx(network, data, tmp_path / "tiny.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.onnx"]
     assert (tmp_path / "tiny.onnx").read_bytes() == b"the one before"
+
+
+def test_a_place_that_cannot_be_written_is_named(trained: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(OutputError, match=r"cannot write .*tiny\.onnx"):
+        export_onnx(*trained, tmp_path / "file" / "tiny.onnx")
 
 
 def test_a_weight_beyond_half_precision_is_refused(trained: Any, tmp_path: Path) -> None:

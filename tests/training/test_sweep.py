@@ -94,9 +94,9 @@ def test_a_run_is_exported_as_its_recipe_says(
     asked: list[dict[str, Any]] = []
     monkeypatch.setattr(script, "train", lambda *_, **__: None)
     monkeypatch.setattr(script, "export_onnx", lambda *_, **options: asked.append(options))
-    config = TrainingConfig.from_dict(recipe(export={"precision": "int8", "mirror": True}))
+    config = TrainingConfig.from_dict(recipe(export={"precision": "int8", "mirror": True, "clean_norms": True}))
     assert script.Sweep([config], faces, tmp_path / "runs").run(script.Budget(None)) == []
-    assert asked == [{"precision": "int8", "mirror": True}]
+    assert asked == [{"precision": "int8", "mirror": True, "clean_norms": True}]
 
 
 def test_one_that_fails_does_not_stop_the_others(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -57,7 +57,6 @@ def export(
     from fervid.training.expressions.checkpoint import check_data, load_network, read_config
     from fervid.training.expressions.data import load_training_data
     from fervid.training.expressions.export import export_onnx
-    from fervid.training.expressions.norms import measure_norms
 
     recipe, network = read_config(runs[-1]), load_network(runs[-1])
     if len(runs) > 1:
@@ -77,19 +76,13 @@ def export(
         faces = load_training_data(data, recipe, progress=advance)
     for run in dict.fromkeys(runs):
         check_data(run, faces.digest)
-    if len(runs) > 1 or (recipe.export.clean_norms if clean_norms is None else clean_norms):
-        network = measure_norms(network, faces)
+    chosen = {"precision": precision, "mirror": mirror, "clean_norms": True if len(runs) > 1 else clean_norms}
+    stored = asdict(recipe.export) | {key: value for key, value in chosen.items() if value is not None}
     if len(runs) > 1:
         names = " and ".join(f"{runs.count(run)} × {run.name}" for run in dict.fromkeys(runs))
         faces = replace(faces, spec=replace(faces.spec, recipe=f"{faces.spec.recipe}; mean of the weights of {names}"))
     print_note("exporting, and checking the file against torch")
-    exported = export_onnx(
-        network,
-        faces,
-        output,
-        precision=precision or recipe.export.precision,
-        mirror=recipe.export.mirror if mirror is None else mirror,
-    )
+    exported = export_onnx(network, faces, output, **stored)
     print_export(exported, len(faces.validation_emotions))
 
 

@@ -133,7 +133,6 @@ def train_expressions(
     from fervid.training.expressions.data import load_training_data
     from fervid.training.expressions.export import export_onnx
     from fervid.training.expressions.loop import train as train_network
-    from fervid.training.expressions.norms import measure_norms
 
     team.lead(lambda: check_folder(recipe, folder))
     with show_progress("reading", "faces") as advance:
@@ -151,10 +150,7 @@ def train_expressions(
     if not team.leads:
         return
     print_note(EXPORTING)
-    path, stored = folder / f"{recipe.name}.onnx", recipe.export
-    if stored.clean_norms:
-        network = measure_norms(network, faces)
-    exported = export_onnx(network, faces, path, precision=stored.precision, mirror=stored.mirror)
+    exported = export_onnx(network, faces, folder / f"{recipe.name}.onnx", **dataclasses.asdict(recipe.export))
     print_export(exported, len(faces.validation_emotions))
 
 

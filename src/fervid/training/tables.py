@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 import typing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,17 +39,26 @@ def check_pair(name: str, pair: tuple[float, float], low: float, high: float) ->
         raise ConfigError(f"{name} is {list(pair)}", advice="Give the lower value first.")
 
 
-def check_precision(precision: str) -> None:
-    """Raise ConfigError unless a file's weights can be stored so."""
-    known = typing.get_args(Precision)
-    if precision not in known:
-        raise ConfigError(f"export.precision is {precision!r}", advice=f"Use one of: {', '.join(known)}.")
-
-
 def check_name(name: str) -> None:
     """Raise ConfigError unless a recipe's name can name a folder and a file everywhere."""
     if not name or not name.replace("-", "").replace("_", "").isalnum():
         raise ConfigError(f"name is {name!r}", advice="Use letters, digits, '-' and '_'.")
+
+
+@dataclass(frozen=True, slots=True)
+class ExportConfig:
+    """The file that the trained network becomes; it has no part in training.
+
+    Attributes:
+        precision: how it stores its weights.
+    """
+
+    precision: Precision = "float16"
+
+    def __post_init__(self) -> None:
+        known = typing.get_args(Precision)
+        if self.precision not in known:
+            raise ConfigError(f"export.precision is {self.precision!r}", advice=f"Use one of: {', '.join(known)}.")
 
 
 def build_dataclass(kind: Any, table: Any, where: str = "") -> Any:

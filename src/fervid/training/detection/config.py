@@ -8,15 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from fervid.errors import ConfigError
-from fervid.training.tables import (
-    Precision,
-    build_dataclass,
-    check_name,
-    check_pair,
-    check_precision,
-    check_range,
-    read_toml,
-)
+from fervid.training.tables import ExportConfig, build_dataclass, check_name, check_pair, check_range, read_toml
 
 TASK: Final = "detection"
 """What a detector's recipe says as its ``task``."""
@@ -197,20 +189,6 @@ class LossConfig:
     def __post_init__(self) -> None:
         for f in dataclasses.fields(self):
             check_range(f"loss.{f.name}", getattr(self, f.name), 0, 1000)
-
-
-@dataclass(frozen=True, slots=True)
-class ExportConfig:
-    """The file that the trained network becomes; it has no part in training.
-
-    Attributes:
-        precision: how it stores its weights.
-    """
-
-    precision: Precision = "float16"
-
-    def __post_init__(self) -> None:
-        check_precision(self.precision)
 
 
 @dataclass(frozen=True, slots=True)

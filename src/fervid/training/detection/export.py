@@ -18,9 +18,10 @@ from fervid.datasets.photos import LabelledPhoto
 from fervid.detection.decoding import HEARD
 from fervid.detection.detector import Detector
 from fervid.detection.faces import FacesDetector
+from fervid.detection.yunet import SPEC as YUNET
 from fervid.errors import ContractError
 from fervid.evaluation.detection import CURVE_FROM, DetectionEvaluation, evaluate_detector
-from fervid.files import write_atomically
+from fervid.files import make_file
 from fervid.models.detectorspec import INPUT, DetectorSpec
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.store import load_model
@@ -42,9 +43,6 @@ from fervid.training.quantisation import open_session
 from fervid.training.tables import Precision
 
 LICENCE: Final = "Apache-2.0"
-
-FRAMING: Final = (0.933, 0.004, -0.012)
-"""From a box to FER2013's square: YuNet's, since its boxes are what the network learns to draw."""
 
 SMALLEST, LARGEST = 20.0, 320.0
 """Heights of the faces that are found well in a single reading, px. Smaller ones are found too, but better enlarged."""
@@ -147,17 +145,19 @@ def export_onnx(
     Raises:
         ModelError: a weight does not fit into float16.
         ContractError: ONNX Runtime gives other answers than torch, or int8 finds fewer faces.
+        OutputError: the file cannot be written.
     """
     folded, producer = fold_network(network), fervid.__version__
     spec = make_spec(config, data)
     trained: float | None = None
-    with write_atomically(path) as part:
+    with make_file(path) as part:
         if precision == "int8":
-            part.write_bytes(build_model(folded, spec, precision="float32", producer=producer).SerializeToString())
+            model = build_model(folded, spec, precision="float32", producer=producer)
+            part.write_bytes(model.SerializeToString())
             evaluation = evaluate_detector(_open(part), data.validation, min_face=MIN_FACE)
             trained = evaluation.overall.average_precision or 0.0
-            model = build_integer_model(folded, spec, calibration_pictures(data.album), producer=producer)
-            spec = replace(spec, layout="pixels")
+            spec, pictures = replace(spec, layout="pixels"), calibration_pictures(data.album)
+            model = build_integer_model(folded, model, spec, pictures, producer=producer)
         else:
             model = build_model(store_weights(folded, precision), spec, precision=precision, producer=producer)
         part.write_bytes(model.SerializeToString(deterministic=True))
@@ -229,7 +229,7 @@ def make_spec(config: DetectionConfig, data: TrainingPhotos) -> DetectorSpec:
         overlap_threshold=OVERLAP_THRESHOLD,
         smallest_face=SMALLEST,
         largest_face=LARGEST,
-        framing=FRAMING,
+        framing=YUNET.framing,  # its boxes are what the network learns to draw
         training_data=f"{len(album.people):,} photos with people and {len(album.heads):,} heads, public collections, "
         f"{faces:,} faces marked by YuNet at several scales; {len(album.background):,} photos without a face",
         licence=LICENCE,

@@ -14,7 +14,6 @@ is converted or moved on the way. Three parts are put otherwise than the network
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -27,7 +26,7 @@ from torch import nn
 
 from fervid.errors import ModelError
 from fervid.models.detectorspec import INPUT, DetectorSpec
-from fervid.training.detection.graph import PARTS, DetectorGraph, assemble_model, build_model
+from fervid.training.detection.graph import PARTS, DetectorGraph, assemble_model
 from fervid.training.detection.network import DetectionNetwork
 from fervid.training.onnxgraph import BATCH_AXIS
 from fervid.training.quantisation import (
@@ -53,21 +52,25 @@ TO_PLANES: Final = (0, 3, 1, 2)
 
 
 def build_integer_model(
-    folded: DetectionNetwork, spec: DetectorSpec, pictures: Sequence[NDArray[np.float32]], *, producer: str
+    folded: DetectionNetwork,
+    model: onnx.ModelProto,
+    spec: DetectorSpec,
+    pictures: Sequence[NDArray[np.float32]],
+    *,
+    producer: str,
 ) -> onnx.ModelProto:
     """The ONNX model of a network that computes in integers, checked, with its spec in its metadata.
 
     Args:
         folded: from :func:`.graph.fold_network`.
-        spec: what the file says of itself, but for the layout of its input, which is ``pixels``.
+        model: of the same network in floating point, from :func:`.graph.build_model`.
+        spec: what the file says of itself; the layout of its input is ``pixels``.
         pictures: ``(1, 3, H, W)`` float32 each, on which the activations' ranges are measured; a hundred will do.
         producer: version of fervid.
     """
-    model = build_model(folded, spec, precision="float32", producer=producer)
     weights = {tensor.name for tensor in model.graph.initializer}
     read = {name for node in model.graph.node if node.op_type in READERS for name in node.input}
     ranges = measure_ranges(model, pictures, read - weights - {INPUT, ""})
-    spec = dataclasses.replace(spec, layout="pixels")
     return assemble_model(IntegerGraph(ranges), folded, spec, producer=producer)
 
 

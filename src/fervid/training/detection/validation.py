@@ -16,6 +16,7 @@ from fervid.detection.detector import Detection
 from fervid.detection.framing import Framing
 from fervid.detection.passes import LEAST_SIDE, MOST_FOR_LEAST
 from fervid.detection.resizing import resize_region
+from fervid.detection.yunet import SPEC as YUNET
 from fervid.evaluation.detection import CURVE_FROM, DetectionEvaluation, evaluate_detector
 from fervid.models.detectorspec import output_names
 from fervid.results import Box
@@ -38,7 +39,7 @@ class TorchDetector:
     """
 
     name = "torch"
-    framing = Framing(0.933, 0.004, -0.012)  # boxes are those of YuNet, the teacher
+    framing = Framing(*YUNET.framing)  # whose boxes the network learns to draw
 
     def __init__(self, network: DetectionNetwork, place: torch.device, *, score_threshold: float = CURVE_FROM) -> None:
         self.score_threshold = score_threshold

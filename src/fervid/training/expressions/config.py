@@ -9,15 +9,8 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from fervid.errors import ConfigError
-from fervid.training.tables import (
-    Precision,
-    build_dataclass,
-    check_name,
-    check_pair,
-    check_precision,
-    check_range,
-    read_toml,
-)
+from fervid.training import tables
+from fervid.training.tables import build_dataclass, check_name, check_pair, check_range, read_toml
 
 PADDINGS: Final = ("border", "reflection", "zeros")
 """What may lie beyond the edge of a face's picture, by torch's names."""
@@ -320,8 +313,8 @@ class InputConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class ExportConfig:
-    """The file that the trained network becomes; it has no part in training.
+class ExportConfig(tables.ExportConfig):
+    """The file that the trained network becomes; :func:`.export.export_onnx` takes each of these.
 
     Attributes:
         precision: how it stores its weights.
@@ -329,12 +322,8 @@ class ExportConfig:
         clean_norms: the statistics of its norms are those of clean faces, see :func:`.norms.measure_norms`.
     """
 
-    precision: Precision = "float16"
     mirror: bool = False
     clean_norms: bool = False
-
-    def __post_init__(self) -> None:
-        check_precision(self.precision)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,12 @@ from fervid.emotions import fold_label_indices
 from fervid.errors import ContractError
 from fervid.evaluation.fitting import choose_threshold, fit_blend, fit_temperature
 from fervid.evaluation.metrics import accuracy
-from fervid.files import write_atomically
+from fervid.files import make_file
 from fervid.models.spec import ModelSpec
 from fervid.training.expressions.data import TrainingData, sample_inputs
 from fervid.training.expressions.graph import build_model
 from fervid.training.expressions.network import ExpressionNetwork, MirroredNetwork
+from fervid.training.expressions.norms import measure_norms
 from fervid.training.expressions.quantisation import Logits, quantise_model, run_model
 from fervid.training.expressions.validation import predict
 from fervid.training.onnxgraph import (
@@ -110,6 +111,7 @@ def export_onnx(
     *,
     precision: Precision = "float16",
     mirror: bool = False,
+    clean_norms: bool = False,
 ) -> ExportedModel:
     """Write a network as ONNX, with everything that is needed to run it in the metadata.
 
@@ -124,12 +126,15 @@ def export_onnx(
         precision: how the weights are stored: ``float16`` (2 bytes a weight), ``float32``, or ``int8`` (1 byte, and
             integer arithmetic, see :mod:`.quantisation`).
         mirror: the file reads each face and its mirror image, see :class:`.network.MirroredNetwork`.
+        clean_norms: the norms' statistics are measured anew before, see :func:`.norms.measure_norms`.
 
     Raises:
         ModelError: a weight does not fit into float16.
         ContractError: ONNX Runtime gives other answers than torch, or int8 costs too much accuracy.
+        OutputError: the file cannot be written.
     """
     labels, producer = data.validation_emotions, fervid.__version__
+    network = measure_norms(network, data) if clean_norms else network
     reader = MirroredNetwork(network) if mirror else network
     folded = fold_norms(reader)
     trained = predict(folded, data.validation_inputs, _CPU)
@@ -152,7 +157,7 @@ def export_onnx(
         )
     content = model.SerializeToString(deterministic=True)
     compared = data.validation_inputs if precision == "int8" else data.validation_inputs[:PARITY_FACES]
-    with write_atomically(path) as part:
+    with make_file(path) as part:
         part.write_bytes(content)
         parity = check_parity(reader, part, compared)
     return ExportedModel(Path(path), len(content), spec, public_accuracy, trained_accuracy, parity)
