@@ -85,7 +85,13 @@ def evaluate(
     from fervid.evaluation.comparison import check_comparison, compare_evaluations
     from fervid.evaluation.evaluation import evaluate_model
     from fervid.evaluation.examples import pick_examples
-    from fervid.evaluation.report import format_comparison_json, format_json, write_comparison, write_report
+    from fervid.evaluation.report import (
+        format_comparison_json,
+        format_json,
+        make_folder,
+        write_comparison,
+        write_report,
+    )
     from fervid.evaluation.robustness import evaluate_corruptions
     from fervid.evaluation.speed.benchmark import read_facts
 
@@ -94,6 +100,8 @@ def evaluate(
     check_comparison(classifiers, split, labels)
     with show_progress("reading", "faces") as advance:
         faces = read_faces(data, progress=advance)
+    if output is not None:
+        make_folder(output)  # before the minutes that are lost where it cannot be made
     evaluations, benchmarks = [], []
     for classifier in classifiers:
         with show_progress(f"evaluating {classifier.identity}", "faces") as advance:
@@ -142,12 +150,15 @@ def evaluate_detectors(
     from fervid.errors import DatasetError
     from fervid.evaluation.detection import CURVE_FROM, evaluate_detector
     from fervid.evaluation.detection_report import format_detection_json, write_detection_report
+    from fervid.evaluation.report import make_folder
 
     if split not in (*SPLITS, "all"):
         raise UsageError(f"unknown split {split!r}", advice=f"Use one of: {', '.join(SPLITS)}, all.")
     thresholds, notes = choose_detectors(names, peers=peers)
     bad: list[DatasetError] = []
     photos = list(iterate_photos(data, split=None if split == "all" else split, on_bad=bad.append))  # type: ignore[arg-type]
+    if output is not None:
+        make_folder(output)
     evaluations = []
     for name, threshold in thresholds.items():
         with show_progress(f"evaluating {name}", "photos") as advance:
