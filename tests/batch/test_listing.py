@@ -38,6 +38,7 @@ def test_a_folder_is_searched_in_the_order_of_names(archive: Path) -> None:
 
 def test_globs_and_single_files(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert names(list_inputs(str(archive / "**" / "*.[jJ]*")), archive) == ["b/10.JPG", "b/2.jpg"]
+    assert names(list_inputs(str(archive / "**" / "**" / "*.jpg")), archive) == ["b/2.jpg"]
     monkeypatch.chdir(archive)
     assert names(list_inputs("b/*"), archive) == ["b/10.JPG", "b/2.jpg"]
     assert names(list_inputs("z.png"), archive) == ["z.png"]
