@@ -23,7 +23,7 @@ from fervid.results import Frame
 from fervid.sinks.table import COLUMNS
 from fervid.web.app import create_app
 from fervid.web.films import service
-from fervid.web.films.folders import RESULTS
+from fervid.web.films.folders import RESULTS, FilmFolders
 from fervid.web.settings import API, Settings
 
 BOUNDARY = "xxBOUNDARYxx"
@@ -332,6 +332,29 @@ def test_only_so_many_films_are_received_at_a_time(
         assert int(refused.headers["retry-after"]) > 0
     wait_for(lambda: not find_parts(tmp_path))
     check_error(httpx.post(url, files={"video": ("a.mp4", b"x")}, timeout=60), 422, "input.video")
+
+
+def test_a_film_that_does_not_say_how_long_it_is_stops_at_the_reserve(
+    start_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure_free(folders: FilmFolders) -> int:
+        return service.RESERVE_BYTES + 2_500_000 - sum(path.stat().st_size for path in find_parts(tmp_path))
+
+    def send_chunks() -> Iterator[bytes]:
+        yield make_part('Content-Disposition: form-data; name="video"; filename="a.mp4"', b"")[:-2]
+        for _ in range(80):
+            sizes.append(sum(path.stat().st_size for path in find_parts(tmp_path)))
+            yield b"\0" * 65_536
+        yield f"\r\n--{BOUNDARY}--\r\n".encode()
+
+    sizes: list[int] = []
+    monkeypatch.setattr(FilmFolders, "measure_free", measure_free)
+    port = start_server(create_app(Settings(data_dir=tmp_path)))
+    headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    refused = httpx.post(f"http://127.0.0.1:{port}{API}/videos", content=send_chunks(), headers=headers, timeout=30)
+    check_error(refused, 507, "web.storage")
+    assert 1_000_000 <= max(sizes) <= 2_500_000
+    assert not find_parts(tmp_path)
 
 
 def find_parts(data_dir: Path) -> list[Path]:

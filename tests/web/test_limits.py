@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
 from fervid.web.errors import RequestError, SlowError, TooLargeError, TooManyError
-from fervid.web.limits import BODY_BYTES, BodyGuard, RateGuard, RateLimiter, TokenBucket, name_address
+from fervid.web.limits import BODY_BYTES, BodyGuard, Places, RateGuard, RateLimiter, TokenBucket, name_address
 
 
 class Clock:
@@ -66,6 +66,22 @@ def test_clients_that_are_gone_are_forgotten() -> None:
     limiter.check("first")
     with pytest.raises(TooManyError):
         limiter.check("9999")
+
+
+def test_one_client_takes_no_more_than_half_of_the_places() -> None:
+    places = Places(4, "films are being received", retry_after_s=10)
+    with contextlib.ExitStack() as stack, contextlib.ExitStack() as other:
+        for _ in range(2):
+            stack.enter_context(places.take("192.0.2.7"))
+        with pytest.raises(TooManyError, match="2 films are being received for this address already"):
+            stack.enter_context(places.take("192.0.2.7"))
+        for client in ("192.0.2.8", "192.0.2.9"):
+            other.enter_context(places.take(client))
+        with pytest.raises(TooManyError, match=r"4 films are being received already"):
+            places.check("192.0.2.10")
+        other.close()
+        places.check("192.0.2.8")
+    places.check("192.0.2.7")
 
 
 @pytest.mark.parametrize(

@@ -165,16 +165,17 @@ def test_silence_is_ended(web_client: TestClient, monkeypatch: pytest.MonkeyPatc
         pass
 
 
-def test_there_is_a_most_number_of_cameras(web_client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_is_a_most_number_of_cameras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "MOST_CONNECTIONS", 1)
-    with web_client.websocket_connect(LIVE) as first:
-        with web_client.websocket_connect(LIVE) as second, expect_refusal(second, 1008, "web.too_many"):
-            pass
-        first.send_json(START)
-    with web_client.websocket_connect(LIVE) as third:
-        third.send_json(START)
-        third.send_bytes(b"junk")
-        assert third.receive_json()["error"]["code"] == "input.image"
+    with TestClient(create_app(Settings(data_dir=tmp_path)), base_url="http://127.0.0.1") as client:
+        with client.websocket_connect(LIVE) as first:
+            with client.websocket_connect(LIVE) as second, expect_refusal(second, 1008, "web.too_many"):
+                pass
+            first.send_json(START)
+        with client.websocket_connect(LIVE) as third:
+            third.send_json(START)
+            third.send_bytes(b"junk")
+            assert third.receive_json()["error"]["code"] == "input.image"
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": "evil.example"}])

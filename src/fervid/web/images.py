@@ -22,7 +22,7 @@ from fervid.imaging import load_image
 from fervid.pipeline import DEFAULT_MIN_FACE, Analyzer
 from fervid.results import Analysis
 from fervid.web.errors import MediaTypeError
-from fervid.web.limits import RateLimiter, name_client
+from fervid.web.limits import Places, RateLimiter, name_client
 from fervid.web.schemas import ImageAnswer
 from fervid.web.settings import Settings
 from fervid.web.workers import Cancellation, Workers
@@ -62,6 +62,8 @@ def create_router(settings: Settings, workers: Workers) -> APIRouter:
     """The route ``/images``. Bodies are limited by :class:`.BodyGuard`."""
     router = APIRouter(tags=["photos"])
     limiter = RateLimiter(PICTURE_RATE, PICTURE_BURST, "pictures")
+    # Each lies in a file of its own while it comes and waits: those that come slowly must not fill the disk.
+    places = Places(4 * workers.most, "pictures are on their way", retry_after_s=2)
 
     @router.post(
         "/images",
@@ -82,15 +84,17 @@ def create_router(settings: Settings, workers: Workers) -> APIRouter:
         ] = Drawing.NONE,
     ) -> Response:
         """Every face of a picture and its expression."""
-        limiter.check(name_client(request))
+        client = name_client(request)
+        limiter.check(client)
         analyzer = workers.analyzer.derive(labels=cast("LabelCount", labels), min_face=min_face)
-        file, form = await receive_file(request, "image")
-        try:
-            answer = await workers.run_for(
-                request, lambda cancellation: _read(file, analyzer, evidence, annotated, cancellation)
-            )
-        finally:
-            await form.close() if form is not None else file.close()
+        with places.take(client):
+            file, form = await receive_file(request, "image")
+            try:
+                answer = await workers.run_for(
+                    request, lambda cancellation: _read(file, analyzer, evidence, annotated, cancellation)
+                )
+            finally:
+                await form.close() if form is not None else file.close()
         return Response(answer, media_type="application/json")
 
     return router

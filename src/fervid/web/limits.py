@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -93,6 +94,49 @@ class RateLimiter:
         wait_s = bucket.take()
         if wait_s > 0:
             raise TooManyError(f"too many {self._what} from this address", retry_after_s=wait_s)
+
+
+class Places:
+    """Room for so many at the same time, of which one client never takes more than half.
+
+    Args:
+        most: at the same time.
+        what: for the error: "films are being received".
+        retry_after_s: when another try may succeed.
+    """
+
+    def __init__(self, most: int, what: str, *, retry_after_s: float) -> None:
+        self._most, self._what, self._retry_after_s = most, what, retry_after_s
+        self._taken: Counter[str] = Counter()
+
+    def check(self, client: str) -> None:
+        """Whether there is a place for a client.
+
+        Raises:
+            TooManyError: there is none, or it has its half.
+        """
+        count = self._taken.total()
+        if count >= self._most:
+            raise TooManyError(f"{count} {self._what} already", retry_after_s=self._retry_after_s)
+        own = self._taken[client]
+        if own >= max(1, self._most // 2):
+            raise TooManyError(f"{own} {self._what} for this address already", retry_after_s=self._retry_after_s)
+
+    @contextmanager
+    def take(self, client: str) -> Iterator[None]:
+        """A place for as long as the block lasts.
+
+        Raises:
+            TooManyError: as :meth:`check`.
+        """
+        self.check(client)
+        self._taken[client] += 1
+        try:
+            yield
+        finally:
+            self._taken[client] -= 1
+            if not self._taken[client]:
+                del self._taken[client]
 
 
 def name_client(connection: HTTPConnection) -> str:

@@ -38,7 +38,7 @@ from fervid.web.errors import (
     explain_validation,
 )
 from fervid.web.images import encode_jpeg
-from fervid.web.limits import TokenBucket
+from fervid.web.limits import Places, TokenBucket, name_client
 from fervid.web.workers import Workers
 
 LARGEST_FRAME: Final = 2_000_000
@@ -212,19 +212,14 @@ def create_router(workers: Workers) -> APIRouter:
     analyzer = workers.video_analyzer.derive(min_face=LIVE_MIN_FACE)
     # Makes the detector of streams, which connections share from then on, and has everything loaded for the first one.
     PushedStream(analyzer, 0.0).read(encode_jpeg(np.zeros((64, 64, 3), np.uint8)), 0.0)
-    connections = 0
+    places = Places(MOST_CONNECTIONS, "cameras are being read", retry_after_s=30)
 
     @router.websocket("/ws/live")
     async def read_live(websocket: WebSocket) -> None:
-        nonlocal connections
         await websocket.accept()
-        if connections >= MOST_CONNECTIONS:
-            error = TooManyError(f"{connections} cameras are being read already", retry_after_s=30)
-            await close_with_error(websocket, error)
-            return
-        connections += 1
         try:
-            await LiveConnection(websocket, workers, analyzer).run()
+            with places.take(name_client(websocket)):
+                await LiveConnection(websocket, workers, analyzer).run()
         except WebSocketDisconnect:
             return
         except FervidError as error:
@@ -232,7 +227,5 @@ def create_router(workers: Workers) -> APIRouter:
         except Exception:
             LOG.exception("a live connection failed")
             await close_with_error(websocket, INTERNAL)
-        finally:
-            connections -= 1
 
     return router

@@ -56,6 +56,7 @@ class Workers:
         analyzer: finds and reads faces in photos; shared by the threads.
         video_analyzer: in pictures of a camera, likewise.
         waiting: calls that have not been answered.
+        most: so many may be unanswered; the next one is refused.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -64,7 +65,7 @@ class Workers:
             for model in (settings.model, settings.video_model)
         )
         self.waiting = 0
-        self._most = settings.workers * (1 + QUEUE_PER_WORKER)
+        self.most = settings.workers * (1 + QUEUE_PER_WORKER)
         self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="fervid-reader")
         self._open = True
 
@@ -83,7 +84,7 @@ class Workers:
         """
         if not self._open:
             raise StoppingError("the server is being stopped", advice="Try again when it is back.")
-        if queued and self.waiting >= self._most:
+        if queued and self.waiting >= self.most:
             raise TooManyError(f"{self.waiting} pictures are waiting already", retry_after_s=2)
         self.waiting += 1
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, Field
@@ -95,10 +96,10 @@ def describe_job(job: Job, folders: FilmFolders, film_hours: float) -> JobModel:
 def _list_files(job: Job, folders: FilmFolders) -> list[FileModel]:
     files = []
     for name, media_type in RESULTS.items():
-        path = folders.result(job.id, name)
-        if path is not None:
-            url = f"{API}/videos/{job.id}/files/{name}"
-            files.append(FileModel(name=name, media_type=media_type, bytes=path.stat().st_size, url=url))
+        url = f"{API}/videos/{job.id}/files/{name}"
+        with contextlib.suppress(FileNotFoundError):  # it has none of that name, or is being deleted
+            size = (folders.results(job.id) / name).stat().st_size
+            files.append(FileModel(name=name, media_type=media_type, bytes=size, url=url))
     return files
 
 

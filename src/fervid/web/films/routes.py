@@ -12,13 +12,14 @@ from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from fervid.tracking.smoothing import SMOOTH_S
-from fervid.web.errors import RequestError, TooManyError
+from fervid.web.errors import RequestError
 from fervid.web.films.answers import JobAnswer, JobsAnswer, describe_job
 from fervid.web.films.folders import RESULTS
 from fervid.web.films.jobs import FilmOptions, Job
 from fervid.web.films.ranges import PartialFileResponse
 from fervid.web.films.service import FilmService
 from fervid.web.films.uploads import FIELD
+from fervid.web.limits import Places, name_client
 from fervid.web.settings import Settings
 
 POLL_S: Final = 0.5
@@ -129,12 +130,13 @@ def create_router(settings: Settings, films: FilmService) -> APIRouter:
         return PartialFileResponse(path, media_type=RESULTS[name], filename=filename, headers=headers)
 
     @router.get("/{job_id}/events", response_class=StreamingResponse, responses=_EVENTS)
-    async def watch_film(job_id: str) -> StreamingResponse:
+    async def watch_film(job_id: str, request: Request) -> StreamingResponse:
         """Server-sent events `job`, each with `{"job": …}`: now, on each change, and last when nothing more happens."""
         first = await asyncio.to_thread(films.find, job_id)
-        watchers.check()
+        client = name_client(request)
+        watchers.places.check(client)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(watchers.watch(first), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(watchers.watch(first, client), media_type="text/event-stream", headers=headers)
 
     return router
 
@@ -145,26 +147,19 @@ class Watchers:
     Args:
         films: whose.
         settings: of the server.
+
+    Attributes:
+        places: of those who watch.
     """
 
     def __init__(self, films: FilmService, settings: Settings) -> None:
+        self.places = Places(MOST_WATCHERS, "pages watch films", retry_after_s=10)
         self._films = films
         self._settings = settings
-        self._count = 0
 
-    def check(self) -> None:
-        """Whether one more may watch.
-
-        Raises:
-            TooManyError: no.
-        """
-        if self._count >= MOST_WATCHERS:
-            raise TooManyError(f"{self._count} clients watch films already", retry_after_s=10)
-
-    async def watch(self, job: Job | None) -> AsyncIterator[str]:
+    async def watch(self, job: Job | None, client: str) -> AsyncIterator[str]:
         """The lines of one client's stream."""
-        self._count += 1
-        try:
+        with self.places.take(client):
             told, silent_s = "", 0.0
             while job is not None:
                 text = await asyncio.to_thread(self._describe, job)
@@ -179,8 +174,6 @@ class Watchers:
                 await asyncio.sleep(POLL_S)
                 silent_s += POLL_S
                 job = await asyncio.to_thread(self._films.store.find, job.id)
-        finally:
-            self._count -= 1
 
     def _describe(self, job: Job) -> str:
         return JobAnswer(job=describe_job(job, self._films.folders, self._settings.film_hours)).model_dump_json()

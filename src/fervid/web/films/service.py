@@ -21,7 +21,7 @@ from fervid.web.films.runner import FilmRunner
 from fervid.web.films.store import JobStore
 from fervid.web.films.uploads import Upload, receive_film
 from fervid.web.films.worker import ProbeTask
-from fervid.web.limits import drain
+from fervid.web.limits import Places, drain, name_client
 from fervid.web.settings import MEGABYTE, Settings
 
 MOST_UPLOADS: Final = 4
@@ -50,7 +50,7 @@ class FilmService:
         self.store = JobStore(database)
         self.folders = FilmFolders(settings.data_dir / "films")
         self._settings = settings
-        self._uploads = 0
+        self._places = Places(MOST_UPLOADS, "films are being received", retry_after_s=10)
         self._stack = ExitStack()
         self._server: ServerFolder | None = None
         self._runner: FilmRunner | None = None
@@ -62,24 +62,24 @@ class FilmService:
             InputError: it is no film, too long, or has too many pixels.
             WebError: it is too large, the disk is full, or too much is going on; see :func:`.uploads.receive_film`.
         """
-        try:
-            await asyncio.to_thread(self._check_room, request)
-        except (StorageError, TooManyError):
-            await drain(request.receive)  # a client that still sends may never read the answer
-            raise
-        if self._server is None:
-            raise InternalError("the server has not started")
-        job_id = create_id()
-        self._uploads += 1
-        try:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._places.take(name_client(request)))
+                await asyncio.to_thread(self._check_room, request)
+            except (StorageError, TooManyError):
+                await drain(request.receive)  # a client that still sends may never read the answer
+                raise
+            if self._server is None:
+                raise InternalError("the server has not started")
+            job_id = create_id()
             part = self._server.path / f"{job_id}.part"
-            upload = await receive_film(request, part, int(self._settings.max_film_mb * MEGABYTE))
+            upload = await receive_film(
+                request, part, int(self._settings.max_film_mb * MEGABYTE), measure_spare=self._measure_spare
+            )
             try:
                 return await asyncio.to_thread(self._queue, job_id, upload, options)
             finally:
                 part.unlink(missing_ok=True)
-        finally:
-            self._uploads -= 1
 
     def find(self, job_id: str) -> Job:
         """The job.
@@ -167,17 +167,19 @@ class FilmService:
 
     def _check_room(self, request: Request) -> None:
         """Whether a film of the size that the request declares may come."""
-        if self._uploads >= MOST_UPLOADS:
-            raise TooManyError(f"{self._uploads} films are being received already", retry_after_s=10)
         if self.store.count_waiting() >= MOST_WAITING:
             raise TooManyError(f"{MOST_WAITING} films are waiting already", retry_after_s=60)
         declared = request.headers.get("content-length", "0")
         size = int(declared) if declared.isascii() and declared.isdecimal() else 0
-        if self.folders.measure_free() < size + RESERVE_BYTES:
+        if self._measure_spare() < size:
             raise StorageError(
                 f"the server's disk has no room for a film of {size / MEGABYTE:.3g} MB",
                 advice="Delete films that are not needed.",
             )
+
+    def _measure_spare(self) -> int:
+        """Bytes that films may still fill."""
+        return self.folders.measure_free() - RESERVE_BYTES
 
     def _queue(self, job_id: str, upload: Upload, options: FilmOptions) -> Job:
         settings = self._settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -140,8 +141,15 @@ class FilmForm:
         self.is_whole = True
 
 
-async def receive_film(request: Request, path: Path, max_bytes: int) -> Upload:
+async def receive_film(request: Request, path: Path, max_bytes: int, *, measure_spare: Callable[[], int]) -> Upload:
     """Write the film of a form to ``path``; nothing is left there after an error.
+
+    Args:
+        request: with the form.
+        path: of a file that is not there.
+        max_bytes: of the film.
+        measure_spare: bytes that may still be written to the disk: others write there too, and not every request says
+            how long it is.
 
     Raises:
         MediaTypeError: the request is no form.
@@ -160,8 +168,8 @@ async def receive_film(request: Request, path: Path, max_bytes: int) -> Upload:
                 if size + form.waiting > max_bytes:
                     raise _too_large(max_bytes)
                 if form.waiting >= _FLUSH_BYTES:
-                    size += await run_in_threadpool(_write, file, form.fetch())
-            size += await run_in_threadpool(_write, file, form.fetch())
+                    size += await run_in_threadpool(_write, file, form.fetch(), measure_spare)
+            size += await run_in_threadpool(_write, file, form.fetch(), measure_spare)
         if not form.is_whole:
             raise RequestError("the form ends early", advice="Send it again, whole.")
         if form.name is None:
@@ -172,14 +180,16 @@ async def receive_film(request: Request, path: Path, max_bytes: int) -> Upload:
         path.unlink(missing_ok=True)
         if error.errno not in _FULL:
             raise
-        raise StorageError("the server's disk is full", advice="Delete films that are not needed.") from None
+        raise _full() from None
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     return Upload(path, form.name, size)
 
 
-def _write(file: IO[bytes], data: bytes) -> int:
+def _write(file: IO[bytes], data: bytes, measure_spare: Callable[[], int]) -> int:
+    if measure_spare() < len(data):
+        raise _full()
     file.write(data)
     file.flush()
     return len(data)
@@ -187,6 +197,10 @@ def _write(file: IO[bytes], data: bytes) -> int:
 
 def _explain(error: FormParserError) -> RequestError:
     return RequestError(f"the form is broken ({error})", advice="Send a form as browsers and curl -F make it.")
+
+
+def _full() -> StorageError:
+    return StorageError("the server's disk is full", advice="Delete films that are not needed.")
 
 
 def _too_large(max_bytes: int) -> TooLargeError:
