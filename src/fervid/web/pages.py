@@ -153,18 +153,18 @@ class Pages:
 def _answer_packed(request: Request, address: str, path: Path) -> Response:
     """A file that the package carries in a form that no browser reads: half the size of what they read."""
     headers = {"Cache-Control": _YEAR, "Vary": "Accept-Encoding"}
-    data = _repack(path, path.stat().st_mtime_ns)
-    if "gzip" in request.headers.get("accept-encoding", ""):
+    packed = "gzip" in request.headers.get("accept-encoding", "")
+    if packed:
         headers["Content-Encoding"] = "gzip"
-    else:
-        data = gzip.decompress(data)
+    data = _repack(path, path.stat().st_mtime_ns, packed)
     return Response(data, headers=headers, media_type=_TYPES.get(Path(address).suffix, "application/octet-stream"))
 
 
 @functools.lru_cache(maxsize=8)
-def _repack(path: Path, _stamp: int) -> bytes:
-    """What :mod:`lzma` packed, as gzip."""
-    return gzip.compress(lzma.decompress(path.read_bytes()), compresslevel=6, mtime=0)
+def _repack(path: Path, _stamp: int, packed: bool) -> bytes:
+    """What :mod:`lzma` packed, as gzip or as it is: made once, or whoever asks often could fill the memory."""
+    data = lzma.decompress(path.read_bytes())
+    return gzip.compress(data, compresslevel=6, mtime=0) if packed else data
 
 
 def create_router(pages: Pages) -> APIRouter:
