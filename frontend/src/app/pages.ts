@@ -47,7 +47,10 @@ export const PAGES: readonly Page[] = [
     patterns: ["/live"],
     title: "Live",
     nav: "Live",
-    door: { icon: "camera", text: "Your own camera, read inside this page. No picture leaves it." },
+    door: {
+      icon: "camera",
+      text: "Your own camera, read inside this page. No picture leaves it unless you say so.",
+    },
     load: () => import("../pages/live/LivePage"),
   },
   {
@@ -56,7 +59,7 @@ export const PAGES: readonly Page[] = [
     nav: "Rooms",
     door: {
       icon: "people",
-      text: "An audience says how it goes; the presenter sees sums of five people or more, never one answer.",
+      text: "An audience says how it goes; the presenter sees sums of groups, never one answer.",
     },
     load: () => import("../pages/rooms/RoomsPage"),
   },

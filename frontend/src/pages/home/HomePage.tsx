@@ -67,7 +67,7 @@ export default function HomePage() {
           <p class="soft">
             To the server that this page came from, and nowhere else. Photos are read in memory and forgotten;
             films go once they are read, their results when you say so or their time is up. Live reads your
-            camera inside the page.
+            camera inside the page, and asks if your browser cannot.
           </p>
         </div>
         <div>

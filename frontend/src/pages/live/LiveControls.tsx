@@ -59,11 +59,7 @@ export function LiveControls({
           <span class="live-dot" data-on={isRecording} aria-hidden="true" />
           {isRecording ? "Stop recording" : "Record numbers"}
         </button>
-        {rows > 0 && (
-          <button type="button" class="button" onClick={() => save(session)}>
-            <Icon name="download" /> CSV, {formatCount(rows, "row")}
-          </button>
-        )}
+        {rows > 0 && <SaveButton session={session} />}
         <span class="live-hint soft">
           {isRecording
             ? "Numbers only, no pictures; they stay in this page."
@@ -88,6 +84,30 @@ export function LiveControls({
         </label>
       )}
     </div>
+  );
+}
+
+/** What was recorded, when the camera is off: it may be lost, or never come back. */
+export function RecordingNotice({ session }: { session: LiveSession }) {
+  return (
+    <div class="notice">
+      <Icon name="info" />
+      <div class="notice-text">
+        <p class="notice-title">What was recorded is still here.</p>
+        <p>Numbers only, no pictures; kept until you record again or leave this page.</p>
+        <div class="button-row">
+          <SaveButton session={session} />
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function SaveButton({ session }: { session: LiveSession }) {
+  return (
+    <button type="button" class="button" onClick={() => save(session)}>
+      <Icon name="download" /> CSV, {formatCount(session.rows.value, "row")}
+    </button>
   );
 }
 

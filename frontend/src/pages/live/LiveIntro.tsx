@@ -30,7 +30,8 @@ export function LiveIntro({ onStart }: { onStart: () => void }) {
           <Icon name="check" /> Faces get numbers by how they move. Nobody is recognised.
         </li>
         <li>
-          <Icon name="info" /> If the browser cannot run them, the server has to. The page then says so.
+          <Icon name="info" /> If the browser cannot run them, the server can. The page asks before it sends
+          anything.
         </li>
       </ul>
       <button type="button" class="button button-primary" onClick={onStart}>

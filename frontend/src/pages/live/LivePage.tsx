@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { announce } from "../../ui/announce";
 import { ErrorNotice } from "../../ui/ErrorNotice";
-import { LiveControls } from "./LiveControls";
+import { LiveControls, RecordingNotice } from "./LiveControls";
 import { LiveIntro } from "./LiveIntro";
 import { LiveSide } from "./LiveSide";
 import { drawOverlay, loadDrawings, type View } from "./overlay";
@@ -52,6 +52,7 @@ export default function LivePage() {
         <p class="soft">Your own camera, and how the expressions of everybody in front of it read.</p>
       </header>
       {session?.error.value && <ErrorNotice error={session.error.value} onRetry={() => session.start()} />}
+      {session && !isOn && session.rows.value > 0 && <RecordingNotice session={session} />}
       {session && phase === "offer" && <ServerOffer session={session} />}
       {session?.isRemote.value && phase === "running" && <RemoteNotice reason={session.obstacle.value} />}
       {session && phase === "idle" && <LiveIntro onStart={() => session.start()} />}

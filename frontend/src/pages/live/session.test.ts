@@ -36,7 +36,6 @@ describe("LiveSession", () => {
   beforeEach(() => {
     vi.clearAllMocks();
     vi.stubGlobal("navigator", { mediaDevices: { enumerateDevices: async () => [] } });
-    vi.stubGlobal("location", { hostname: "fervid.example.org" });
     session = new LiveSession(VIDEO as unknown as HTMLVideoElement, () => {});
   });
 

@@ -6,7 +6,6 @@ import { findObstacle } from "../../inference/client";
 import { describeError } from "../../inference/errors";
 import { closeCamera, explainCamera, openCamera } from "../../ui/camera";
 import type { ErrorText } from "../../ui/ErrorNotice";
-import { isLoopback } from "../../ui/host";
 import { FaceFollower } from "./follower";
 import { History, Rate, Recording } from "./history";
 import { LocalReader, type PictureReader, ServerReader } from "./reader";
@@ -177,9 +176,7 @@ export class LiveSession {
     }
     if (run !== this.run) return;
     this.obstacle.value = obstacle;
-    // On this very machine nothing is given away; another one is asked to look only by whoever is seen.
-    if (isLoopback(location.hostname)) await this.useServer();
-    else this.phase.value = "offer";
+    this.phase.value = "offer"; // also at localhost, which may be the end of a tunnel: whoever is seen says so
   }
 
   private begin(reader: PictureReader): void {
