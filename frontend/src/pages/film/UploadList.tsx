@@ -20,6 +20,13 @@ export function UploadList() {
   );
 }
 
+function describeUpload(upload: Upload): string {
+  if (!upload.isSending.value) return `${formatBytes(upload.film.size)}, waiting for its turn`;
+  return upload.sent.value < 1
+    ? `${formatPercent(upload.sent.value)} of ${formatBytes(upload.film.size)} sent`
+    : "The server is looking at it";
+}
+
 function UploadRow({ upload }: { upload: Upload }) {
   const error = upload.error.value;
   const left = upload.secondsLeft.value;
@@ -44,9 +51,7 @@ function UploadRow({ upload }: { upload: Upload }) {
       <div class="job-text">
         <p class="job-name">{upload.film.name}</p>
         <p class="soft numbers">
-          {upload.sent.value < 1
-            ? `${formatPercent(upload.sent.value)} of ${formatBytes(upload.film.size)} sent`
-            : "The server is looking at it"}
+          {describeUpload(upload)}
           {left !== null && upload.sent.value < 1 && `, ${formatTimeLeft(left)}`}
         </p>
         <ProgressBar value={upload.sent.value} label={`Sending ${upload.film.name}`} />
