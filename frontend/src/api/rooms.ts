@@ -126,6 +126,7 @@ export type HostHears =
   | { type: "mark"; mark: Mark }
   | { type: "hands"; hands: Hand[] }
   | { type: "present"; present: number }
+  | { type: "bucket"; bucket: number; ends_in_s: number }
   | { type: "ended"; room: Room }
   | { type: "deleted" }
   | { type: "refused"; error: ErrorDetail }

@@ -112,6 +112,17 @@ def test_whoever_guesses_too_often_is_told_how_long_to_wait(
         see(page, "You are about to join")
 
 
+def test_a_host_link_is_taken_in_the_tab_of_its_own_page(context: Any, rooms: Any, make_room: Any) -> None:
+    """Only what is behind # changes then, and the browser loads nothing."""
+    room, _ = make_room(context, rooms)
+    page = context.new_page()
+    page.goto(rooms.address + room["host_path"].partition("#")[0])
+    page.get_by_role("heading", name="This address has no key").wait_for()
+    page.goto(rooms.address + room["host_path"])
+    page.get_by_role("heading", name="Graphs").wait_for()
+    assert page.evaluate("location.hash") == ""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_a_host_reads_that_the_connection_is_lost_and_keeps_what_was_shown(
@@ -165,7 +176,7 @@ def test_an_ended_room_can_be_saved_and_not_joined(
     inside.get_by_role("heading", name="The room has ended").wait_for()
     look(inside, "ended")
     reading.get_by_role("button", name="Agree and join").click()
-    reading.get_by_role("heading", name="There is no such room").wait_for()
+    reading.get_by_role("heading", name="The room has ended").wait_for()
     host.reload()
     see(host, "The room has ended.")
     assert host.get_by_role("button", name="End", exact=True).count() == 0

@@ -26,7 +26,11 @@ export function HandForm({ participant }: { participant: Participant }) {
         <p class="hand-up">
           <RoomIcon name="hand" />
           <span>
-            Your hand is up, as <strong>{hand.name}</strong>.
+            Your hand is up, as{" "}
+            <strong>
+              <bdi>{hand.name}</bdi>
+            </strong>
+            .
           </span>
         </p>
         <button type="button" class="button" onClick={() => participant.lower()}>

@@ -24,7 +24,7 @@ import "./host.css";
 
 export default function HostPage({ params }: PageProps) {
   const id = params.id ?? "";
-  const key = useMemo(() => takeKey(id), [id]);
+  const key = useKey(id);
   const [attempt, setAttempt] = useState(0);
   const [host, setHost] = useState<Host | null>(null);
 
@@ -74,6 +74,17 @@ export default function HostPage({ params }: PageProps) {
     );
   }
   return <OpenRoom host={host} room={host.room.value} />;
+}
+
+/** The host's key, also of a link that is opened in the tab of its own page: then only what is behind # changes. */
+function useKey(id: string): string | null {
+  const [arrivals, setArrivals] = useState(0);
+  useEffect(() => {
+    const arrive = (): void => setArrivals((count) => count + 1);
+    window.addEventListener("hashchange", arrive);
+    return () => window.removeEventListener("hashchange", arrive);
+  }, []);
+  return useMemo(() => takeKey(id), [id, arrivals]);
 }
 
 function Deleted({ id }: { id: string }) {

@@ -15,12 +15,14 @@ import type { Participant } from "./participant";
 import { RoomIcon } from "./RoomIcon";
 import { describeCounts } from "./sampling";
 import { useNow } from "./useNow";
+import { useWakeLock } from "./useWakeLock";
 
 export function TakePart({ participant, camera }: { participant: Participant; camera: CameraReader | null }) {
   const { room } = participant;
   const isPaused = participant.isPaused.value;
   const title = useRef<HTMLHeadingElement>(null);
   useLayoutEffect(() => title.current?.focus({ preventScroll: true }), []);
+  useWakeLock(!isPaused);
 
   const pause = (): void => {
     participant.pause();

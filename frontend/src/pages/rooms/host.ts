@@ -85,7 +85,7 @@ export class Host {
   private take(message: HostHears): void {
     switch (message.type) {
       case "snapshot":
-        this.socket.settle();
+        this.socket.settle(message.room.bucket_s);
         this.madeAt = performance.now() - 1000 * message.now_s;
         batch(() => {
           this.room.value = message.room;
@@ -110,6 +110,8 @@ export class Host {
         break;
       case "present":
         this.present.value = message.present;
+        break;
+      case "bucket": // the connection lives
         break;
       case "refused":
         this.refusal.value = message.error;

@@ -8,9 +8,6 @@ import { buildContribution, drawMoment, readToken, writeMessage } from "./messag
 import type { Counts } from "./sampling";
 import { RoomSocket } from "./socket";
 
-/** Buckets come every 10 s; a connection over which three do not come is dead. */
-const SILENT_BUCKETS = 3.5;
-
 export type Phase = "in" | "left" | "ended" | "failed";
 
 export interface Sent {
@@ -56,21 +53,17 @@ export class Participant {
     this.room = room;
     this.code = code;
     this.token = readToken(room.id);
-    this.socket = new RoomSocket<ParticipantHears>(
-      `/ws/rooms/${encodeURIComponent(room.id)}`,
-      {
-        greet: () => this.greeting,
-        onMessage: (message) => this.take(message),
-        onError: (error) => {
-          this.rest();
-          batch(() => {
-            this.error.value = error;
-            this.phase.value = error.code === "room.ended" ? "ended" : "failed";
-          });
-        },
+    this.socket = new RoomSocket<ParticipantHears>(`/ws/rooms/${encodeURIComponent(room.id)}`, {
+      greet: () => this.greeting,
+      onMessage: (message) => this.take(message),
+      onError: (error) => {
+        this.rest();
+        batch(() => {
+          this.error.value = error;
+          this.phase.value = error.code === "room.ended" ? "ended" : "failed";
+        });
       },
-      SILENT_BUCKETS * room.bucket_s,
-    );
+    });
   }
 
   get connection() {
@@ -147,7 +140,7 @@ export class Participant {
   private take(message: ParticipantHears): void {
     switch (message.type) {
       case "welcome":
-        this.socket.settle();
+        this.socket.settle(message.room.bucket_s);
         this.begin(message.ends_in_s);
         if (this.handName !== null) this.raise(this.handName);
         break;
@@ -196,6 +189,11 @@ export class Participant {
   private contribute(): void {
     clearTimeout(this.sending);
     if (this.isPaused.value || this.phase.value !== "in") return;
+    // Timers stand still while a computer sleeps: what was said before must not be sent to whoever is there by now.
+    if (this.lapsesAt.value !== null && Date.now() >= this.lapsesAt.value) {
+      this.choose(null);
+      return;
+    }
     const message = this.next.value;
     if (!this.socket.send(message)) return;
     batch(() => {

@@ -7,6 +7,11 @@ import { writeMessage } from "./messages";
 
 const LONGEST_S = 30;
 
+/** The server speaks in every bucket; a connection over which nothing comes for so many is dead, which no browser tells. */
+const SILENT_BUCKETS = 3.5;
+/** The same before it is known how long buckets are, s. */
+const FIRST_SILENCE_S = 35;
+
 /** How long to wait before try number `attempt` (0, 1, …), s: 1, 2, 4, … 30, each ± 50 % at random. */
 export function drawDelay(attempt: number, random: () => number = Math.random): number {
   return Math.min(LONGEST_S, 2 ** attempt) * (0.5 + random());
@@ -43,17 +48,15 @@ export class RoomSocket<In extends { type: string }> {
   readonly connection: Signal<Connection> = signal({ status: "connecting" });
   private readonly path: string;
   private readonly handlers: Handlers<In>;
-  /** A connection over which nothing came for so long is given up, s; 0 for never. */
-  private readonly silenceS: number;
+  private silenceS = FIRST_SILENCE_S;
   private socket: WebSocket | null = null;
   private attempt = 0;
   private retry: ReturnType<typeof setTimeout> | undefined;
   private watchdog: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(path: string, handlers: Handlers<In>, silenceS = 0) {
+  constructor(path: string, handlers: Handlers<In>) {
     this.path = path;
     this.handlers = handlers;
-    this.silenceS = silenceS;
     window.addEventListener("online", this.hurry);
     document.addEventListener("visibilitychange", this.hurry);
     this.open();
@@ -73,9 +76,11 @@ export class RoomSocket<In extends { type: string }> {
     this.open();
   };
 
-  /** The other side knows us: the next loss starts with a short wait again. */
-  settle(): void {
+  /** The other side knows us, and its buckets are so long, s: the next loss starts with a short wait again. */
+  settle(bucketS: number): void {
     this.attempt = 0;
+    this.silenceS = SILENT_BUCKETS * bucketS;
+    this.watch();
     this.connection.value = { status: "open" };
   }
 
@@ -131,7 +136,6 @@ export class RoomSocket<In extends { type: string }> {
 
   private watch(): void {
     clearTimeout(this.watchdog);
-    if (this.silenceS === 0) return;
     this.watchdog = setTimeout(() => {
       const socket = this.socket;
       this.lose();

@@ -103,6 +103,20 @@ describe("a participant", () => {
     participant.close();
   });
 
+  it("lets a choice lapse that was made before the computer slept, during which timers stand still", () => {
+    const participant = join();
+    participant.choose("lost");
+    vi.setSystemTime(Date.now() + 3_600_000);
+    FakeSocket.last.say({ type: "bucket", bucket: 363, ends_in_s: 10 });
+    vi.advanceTimersByTime(9000);
+    expect(contributions()).toEqual([
+      { type: "pulse", choice: "lost" },
+      { type: "pulse", choice: null },
+    ]);
+    expect(participant.choice.value).toBeNull();
+    participant.close();
+  });
+
   it("sends nothing while it is paused, not even a choice", () => {
     const participant = join();
     participant.pause();
@@ -287,6 +301,22 @@ describe("a host", () => {
     host.lower({ id: "h", name: "Ada", at_s: 3 });
     expect(host.hands.value).toEqual([]);
     expect(FakeSocket.last.messages.at(-1)).toEqual({ type: "lower", hand: "h" });
+    host.close();
+  });
+
+  it("gives a silent connection up, and keeps one over which buckets come", () => {
+    const host = new Host({ id: "r1", key: "k".repeat(22) });
+    FakeSocket.last.open();
+    FakeSocket.last.say(snapshot);
+    for (let bucket = 3; bucket < 13; bucket++) {
+      vi.advanceTimersByTime(10_000);
+      FakeSocket.last.say({ type: "bucket", bucket, ends_in_s: 10 });
+    }
+    expect(host.connection.value.status).toBe("open");
+    vi.advanceTimersByTime(35_001);
+    expect(host.connection.value.status).toBe("lost");
+    vi.advanceTimersByTime(1001);
+    expect(FakeSocket.made).toHaveLength(2);
     host.close();
   });
 
