@@ -9,23 +9,12 @@ import { readMetadata, readOperators } from "./metadata";
 import { checkIntegrity } from "./models";
 import type { Network } from "./network";
 import { DEFAULT_SETTINGS, Reading } from "./reading";
+import { OrtNetwork } from "./runtime";
 import { readDetectorSpec, readModelSpec } from "./specs";
 
 async function open(file: Uint8Array): Promise<Network> {
   ort.env.wasm.numThreads = 1;
-  const session = await ort.InferenceSession.create(file);
-  return {
-    async run(input, outputs) {
-      const { data, dims } = input;
-      const tensor =
-        data instanceof Uint8Array
-          ? new ort.Tensor("uint8", data, dims)
-          : new ort.Tensor("float32", data, dims);
-      const results = await session.run({ [session.inputNames[0] as string]: tensor }, [...outputs]);
-      return Object.fromEntries(outputs.map((name) => [name, results[name]?.data as Float32Array]));
-    },
-    release: () => session.release(),
-  };
+  return new OrtNetwork(ort, await ort.InferenceSession.create(file), "wasm");
 }
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 }); // the runtime takes its time on a busy machine

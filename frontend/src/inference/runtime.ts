@@ -29,7 +29,7 @@ export interface Trial {
 const AGREEMENT = 1e-2;
 const TRIAL_RUNS = 3;
 
-class OrtNetwork implements Network {
+export class OrtNetwork implements Network {
   readonly backend: Backend;
   private readonly ort: Ort;
   private readonly session: InferenceSession;

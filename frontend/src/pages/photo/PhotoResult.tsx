@@ -74,7 +74,7 @@ export function PhotoResult({ photo }: { photo: Photo }) {
         {view === "emoji" && emoji.error && <ErrorNotice error={emoji.error} onRetry={emoji.retry} />}
         {state.kind === "read" && (
           <p class="photo-facts soft">
-            <span class="photo-name">{photo.name}</span> · {state.analysis.size.join(" × ")} px ·{" "}
+            <bdi class="photo-name">{photo.name}</bdi> · {state.analysis.size.join(" × ")} px ·{" "}
             {state.analysis.model} · detector {state.analysis.detector}
           </p>
         )}
