@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import subprocess
@@ -179,6 +180,17 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path, make_photos: Photos, run
     with hold_lock(out), pytest.raises(UsageError, match="another run"):
         run(source, out)
     run(source, out)
+
+
+def test_a_file_system_without_locks_is_said(
+    tmp_path: Path, make_photos: Photos, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(OutputError, match=r"cannot lock .*out.* \(No locks available\)"):
+        run(make_photos(tmp_path / "photos", 1), tmp_path / "out")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import fcntl
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from fervid.errors import OutputError, UsageError
 
@@ -31,10 +31,10 @@ def hold_lock(out: Path) -> Iterator[None]:
     except OSError as error:
         raise OutputError.for_place(out, error, advice="Choose another --out.") from None
     with driver, (out / _WORKERS).open("w") as workers:
-        if not _try(driver.fileno()):
+        if not _try(driver):
             raise UsageError(f"another run is writing to {out}", advice="Wait for it, or choose another --out.")
         deadline = time.monotonic() + _PATIENCE_S
-        while not _try(workers.fileno()):
+        while not _try(workers):
             if time.monotonic() > deadline:
                 raise UsageError(f"workers of an earlier run still write to {out}", advice="End them first.")
             time.sleep(_STEP_S)
@@ -50,9 +50,13 @@ def share_lock(out: Path) -> Iterator[None]:
         yield
 
 
-def _try(descriptor: int) -> bool:
+def _try(file: IO[str]) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        raise OutputError(
+            f"cannot lock {file.name} ({error.strerror})", advice="Give an --out on a file system that has locks."
+        ) from None
     return True
