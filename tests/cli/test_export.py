@@ -20,7 +20,7 @@ import torch
 
 from fervid.classification.classifier import Classifier
 from fervid.cli.app import app
-from fervid.errors import ConfigError, FervidError, MissingExtraError
+from fervid.errors import ConfigError, FervidError, MissingExtraError, UsageError
 from fervid.training.expressions.checkpoint import load_network, read_config
 from fervid.training.expressions.data import load_training_data, prepare_inputs
 from fervid.training.expressions.norms import measure_norms
@@ -171,6 +171,8 @@ def test_what_cannot_be_exported_is_refused(finished: Path, faces: Path, tmp_pat
     assert "another network" in fail(wider, finished, "--data", faces).message
     assert "new statistics" in fail(finished, finished, "--data", faces, "--no-clean-norms").message
     assert not (tmp_path / "new.onnx").exists()
+    nameless = run("export", finished, "--data", faces, "-o", tmp_path / "new").exception
+    assert isinstance(nameless, UsageError)
 
 
 def test_an_unknown_precision_in_a_recipe_is_refused(faces: Path, tmp_path: Path) -> None:

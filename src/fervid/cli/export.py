@@ -50,6 +50,8 @@ def export(
     float32's bytes. A run that is not finished is exported as it stands. Several runs make one network when one began
     where another ended; a run that is named twice counts twice, and the last one's recipe says how to export.
     """
+    if output.suffix != ".onnx":  # by which a path is told from a name, wherever a model is asked for
+        raise UsageError(f"the file is ONNX, not {output.name}", advice="Give -o FILE.onnx.")
     for module in ("torch", "onnx", "pyarrow"):
         if importlib.util.find_spec(module) is None:
             raise MissingExtraError.for_extra("train", module, "fervid export")
