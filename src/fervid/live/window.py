@@ -24,6 +24,8 @@ _SHARE: Final = 0.85
 """The most of the screen's width and height that a new window takes."""
 _SMALLEST: Final = (480, 320)
 _BACKGROUND: Final = (22, 24, 29, 255)
+_UNSEEN: Final = {"offscreen", "dummy", "evdev"}
+"""SDL's ways to draw for nobody, which it falls back on where there is no screen; SDL_VIDEODRIVER asks for them."""
 
 
 class Window:
@@ -55,6 +57,8 @@ class Window:
             raise self._fail()
         try:
             self.driver = sdl.SDL_GetCurrentVideoDriver().decode()
+            if self.driver in _UNSEEN and not os.environ.get("SDL_VIDEODRIVER"):
+                raise self._fail(f"SDL found only {self.driver}")
             self._open(title, self._fit(size))
         except BaseException:
             self.close()
@@ -158,8 +162,8 @@ class Window:
                 return
         raise self._fail()
 
-    def _fail(self) -> DisplayError:
-        reason = self._sdl.SDL_GetError().decode(errors="replace") or "no reason given"
+    def _fail(self, reason: str = "") -> DisplayError:
+        reason = reason or self._sdl.SDL_GetError().decode(errors="replace") or "no reason given"
         here = (
             "This session has no DISPLAY. "
             if sys.platform.startswith("linux") and not {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ)
