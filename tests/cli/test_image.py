@@ -108,9 +108,9 @@ def test_a_bad_file_does_not_stop_the_others(call_fervid: Any, folder: Path, tmp
     assert (out / "inner" / "a.annotated.png").is_file()
 
 
-@pytest.mark.parametrize("kind", ["absent", "empty", "text", "truncated", "unreadable"])
+@pytest.mark.parametrize("kind", ["absent", "empty", "text", "truncated", "unreadable", "too long"])
 def test_a_single_bad_file_is_an_error(call_fervid: Any, kind: str, tmp_path: Path, astronaut: Path) -> None:
-    path = tmp_path / "photo.jpg"
+    path = tmp_path / ("photo.jpg" if kind != "too long" else f"{300 * 'x'}-photo.jpg")
     if kind == "empty":
         path.write_bytes(b"")
     elif kind == "text":
@@ -139,7 +139,7 @@ def test_a_picture_without_a_face_is_no_error(call_fervid: Any, tmp_path: Path) 
     [
         ("image",), ("image", "a.jpg", "--labels", "5"), ("image", "a.jpg", "--detector", "mtcnn"),
         ("image", "a.jpg", "--json", "-", "--csv", "-"), ("image", "nothing*.jpg"), ("nonsense",),
-        ("image", "a.jpg", "--min-face", "-1"),
+        ("image", "a.jpg", "--min-face", "-1"), ("image", "a.jpg", "--json", "a.txt", "--csv", "a.txt"),
     ],
 )  # fmt: skip
 def test_wrong_usage_is_status_two(call_fervid: Any, arguments: tuple[str, ...], tmp_path: Path) -> None:
@@ -147,6 +147,17 @@ def test_wrong_usage_is_status_two(call_fervid: Any, arguments: tuple[str, ...],
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--csv", "--json"])
+def test_no_picture_is_overwritten_with_a_table(
+    call_fervid: Any, option: str, folder: Path, astronaut: Path, tmp_path: Path
+) -> None:
+    before = (folder / "a.png").read_bytes()
+    done = call_fervid("image", option, folder / "a.png", astronaut, cwd=tmp_path)  # fervid image --csv *.png
+    assert done.returncode == 2
+    assert "would be overwritten" in done.stderr
+    assert (folder / "a.png").read_bytes() == before
 
 
 def test_a_reader_of_stdout_that_leaves_is_no_fault_of_a_file(tmp_path: Path) -> None:

@@ -124,8 +124,18 @@ def test_version_and_help() -> None:
         assert verb in overview
 
 
+def test_terminals_break_the_lines_of_help() -> None:
+    wide = runner.invoke(app, ["batch", "run", "--help"], env={"COLUMNS": "300"}).stdout
+    assert "does only what is missing. Inputs that cannot be read are listed in DIR/failures and do not stop" in wide
+
+
 @pytest.mark.parametrize(
-    ("error", "status"), [(ImageError("it is broken", advice="Mend it."), 1), (UsageError("no such thing"), 2)]
+    ("error", "status"),
+    [
+        (ImageError("it is broken", advice="Mend it."), 1),
+        (UsageError("no such thing"), 2),
+        (PermissionError(13, "Permission denied", "closed/a.jpg"), 1),
+    ],
 )
 def test_an_error_becomes_words_and_a_status(
     error: Exception, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -139,7 +149,7 @@ def test_an_error_becomes_words_and_a_status(
     assert stop.value.code == status
     out, err = capsys.readouterr()
     assert out == ""
-    assert str(error).split(".")[0] in err
+    assert (error.filename if isinstance(error, OSError) else str(error).split(".")[0]) in err
 
 
 @pytest.mark.parametrize(("share", "text"), [(0, ""), (1, "████████"), (0.5, "████"), (1 / 64, "▏"), (0.3, "██▍")])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
 
 import typer
@@ -17,10 +19,10 @@ from fervid.cli.export import export
 from fervid.cli.image import image
 from fervid.cli.models import models_app
 from fervid.cli.serve import serve
-from fervid.cli.terminal import INTERRUPTED, exit_status, print_error
+from fervid.cli.terminal import ERROR, INTERRUPTED, exit_status, print_error
 from fervid.cli.train import train
 from fervid.cli.video import video
-from fervid.errors import FervidError
+from fervid.errors import FervidError, InputError
 
 app = typer.Typer(
     name="fervid",
@@ -43,6 +45,20 @@ app.command()(export)
 app.command()(benchmark)
 app.add_typer(models_app, name="models")
 app.command()(doctor)
+
+
+def join_lines(verbs: typer.Typer) -> None:
+    """Let a terminal break the lines of help: Typer keeps a docstring's own, except in its first paragraph."""
+    for command in verbs.registered_commands:
+        if command.callback is not None:
+            text = command.help or command.callback.__doc__ or ""
+            command.help = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(text))
+    for group in verbs.registered_groups:
+        if group.typer_instance is not None:
+            join_lines(group.typer_instance)
+
+
+join_lines(app)
 
 
 def show_version(value: bool) -> None:
@@ -73,3 +89,10 @@ def main() -> None:
     except BrokenPipeError:  # the reader of stdout left, as `fervid … | head` does
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:  # a path that cannot even be asked about: too long, or below a folder that is closed to us
+        if error.filename is None:
+            raise
+        print_error(
+            InputError(f"cannot use {error.filename} ({error.strerror})", advice="Check the path and its permissions.")
+        )
+        sys.exit(ERROR)

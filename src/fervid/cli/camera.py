@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from fervid.cli.image import open_writers
+from fervid.cli.image import check_tables, open_writers
 from fervid.cli.options import (
     SMOOTH_S,
     DetectorOption,
@@ -85,8 +85,7 @@ def camera(
     In the window: e emoji, m mirror, f full screen, q or Esc quits. Ctrl-C ends it as well; what was recorded is saved.
     The picture never waits for the expressions: always the latest one is read. Nothing is stored unless asked.
     """
-    if json_file == "-" and csv_file == "-":
-        raise UsageError("both --json and --csv go to stdout", advice="Give one of them a file.")
+    check_tables(json_file, csv_file)
     if not window and not (output or csv_file or json_file):
         raise UsageError("without a window there is nothing to see", advice="Add --csv FILE, --json FILE or -o FILM.")
 

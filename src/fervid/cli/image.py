@@ -61,8 +61,7 @@ def image(
     Without --json - or --csv - a table is printed. Pictures that cannot be read are listed at the end and do not stop
     the others (exit status 3).
     """
-    if json_file == "-" and csv_file == "-":
-        raise UsageError("both --json and --csv go to stdout", advice="Give one of them a file.")
+    check_tables(json_file, csv_file)
     pictures = collect_pictures(paths)
     outputs = plan_outputs(pictures, output, annotate=annotate, emoji=emoji, explain=explain)
 
@@ -124,6 +123,24 @@ def save_pictures(analysis: Analysis, outputs: dict[str, Path], placement: Place
         else:
             save_image(path, emojify(picture, analysis, placement=placement.value))
         print_note(f"saved {path}")
+
+
+def check_tables(json_file: str | None, csv_file: str | None) -> None:
+    """Refuse files that would be lost.
+
+    Raises:
+        UsageError: both have the same place, or one the name of a picture, as in ``fervid image --csv *.jpg``.
+    """
+    from fervid.imaging import SUFFIXES
+
+    if csv_file is not None and csv_file == json_file:
+        place = "stdout" if csv_file == "-" else csv_file
+        raise UsageError(f"both --json and --csv go to {place}", advice="Give one of them a file of its own.")
+    for file in (json_file, csv_file):
+        if file is not None and Path(file).suffix.lower() in SUFFIXES:
+            raise UsageError(
+                f"{file} would be overwritten with a table", advice="--json and --csv take a name to write to, or -."
+            )
 
 
 @contextlib.contextmanager

@@ -1,8 +1,12 @@
 """From the arguments of ``fervid image`` to the pictures they mean and the files they make."""
 
+# ruff: noqa: PTH110, PTH112, PTH113
+# Where a name is too long or a folder closed to us, pathlib's questions raise, and these are answered with no.
+
 from __future__ import annotations
 
 import glob
+import os.path
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,19 +39,19 @@ def collect_pictures(arguments: list[str]) -> list[Picture]:
     pictures: dict[Path, Picture] = {}
     for argument in arguments:
         path = Path(argument)
-        if path.is_dir():
+        if os.path.isdir(path):
             found = [
                 Picture(file, file.parent.relative_to(path))
                 for file in sorted(path.rglob("*"))
-                if file.suffix.lower() in SUFFIXES and file.is_file()
+                if file.suffix.lower() in SUFFIXES and os.path.isfile(file)
             ]
             if not found:
                 raise UsageError(
                     f"the folder {path} has no pictures", advice=f"Looked for {', '.join(sorted(SUFFIXES))}."
                 )
-        elif not path.exists() and glob.has_magic(argument):
+        elif not os.path.exists(path) and glob.has_magic(argument):
             matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - absolute patterns are allowed
-            found = [Picture(Path(match), Path()) for match in matches if Path(match).is_file()]
+            found = [Picture(Path(match), Path()) for match in matches if os.path.isfile(match)]
             if not found:
                 raise UsageError(f"nothing matches {argument}", advice="Check the pattern.")
         else:
