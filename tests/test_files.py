@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from fervid.files import write_atomically
+from fervid.errors import OutputError
+from fervid.files import explain_failures, open_text, write_atomically
 
 
 def test_a_file_appears_whole_in_a_new_folder(tmp_path: Path) -> None:
@@ -28,3 +29,22 @@ def test_an_error_leaves_the_old_file_and_no_part(tmp_path: Path, error: type[Ba
         fail()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_stdout_is_a_place_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for place in ("-", str(tmp_path / "new" / "a.txt")):
+        with open_text(place) as stream:
+            stream.write("a\nß\n")
+    assert capsys.readouterr().out == "a\nß\n"
+    assert (tmp_path / "new" / "a.txt").read_bytes() == "a\nß\n".encode()
+
+
+def test_failures_name_their_place_and_a_reader_that_left_is_none(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"cannot write .*a\.txt"), open_text(str(tmp_path / "file" / "a.txt")):
+        pytest.fail("there is no such folder")
+    with pytest.raises(OutputError, match="cannot write stdout"), explain_failures("-"):
+        raise OSError(28, "No space left on device")
+    with pytest.raises(BrokenPipeError), open_text(str(tmp_path / "a.txt")):
+        raise BrokenPipeError
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

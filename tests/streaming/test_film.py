@@ -1,6 +1,7 @@
 """Films from the file to their frames, and how an interrupted one goes on."""
 
 import dataclasses
+import errno
 import json
 import os
 import threading
@@ -14,6 +15,8 @@ from fervid.drawing.timeline import plot_timeline
 from fervid.errors import InputError, OutputError, UsageError, VideoError
 from fervid.reading import FaceReader
 from fervid.results import Frame
+from fervid.sinks.parquet import ParquetWriter
+from fervid.sinks.table import CsvWriter, JsonLinesWriter
 from fervid.streaming.film import FilmStream
 from fervid.streaming.journal import Journal
 from fervid.streaming.outputs import OutputPlan
@@ -226,6 +229,40 @@ def test_a_journal_that_cannot_be_written_says_so(tmp_path: Path) -> None:
         journal._write({})
     journal.remove()
     assert not (tmp_path / "a").exists()
+
+
+def test_a_journal_on_a_full_disk_says_so(tmp_path: Path) -> None:
+    def fill() -> None:
+        with Journal(tmp_path / "journal", {"journal": 1}) as journal:
+            journal.close()
+            journal._stream = Path("/dev/full").open("wb")  # noqa: SIM115  (the journal closes it, which fails again)
+            journal._write({})
+
+    with pytest.raises(OutputError, match="No space left"):
+        fill()
+
+
+def test_a_full_disk_is_told_of_the_file_it_met(
+    film: Path, tmp_path: Path, open_film: MakeFilmStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow")
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    plan = OutputPlan(parquet=str(tmp_path / "a.parquet"), csv=str(tmp_path / "a.csv"), json=str(tmp_path / "a.jsonl"))
+    for place, name in (
+        (ParquetWriter, "_flush"),  # as late as the file is closed
+        (ParquetWriter, "write"),
+        (CsvWriter, "write"),
+        (JsonLinesWriter, "write"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, fail)
+            ending = {CsvWriter: "csv", JsonLinesWriter: "jsonl"}.get(place, "parquet")
+            with pytest.raises(OutputError, match=rf"a\.{ending} \(No space left"):
+                produce(open_film(film, end_s=0.5), plan)
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_journal_holds_no_pictures(film: Path, tmp_path: Path, open_film: MakeFilmStream) -> None:

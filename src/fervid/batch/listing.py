@@ -15,11 +15,7 @@ from typing import IO, Any, Final, Literal
 from fervid.batch.extras import require
 from fervid.errors import InputError, UsageError, escape_bytes
 from fervid.imaging import SUFFIXES as PHOTO_SUFFIXES
-
-FILM_SUFFIXES: Final = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp"}
-)
-"""Endings that are read as films; every other one of a manifest as a photo."""
+from fervid.video.library import FILM_SUFFIXES
 
 MANIFEST_SUFFIXES: Final = frozenset({".csv", ".parquet"})
 PATH_COLUMN: Final = "path"

@@ -7,6 +7,7 @@ theirs is stored, and a resumed film cannot differ from an uninterrupted one.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -162,7 +163,8 @@ class Journal:
     def close(self) -> None:
         """Close the file; it stays."""
         if self._stream is not None:
-            self._stream.close()
+            with contextlib.suppress(OSError):  # what a full disk refused was told when it was written
+                self._stream.close()
             self._stream = None
 
     def remove(self) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.errors import OutputError, UsageError
-from fervid.files import write_atomically
+from fervid.errors import UsageError
+from fervid.files import STDOUT, explain_failures, open_text
 from fervid.results import Frame
 from fervid.sinks.parquet import ParquetWriter
 from fervid.sinks.table import CsvWriter, JsonLinesWriter
@@ -23,6 +23,7 @@ from fervid.streaming.drawing import FilmDrawer, FilmStyle
 from fervid.streaming.film import FilmStream
 from fervid.streaming.thumbnails import Thumbnails
 from fervid.tracking.summary import Summariser, Summary
+from fervid.video.library import FILM_SUFFIXES
 from fervid.video.problems import Problem
 from fervid.video.writing import SUFFIXES, VideoWriter
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from fervid.drawing.timeline import Chart, Timeline
 
 JOURNAL_SUFFIX: Final = ".fervid-journal"
-STDOUT: Final = "-"
 
 _ENDINGS: Final[Mapping[str, frozenset[str]]] = {"film": SUFFIXES, "plot": frozenset({".png", ".html"})}
 
@@ -98,13 +98,19 @@ class OutputPlan:
         """Find what cannot work before any of it is begun.
 
         Raises:
-            UsageError: two outputs share a place, the film itself would be overwritten, or an ending is wrong.
+            UsageError: two outputs share a place, a film would be overwritten, or an ending is wrong.
         """
-        places = list(self.destinations.values())
-        for place in places:
-            if places.count(place) > 1:
-                name = "stdout" if place == STDOUT else place
-                raise UsageError(f"two outputs go to {name}", advice="Give each a place of its own.")
+        taken: set[str] = set()
+        for name, place in self.destinations.items():
+            target = place if place == STDOUT else os.path.realpath(place)
+            if target in taken:
+                shown = "stdout" if place == STDOUT else place
+                raise UsageError(f"two outputs go to {shown}", advice="Give each a place of its own.")
+            taken.add(target)
+            if name != "film" and Path(place).suffix.lower() in FILM_SUFFIXES:  # such as --csv *.mp4
+                raise UsageError(
+                    f"{place} would be overwritten with a table", advice="--csv and its like take a name to write to."
+                )
             if place != STDOUT and Path(place).exists() and source.exists() and Path(place).samefile(source):
                 raise UsageError(f"{place} would be overwritten while it is read", advice="Give another name.")
         for name, endings in _ENDINGS.items():
@@ -147,7 +153,7 @@ class FilmOutputs:
         self.summary: Summary | None = None
         self._stack = contextlib.ExitStack()
         self._summariser = Summariser()
-        self._writers: list[Writer] = []
+        self._writers: list[tuple[str, Writer]] = []
         self._film: VideoWriter | None = None
         self._drawer: FilmDrawer | None = None
         self._timeline: Timeline | None = None
@@ -164,8 +170,8 @@ class FilmOutputs:
     def add(self, frame: Frame, image: NDArray[np.uint8] | None) -> None:
         """Take the next frame, with its picture where :attr:`OutputPlan.needs_images`."""
         self._summariser.add(frame)
-        for writer in self._writers:
-            with _explain():
+        for place, writer in self._writers:
+            with explain_failures(place):
                 writer.write(frame)
         if self._timeline is not None:
             self._timeline.add(frame)
@@ -197,13 +203,13 @@ class FilmOutputs:
         threads: int | None,
     ) -> None:
         plan = self.plan
-        with _explain():
-            if plan.parquet is not None:
-                self._writers.append(stack.enter_context(ParquetWriter(Path(plan.parquet))))
         if plan.csv is not None:
-            self._writers.append(CsvWriter(stack.enter_context(_open_text(plan.csv))))
+            self._writers.append((plan.csv, CsvWriter(stack.enter_context(open_text(plan.csv)))))
         if plan.json is not None:
-            self._writers.append(JsonLinesWriter(stack.enter_context(_open_text(plan.json))))
+            self._writers.append((plan.json, JsonLinesWriter(stack.enter_context(open_text(plan.json)))))
+        if plan.parquet is not None:  # after the others, so that it is closed before them: then most is written
+            stack.enter_context(explain_failures(plan.parquet))
+            self._writers.append((plan.parquet, stack.enter_context(ParquetWriter(Path(plan.parquet)))))
         if plan.plot is not None or plan.timeline is not None:
             from fervid.drawing.timeline import Timeline
 
@@ -226,7 +232,7 @@ class FilmOutputs:
         if self._timeline is not None:
             self._finish_timeline(self._timeline.finish(), self.summary)
         if self.plan.summary is not None:
-            with _open_text(self.plan.summary) as text:
+            with open_text(self.plan.summary) as text:
                 text.write(json.dumps(self.summary.to_dict(), ensure_ascii=False, indent=2) + "\n")
 
     def _finish_timeline(self, chart: Chart, summary: Summary) -> None:
@@ -238,29 +244,5 @@ class FilmOutputs:
         if self.plan.timeline is not None:
             from fervid.streaming.timelinedata import describe_timeline
 
-            with _open_text(self.plan.timeline) as text:
+            with open_text(self.plan.timeline) as text:
                 text.write(json.dumps(describe_timeline(chart, summary), ensure_ascii=False, separators=(",", ":")))
-
-
-@contextlib.contextmanager
-def _open_text(destination: str) -> Iterator[IO[str]]:
-    if destination == STDOUT:
-        yield sys.stdout
-        return
-    with (
-        _explain(),
-        write_atomically(destination) as part,
-        part.open("w", encoding="utf-8", newline="") as stream,
-    ):
-        yield stream
-
-
-@contextlib.contextmanager
-def _explain() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        place = error.filename2 or error.filename
-        raise OutputError.for_place(place or "an output", error) from None

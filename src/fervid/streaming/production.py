@@ -49,7 +49,7 @@ def produce(
     threads: int | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Production:
-    """Read ``stream`` and make all outputs; they appear, whole, together, or none does.
+    """Read ``stream`` and make all outputs; they appear, whole, when it is through, and none if it cannot be read.
 
     Args:
         stream: the film.

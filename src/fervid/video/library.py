@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 ADVICE: Final = "Give a film, such as MP4, MOV, MKV, WebM, AVI, MPEG or an animated GIF."
 
+FILM_SUFFIXES: Final = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp"}
+)
+"""File name endings that are films' by their name alone."""
+
 _NOT_FILMS: Final = frozenset({"tty", "image2", "image2pipe"})  # FFmpeg plays text as ANSI art and pictures as films
 
 
