@@ -71,7 +71,15 @@ def test_names_that_are_no_utf8_are_written_with_their_bytes(tmp_path: Path, ast
     Path(os.fsdecode(place)).mkdir()
     Path(os.fsdecode(place + b"/caf\xe9.png")).write_bytes(astronaut.read_bytes())
     Path(os.fsdecode(place + b"/th\xe9.png")).write_bytes(b"tea")
-    arguments = ["--annotate", "-o", tmp_path, "--json", tmp_path / "a.jsonl", "--csv", tmp_path / "a.csv"]
+    arguments: list[str | Path] = [
+        "--annotate",
+        "-o",
+        tmp_path,
+        "--json",
+        tmp_path / "a.jsonl",
+        "--csv",
+        tmp_path / "a.csv",
+    ]
     done = run_fervid("image", os.fsdecode(place), *arguments, "--detector", "haar", PYTHONIOENCODING="utf-8:strict")
     assert done.returncode == 3, done.stderr
     assert r"caf\xe9.png" in done.stdout
