@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Protocol, cast
+from typing import TYPE_CHECKING, Annotated, Protocol, cast
 
 import typer
 
@@ -21,7 +20,7 @@ from fervid.cli.options import (
     ThreadsOption,
 )
 from fervid.cli.terminal import ERROR, SOME_FAILED, print_note, show_progress, stdout
-from fervid.errors import OutputError, UsageError
+from fervid.errors import UsageError
 
 if TYPE_CHECKING:
     from fervid.emotions import LabelCount
@@ -146,28 +145,13 @@ def check_tables(json_file: str | None, csv_file: str | None) -> None:
 @contextlib.contextmanager
 def open_writers(json_file: str | None, csv_file: str | None) -> Iterator[list[Writer]]:
     """Writers for the asked files; files appear when the block ends without an error, ``-`` is stdout."""
+    from fervid.files import open_text
     from fervid.sinks.table import CsvWriter, JsonLinesWriter
 
     with contextlib.ExitStack() as stack:
         writers: list[Writer] = []
         if json_file is not None:
-            writers.append(JsonLinesWriter(stack.enter_context(_open_text(json_file))))
+            writers.append(JsonLinesWriter(stack.enter_context(open_text(json_file))))
         if csv_file is not None:
-            writers.append(CsvWriter(stack.enter_context(_open_text(csv_file))))
+            writers.append(CsvWriter(stack.enter_context(open_text(csv_file))))
         yield writers
-
-
-@contextlib.contextmanager
-def _open_text(destination: str) -> Iterator[IO[str]]:
-    from fervid.files import write_atomically
-
-    if destination == "-":
-        yield sys.stdout
-        return
-    try:
-        with write_atomically(destination) as part, part.open("w", encoding="utf-8", newline="") as stream:
-            yield stream
-    except BrokenPipeError:  # the reader of stdout left: this file is not to blame
-        raise
-    except OSError as error:
-        raise OutputError.for_place(destination, error) from None
