@@ -20,7 +20,7 @@ from fervid.errors import UsageError
 from fervid.web.app import create_app
 from fervid.web.database.engine import Database
 from fervid.web.database.statements import StatementStore
-from fervid.web.rooms import codes
+from fervid.web.rooms import codes, service
 from fervid.web.rooms.service import Rooms
 from fervid.web.settings import API, Settings
 
@@ -85,6 +85,14 @@ def test_what_no_room_can_be(client: TestClient, body: dict[str, Any], words: st
     assert answer.status_code == 422
     assert answer.json()["error"]["code"] == "usage"
     assert words in answer.json()["error"]["message"]
+
+
+def test_one_address_makes_no_more_than_its_share_of_rooms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(service, "MAX_ROOMS", 12)
+    with TestClient(create_app(Settings(data_dir=tmp_path)), base_url="http://127.0.0.1") as client:
+        answers = [client.post(ROOMS, json={}) for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [201, 201, 201, 429]
+        assert 7.9 * 3600 < int(answers[-1].headers["Retry-After"]) <= 8 * 3600
 
 
 def test_codes_are_found_however_they_are_typed(client: TestClient):

@@ -17,6 +17,9 @@ from fervid.web.limits import TokenBucket
 from fervid.web.rooms.errors import RoomMessageError
 from fervid.web.rooms.room import Hand, Room
 
+MAX_HOSTS: Final = 8
+"""Pages of hosts that a room takes in one process."""
+
 BEHIND: Final = 64
 """Messages that a browser may be behind."""
 

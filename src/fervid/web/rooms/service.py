@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 from fervid.errors import UsageError
 from fervid.web.errors import TooManyError
+from fervid.web.limits import RateLimiter
 from fervid.web.rooms import codes
 from fervid.web.rooms.aggregation import ABSENCE, Values
 from fervid.web.rooms.errors import (
@@ -24,17 +25,14 @@ from fervid.web.rooms.errors import (
     RoomUnknownError,
     UnavailableError,
 )
-from fervid.web.rooms.links import Link, Local, dump, tell
+from fervid.web.rooms.links import MAX_HOSTS, Link, Local, dump, tell
 from fervid.web.rooms.room import BUCKET_S, HOLD_S, LARGEST_GROUP, Hand, Kind, Mark, Question, Room
 from fervid.web.rooms.selection import create_store
-from fervid.web.rooms.store import Contents, Event, Receipt, Store
+from fervid.web.rooms.store import MAX_ROOMS, Contents, Event, Receipt, Store
 from fervid.web.settings import Settings
 
 LOG: Final = logging.getLogger("fervid.web")
-MAX_ROOMS: Final = 1000
-MAX_HOSTS: Final = 8
-NEWS_S: Final = 0.5
-"""Hands and the number of people are told a host so often."""
+NEWS_S: Final = 0.5  # hands and the number of people are told a host so often
 
 
 class Rooms:
@@ -81,6 +79,8 @@ class Rooms:
         self._local: dict[str, Local] = {}
         self._guesses = codes.AddressLimit("too many wrong codes or keys", 20, 300)
         self._creations = codes.AddressLimit("too many rooms are made", 20, 300)
+        share = MAX_ROOMS / 4  # while a room lasts as much comes again: half of all at most
+        self._share = RateLimiter(share / (settings.room_hours * 3600), share, "rooms")
 
     async def __aenter__(self) -> Self:
         if self.settings.allow_expression_rooms and self._record_statement is not None:
@@ -107,7 +107,6 @@ class Rooms:
             UsageError: the group is smaller than the server allows, or larger than is of use.
             TooManyError: this address, or everybody, makes too many.
         """
-        self._creations.check(address)
         if kind == "expressions" and not self.settings.allow_expression_rooms:
             raise ExpressionRoomsError
         least = self.settings.min_group
@@ -116,7 +115,8 @@ class Rooms:
             raise UsageError(f"min_group is {group}", advice=f"Use {least} to {LARGEST_GROUP}.")
         if await self._store.count() >= MAX_ROOMS:
             raise TooManyError(f"{MAX_ROOMS} rooms are open, which is all a server holds", retry_after_s=600)
-        self._creations.count(address)
+        self._creations.spend(address)
+        self._share.check(address)
         now = self._clock()
         key = codes.make_key()
         for _ in range(20):

@@ -17,6 +17,8 @@ but their hand. With an empty room, ``{"type": "away" | "back"}``: news are lost
 Listener = Callable[[str, Event], None]
 """Called with a room's id and what happened in it, wherever it happened."""
 
+MAX_ROOMS: Final = 1000
+
 HAND_PATIENCE: Final = 3
 """Buckets after which a hand is lowered that no server process vouches for."""
 
