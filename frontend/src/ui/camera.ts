@@ -16,6 +16,12 @@ export function closeCamera(stream: MediaStream): void {
   for (const track of stream.getTracks()) track.stop();
 }
 
+/** What is said when a camera that was on is gone. */
+export const CAMERA_LOST: ErrorText = {
+  message: "The camera is lost",
+  advice: "Connect it again, then try again.",
+};
+
 /** What is in the way of a camera, in words. */
 export function explainCamera(reason: unknown): ErrorText {
   const name = reason instanceof DOMException ? reason.name : "";

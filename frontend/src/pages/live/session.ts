@@ -4,7 +4,7 @@ import { batch, signal } from "@preact/signals";
 import type { Face, Frame } from "../../api/types";
 import { findObstacle } from "../../inference/client";
 import { describeError } from "../../inference/errors";
-import { closeCamera, explainCamera, openCamera } from "../../ui/camera";
+import { CAMERA_LOST, closeCamera, explainCamera, openCamera } from "../../ui/camera";
 import type { ErrorText } from "../../ui/ErrorNotice";
 import { FaceFollower } from "./follower";
 import { History, Rate, Recording } from "./history";
@@ -141,9 +141,7 @@ export class LiveSession {
     this.stream = stream;
     const [track] = stream.getVideoTracks();
     track?.addEventListener("ended", () => {
-      if (this.stream === stream) {
-        this.fail({ message: "The camera is lost", advice: "Connect it again, then start again." });
-      }
+      if (this.stream === stream) this.fail(CAMERA_LOST);
     });
     this.video.srcObject = stream;
     await this.video.play();

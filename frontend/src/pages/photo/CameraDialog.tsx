@@ -1,7 +1,7 @@
 /** Take a picture with the device's own camera. It runs only while the dialog is open. */
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { closeCamera, explainCamera, openCamera } from "../../ui/camera";
+import { CAMERA_LOST, closeCamera, explainCamera, openCamera } from "../../ui/camera";
 import { ErrorNotice, type ErrorText } from "../../ui/ErrorNotice";
 import { Icon } from "../../ui/Icon";
 
@@ -34,7 +34,7 @@ export function CameraDialog({
         }
         stream = opened;
         video.current.srcObject = opened;
-        opened.getVideoTracks()[0]?.addEventListener("ended", () => setError(explainCamera(null)));
+        opened.getVideoTracks()[0]?.addEventListener("ended", () => setError(CAMERA_LOST));
       },
       (reason: unknown) => {
         if (current) setError(explainCamera(reason));

@@ -141,10 +141,17 @@ function NotFound({ code, error, onRetry }: { code: string; error: ApiError; onR
     <section class="page page-narrow">
       <h1>{TITLES[error.code] ?? "This room cannot be joined"}</h1>
       <ErrorNotice
-        error={waitS > 0 ? { message: error.message } : error} // its advice is what is counted down
+        error={waitS > 0 ? { message: error.message } : error} // its advice is what is counted down, in silence
         onRetry={mayRetry && leftS === 0 ? onRetry : undefined}
       >
-        {leftS > 0 && <span class="numbers">Try again in {leftS} s.</span>}
+        {leftS > 0 && (
+          <>
+            <span class="numbers" aria-hidden="true">
+              Try again in {leftS} s.
+            </span>
+            <span class="visually-hidden">Try again in {waitS} s.</span>
+          </>
+        )}
       </ErrorNotice>
       {error.code === "room.unknown" ? (
         <CodeForm code={code} />

@@ -5,7 +5,7 @@ import type { Face } from "../../api/types";
 import type { Emotion } from "../../generated/vocabulary";
 import { findObstacle, WorkerReader } from "../../inference/client";
 import { describeError } from "../../inference/errors";
-import { closeCamera, explainCamera, openCamera } from "../../ui/camera";
+import { CAMERA_LOST, closeCamera, explainCamera, openCamera } from "../../ui/camera";
 import type { ErrorText } from "../../ui/ErrorNotice";
 import { Sampler } from "./sampling";
 
@@ -60,9 +60,7 @@ export class CameraReader {
       }
       this.stream.value = stream;
       stream.getVideoTracks()[0]?.addEventListener("ended", () => {
-        if (this.stream.value === stream) {
-          this.fail({ message: "The camera is lost", advice: "Connect it again, then try again." });
-        }
+        if (this.stream.value === stream) this.fail(CAMERA_LOST);
       });
       this.video.srcObject = stream;
       await this.video.play();
