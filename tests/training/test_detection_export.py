@@ -191,6 +191,7 @@ def test_the_recipe_says_how_the_file_is_stored(detector_recipe: Any, tmp_path: 
     assert plain.export.precision == "float16"
     stored = DetectionConfig.from_dict(detector_recipe(export={"precision": "int8"}))
     claim_folder(plain, tmp_path)
+    (tmp_path / "metrics.jsonl").write_text('{"epoch": 1}\n', encoding="utf-8")
     check_folder(stored, tmp_path)  # the same run, exported another way
     with pytest.raises(ConfigError, match=r"export\.precision is 'int4'"):
         DetectionConfig.from_dict(detector_recipe(export={"precision": "int4"}))

@@ -118,8 +118,9 @@ def test_a_folder_belongs_to_its_recipe_and_photos(
 
 def test_a_folder_of_the_other_task_holds_another_recipe(detector_recipe: Any, recipe: Any, tmp_path: Path) -> None:
     detector, expressions = DetectionConfig.from_dict(detector_recipe()), TrainingConfig.from_dict(recipe())
-    claim_folder(detector, tmp_path / "detector")
-    claim_folder(expressions, tmp_path / "expressions")
+    for config, folder in ((detector, tmp_path / "detector"), (expressions, tmp_path / "expressions")):
+        claim_folder(config, folder)
+        (folder / "metrics.jsonl").write_text('{"epoch": 1}\n', encoding="utf-8")
     with pytest.raises(ConfigError, match="a run of another recipe"):
         check_folder(expressions, tmp_path / "detector")
     with pytest.raises(ConfigError, match="a run of another recipe"):
@@ -136,9 +137,11 @@ def test_a_process_that_was_ended_is_said(
         train(config, training_photos, tmp_path, workers=1)
 
 
-def test_too_little_memory_is_said() -> None:
+def test_what_torch_lacks_is_said() -> None:
     with pytest.raises(FervidError, match="too little memory"), explain_shortage():
         torch.empty(1 << 58)
+    with pytest.raises(ConfigError, match=r"schedule\.compile needs"), explain_shortage():
+        raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found in torch._inductor.config.cpp.cxx\n")
     with pytest.raises(RuntimeError, match="size of tensor"), explain_shortage():
         torch.empty(2) + torch.empty(3)
 

@@ -115,6 +115,24 @@ def test_a_run_interrupted_in_its_first_epoch_begins_again(
 
 
 @pytest.mark.usefixtures("in_float32")
+def test_a_recipe_may_be_changed_before_its_first_epoch_is_finished(
+    config: TrainingConfig, data: TrainingData, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(config, data, tmp_path, on_progress=stop_at(1, 1))
+    other = replace(config, seed=4)
+
+    def train_another(progress: Progress) -> None:
+        if (progress.epoch, progress.step) == (1, 1):
+            train(other, data, tmp_path)
+
+    with pytest.raises(ConfigError, match="another recipe: seed is 4 there, 3 here"):
+        train(config, data, tmp_path, on_progress=train_another)  # both have found the folder free
+    assert read_config(tmp_path) == other
+    assert len(read_metrics(tmp_path)) == 3
+
+
+@pytest.mark.usefixtures("in_float32")
 def test_a_finished_run_is_read_back(config: TrainingConfig, data: TrainingData, tmp_path: Path) -> None:
     first = train(config, data, tmp_path)
     before = (tmp_path / "checkpoint.pt").read_bytes()

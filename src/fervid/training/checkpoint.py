@@ -74,24 +74,42 @@ def claim_folder(config: Recipe, folder: Path) -> None:
         OutputError: it cannot be written to.
     """
     check_folder(config, folder)
-    if not (folder / CONFIG_FILE).exists():
+    if not (is_begun(folder) and (folder / CONFIG_FILE).exists()):
         write_config(folder, config.to_dict())
 
 
 def check_folder(config: Recipe, folder: Path) -> None:
     """Look whether a run of this recipe may use the folder, and leave it as it is.
 
-    A run may be exported as another recipe says: that changes nothing of the run.
+    A recipe that no epoch was finished of gives way to any other.
 
     Raises:
         ConfigError: it holds a run of another recipe.
         OutputError: nothing can be there.
     """
     try:
-        if not (folder / CONFIG_FILE).exists():
-            return
+        begun = is_begun(folder)
     except OSError as error:
         raise OutputError.for_place(folder, error) from None
+    if begun:
+        check_recipe(config, folder)
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether a folder holds anything that a run has learned."""
+    return any((folder / name).exists() for name in (CHECKPOINT_FILE, METRICS_FILE, WEIGHTS_FILE))
+
+
+def check_recipe(config: Recipe, folder: Path) -> None:
+    """Look whether ``config.json``, if it is there, is this recipe's.
+
+    A run may be exported as another recipe says: that changes nothing of the run.
+
+    Raises:
+        ConfigError: it is another's.
+    """
+    if not (folder / CONFIG_FILE).exists():
+        return
     table = read_config_table(folder)
     try:
         before = replace(config.from_dict(table), export=config.export)

@@ -27,10 +27,10 @@ def choose_device(name: str) -> torch.device:
 
 @contextmanager
 def explain_shortage() -> Iterator[None]:
-    """Say plainly that torch got too little memory, or lost a process that prepares batches.
+    """Say plainly that torch lacks memory, a compiler, or a process that prepared batches and was ended.
 
     Raises:
-        FervidError: so it was.
+        FervidError: so it is.
     """
     try:
         yield
@@ -39,7 +39,12 @@ def explain_shortage() -> Iterator[None]:
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in reason:
             raise FervidError(
                 f"there is too little memory ({reason})",
-                advice="Give the recipe a smaller schedule.batch_size, and another folder with -o.",
+                advice="Give the recipe a smaller schedule.batch_size.",
+            ) from None
+        if "No working C++ compiler" in reason:
+            raise ConfigError(
+                "schedule.compile needs a C++ compiler",
+                advice="Install one, such as g++, or leave schedule.compile out.",
             ) from None
         if reason.startswith("DataLoader worker (pid"):
             raise FervidError(

@@ -20,6 +20,7 @@ from fervid.errors import ConfigError
 from fervid.training.average import WeightAverage
 from fervid.training.checkpoint import (
     check_folder,
+    check_recipe,
     claim_folder,
     load_checkpoint,
     restore,
@@ -157,6 +158,7 @@ def train(
         line["seconds"] = round(time.perf_counter() - began, 1)
         metrics.append(line)
         facts = {"data": data.digest, "hardness": loader.hardness.clone()}
+        check_recipe(config, folder)  # another run may have claimed the folder before the first epoch was finished
         save_checkpoint(folder, network, average.network, optimizer, metrics, facts)
         draw_curves(metrics, folder / "curves.png", title=config.name)
         remaining = (time.perf_counter() - began) * (schedule.epochs - epoch - 1)

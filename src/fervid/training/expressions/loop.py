@@ -20,6 +20,7 @@ from fervid.errors import ConfigError
 from fervid.training.average import WeightAverage
 from fervid.training.checkpoint import (
     check_folder,
+    check_recipe,
     claim_folder,
     load_checkpoint,
     restore,
@@ -215,6 +216,7 @@ def train(
         facts = {"data": data.digest, "device": place.type, "bfloat16": autocast, "teachers": teachers}
         facts["initial_weights"] = initial
         if team.leads:
+            check_recipe(config, folder)  # another run may have claimed the folder before the first epoch was finished
             save_checkpoint(folder, network, average.network, optimizer, metrics, facts)
             draw_curves(metrics, folder / "curves.png", title=config.name)
         remaining = estimate_remaining(schedule, epoch, 1.0, time.perf_counter() - began)
