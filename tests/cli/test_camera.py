@@ -38,7 +38,8 @@ def film(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
 
 
 def start_fervid(*arguments: str | Path, display: bool = True) -> subprocess.Popen[str]:
-    environment = {**os.environ, "COLUMNS": "120", "PYTHONWARNINGS": "error", "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "COLUMNS": "120", "PYTHONWARNINGS": "error"}
+    environment.pop("PYTHONUNBUFFERED", None)
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
         environment.pop(name, None)
     environment["SDL_VIDEODRIVER"] = "dummy" if display else "x11"
@@ -103,6 +104,18 @@ def test_ctrl_c_is_a_wanted_end_and_what_was_recorded_is_whole(film: Path, tmp_p
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.mp4", "t.jsonl"]
     with VideoReader(saved) as reader:
         assert sum(1 for _ in reader) >= 1
+
+
+def test_rows_on_stdout_come_as_they_are_made(film: Path) -> None:
+    process = start_fervid(film, "--loop", "--no-window", "--csv", "-", "--detector", "haar", display=False)
+    assert process.stdout is not None
+    try:
+        first = os.read(process.stdout.fileno(), 1 << 16)
+    finally:
+        process.kill()
+        process.communicate()
+    assert first.startswith(b"source,frame")
+    assert len(first) < 4096  # of a buffer that had been filled there would be 8192
 
 
 def test_rows_on_stdout_are_alone_there(film: Path) -> None:

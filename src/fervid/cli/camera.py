@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, cast
@@ -28,6 +29,7 @@ from fervid.errors import UsageError
 if TYPE_CHECKING:
     from fervid.emotions import LabelCount
     from fervid.live.session import SessionSummary
+    from fervid.results import Frame
 
 
 def check_size(text: str) -> str:
@@ -104,9 +106,10 @@ def camera(
         writers = stack.enter_context(open_writers(json_file, csv_file))
         source = stack.enter_context(Camera(device, size=read_size(size), loop=loop))
         analyzer = Analyzer(model, detector, labels=cast("LabelCount", labels), threads=threads, min_face=min_face)
-        reading = stack.enter_context(
-            LiveReading(source, analyzer, smooth_s=smooth, takers=[writer.write for writer in writers])
-        )
+        takers: list[Callable[[Frame], object]] = [writer.write for writer in writers]
+        if "-" in (json_file, csv_file):
+            takers.append(lambda _: sys.stdout.flush())  # whoever reads them there wants them now
+        reading = stack.enter_context(LiveReading(source, analyzer, smooth_s=smooth, takers=takers))
         recorder = None
         if output is not None:
             recorder = stack.enter_context(FilmRecorder(output, source, reading, emoji=emoji))

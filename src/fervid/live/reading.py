@@ -41,7 +41,7 @@ class LiveReading:
         analyzer: Analyzer,
         *,
         smooth_s: float = SMOOTH_S,
-        takers: Sequence[Callable[[Frame], None]] = (),
+        takers: Sequence[Callable[[Frame], object]] = (),
     ) -> None:
         self.latest: Frame | None = None
         self.answered = 0
