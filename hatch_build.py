@@ -81,7 +81,7 @@ def write_notices(frontend: Path, static: Path) -> None:
     parts = []
     for place, entry in sorted(json.loads(lock.read_text("utf-8"))["packages"].items()):
         name = place.rpartition("node_modules/")[2]
-        if not name or entry.get("dev") or name.startswith("@types/"):
+        if not name or entry.get("dev") or name.startswith("@types/") or name == "undici-types":  # as release/sbom.py
             continue
         texts = [path for path in sorted((frontend / place).glob("*")) if _is_notice(path)]
         said = [path.read_text("utf-8").strip() for path in texts] or [
