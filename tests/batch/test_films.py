@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +12,13 @@ from typing import Any
 
 import pytest
 
-from fervid.batch.films import FilmReader
+from fervid.batch import films
+from fervid.batch.films import FilmReader, fetch_film
+from fervid.batch.listing import Item
 from fervid.batch.run import RunSummary
 from fervid.batch.settings import Settings
 from fervid.batch.tables import list_columns
+from fervid.errors import InputError, OutputError
 from fervid.pipeline import Analyzer
 from fervid.sinks.table import COLUMNS, list_rows
 
@@ -136,3 +141,16 @@ def test_an_error_of_a_range_is_the_films(
     done = run(source, out, how=how)
     assert (done.all.inputs, done.all.failed) == (1, 1)
     assert read_tables(out)["failures"][0][-3:] == tuple(error.values())
+
+
+@pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, OutputError), (errno.ECONNRESET, InputError)])
+def test_a_full_disk_is_no_fault_of_a_remote_film(
+    monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(number, "it breaks off")
+
+    monkeypatch.setattr(films, "open_remote", lambda _: io.BytesIO(b"film"))
+    monkeypatch.setattr("shutil.copyfileobj", fail)
+    with pytest.raises(kind, match="it breaks off"), fetch_film(Item("memory://film.mp4", "film")):
+        pass

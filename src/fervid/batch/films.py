@@ -9,6 +9,7 @@ are there, in one pass that takes no time. It does not know where the ranges met
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import shutil
@@ -27,7 +28,7 @@ from fervid.batch.tasks import Range
 from fervid.detection.alignment import align
 from fervid.detection.detector import Detection
 from fervid.detection.selection import create_detector
-from fervid.errors import FervidError, InputError, UsageError
+from fervid.errors import FervidError, InputError, OutputError, UsageError
 from fervid.files import write_atomically
 from fervid.pipeline import Analyzer
 from fervid.reading import FaceReader, PreparedFace
@@ -190,6 +191,7 @@ def fetch_film(item: Item) -> Iterator[Path]:
 
     Raises:
         InputError: it cannot be fetched.
+        OutputError: there is no space for the copy.
     """
     if not item.is_remote:
         yield Path(item.source)
@@ -200,6 +202,8 @@ def fetch_film(item: Item) -> Iterator[Path]:
             try:
                 shutil.copyfileobj(source, copy, _COPIED)
             except OSError as error:
+                if error.errno == errno.ENOSPC:  # no fault of the film
+                    raise OutputError.for_place(folder, error) from None
                 raise InputError(f"cannot fetch {item.shown} ({error})", advice="Try again.") from None
         yield path
 
