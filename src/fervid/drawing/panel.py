@@ -10,7 +10,7 @@ from typing import Final
 from fervid.drawing.canvas import Canvas
 from fervid.drawing.fonts import load_font, measure_text
 from fervid.drawing.palette import INK, PAPER, emotion_colour
-from fervid.drawing.placement import Obstacle, flank, measure_cost, move_inside
+from fervid.drawing.placement import Obstacle, flank, measure_cost, move_near
 from fervid.drawing.plate import Framed, Plate
 from fervid.drawing.scale import Scale
 from fervid.geometry import grow_box
@@ -110,11 +110,8 @@ def _find_room(
     if layout.height - layout.row * footer > 1.6 * max(box.height, box.width):
         return None
     for candidate in flank(box, layout.width, layout.height, scale.line(box) * 3):
-        inside = move_inside(candidate, canvas.width, canvas.height)
-        near = (
-            inside is not None and abs(inside.x1 - candidate.x1) < 1 and abs(inside.y1 - candidate.y1) < box.height / 2
-        )
-        if inside is not None and near and measure_cost(inside, taken) == 0:
+        inside = move_near(candidate, box, canvas.width, canvas.height)
+        if inside is not None and measure_cost(inside, taken) == 0:
             return inside
     return None
 

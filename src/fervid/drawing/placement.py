@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from fervid.results import Box
+
+_PATIENCE: Final = 0.02
+"""What every further candidate costs, besides what it covers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,13 @@ def move_inside(box: Box, width: float, height: float) -> Box | None:
     return Box(x, y, x + box.width, y + box.height)
 
 
+def move_near(candidate: Box, face: Box, width: float, height: float) -> Box | None:
+    """A place for the bars beside a face, moved into the picture if that does not take it away from the face."""
+    inside = move_inside(candidate, width, height)
+    near = inside is not None and abs(inside.x1 - candidate.x1) < 1 and abs(inside.y1 - candidate.y1) < face.height / 2
+    return inside if near else None
+
+
 def overlap_area(box: Box, other: Box) -> float:
     """Area that two boxes share, px²."""
     width = min(box.x2, other.x2) - max(box.x1, other.x1)
@@ -37,16 +48,13 @@ def measure_cost(box: Box, obstacles: Iterable[Obstacle]) -> float:
     return sum(obstacle.weight * overlap_area(box, obstacle.box) for obstacle in obstacles) / max(box.area, 1e-9)
 
 
-def place(
-    candidates: Sequence[Box], size: tuple[int, int], obstacles: Sequence[Obstacle], *, patience: float = 0.02
-) -> tuple[float, Box] | None:
+def place(candidates: Sequence[Box], size: tuple[int, int], obstacles: Sequence[Obstacle]) -> tuple[float, Box] | None:
     """The candidate that covers the least once it is moved inside the picture.
 
     Args:
         candidates: best first.
         size: (width, height) of the picture, px.
         obstacles: what not to cover.
-        patience: what every further candidate costs, besides what it covers.
 
     Returns:
         Its cost and its place, or None when no candidate fits in the picture.
@@ -57,7 +65,7 @@ def place(
         if inside is None:
             continue
         shift = abs(inside.x1 - candidate.x1) / candidate.width + abs(inside.y1 - candidate.y1) / candidate.height
-        cost = patience * (rank + shift) + measure_cost(inside, obstacles)
+        cost = _PATIENCE * (rank + shift) + measure_cost(inside, obstacles)
         if best is None or cost < best[0]:
             best = cost, inside
     return best

@@ -14,7 +14,7 @@ from fervid.drawing.annotation import describe_face
 from fervid.drawing.canvas import Canvas
 from fervid.drawing.emojification import emojify
 from fervid.drawing.panel import Panel, PanelLayout, choose_panel_font, draw_panel, find_main
-from fervid.drawing.placement import Obstacle, flank, measure_cost, move_inside, surround
+from fervid.drawing.placement import Obstacle, flank, measure_cost, move_inside, move_near, surround
 from fervid.drawing.plate import Plate, draw_frame, draw_plate, frame_faces, measure_plate
 from fervid.drawing.scale import Scale
 from fervid.geometry import grow_box
@@ -121,7 +121,7 @@ def _place_panel(
     place.panel_px = _keep_size(place.panel_px, choose_panel_font(box, scale))
     layout = PanelLayout(face.basis, place.panel_px)
     candidates = flank(box, layout.width, layout.height, scale.line(box) * 3)
-    places = [_move_near(candidate, box, size) for candidate in candidates]
+    places = [move_near(candidate, box, *size) for candidate in candidates]
     covers = [math.inf if room is None else measure_cost(room, taken) for room in places]
     if layout.height > 1.6 * max(box.height, box.width):
         place.panel = None
@@ -129,13 +129,6 @@ def _place_panel(
         place.panel = next((rank for rank, cover in enumerate(covers) if cover <= _FREE), None)
     room = None if place.panel is None else places[place.panel]
     return None if room is None else Panel(room, place.panel_px, face)
-
-
-def _move_near(candidate: Box, box: Box, size: tuple[int, int]) -> Box | None:
-    """A place for bars, moved into the picture if that does not take it away from its face."""
-    inside = move_inside(candidate, *size)
-    near = inside is not None and abs(inside.x1 - candidate.x1) < 1 and abs(inside.y1 - candidate.y1) < box.height / 2
-    return inside if near else None
 
 
 def _measure(box: Box, rank: int, size: tuple[int, int], taken: Sequence[Obstacle]) -> float | None:

@@ -87,16 +87,14 @@ class FrameConverter:
     Args:
         size: (width, height) with square pixels, before the picture is brought upright.
         orientation: what brings it upright.
-        threads: for the conversion of colours; None means one per core.
     """
 
-    def __init__(self, size: tuple[int, int], orientation: Orientation, threads: int | None = 1) -> None:
+    def __init__(self, size: tuple[int, int], orientation: Orientation) -> None:
         from av.video.reformatter import VideoReformatter
 
         self._reformatter = VideoReformatter()
         self._width, self._height = size
         self._orientation = orientation
-        self._threads = threads or 0
         self._graphs: dict[str, Graph] = {}
 
     def convert(self, frame: VideoFrame) -> NDArray[np.uint8]:
@@ -111,7 +109,7 @@ class FrameConverter:
             height=self._height,
             format="rgba" if transparent else "rgb24",
             src_colorspace=colours,
-            threads=self._threads,
+            threads=1,
         )
         shared = converted is frame  # it was RGB already; the decoder may still need it
         if self._orientation != Orientation():
