@@ -66,6 +66,7 @@ def test_beside_leaves_neighbours_free(make_face, make_analysis) -> None:
     image = np.full((400, 640, 3), 128, np.uint8)
     faces = [make_face((40 + 150 * i, 150, 120 + 150 * i, 250), MIXED) for i in range(4)]
     out = emojify(image, make_analysis(faces, image), placement="beside")
+    assert (out != image).any()
     for face in faces:
         assert (out[150:250, int(face.box.x1) : int(face.box.x2)] == 128).all()
 

@@ -138,6 +138,7 @@ def test_live_frames_are_answered_at_once(make_reader: MakeReader) -> None:
     ):
         assert given[-1] == frame.index
         assert image is not None
+    assert len(given) == 60
 
 
 def test_live_streams_have_no_journal(make_reader: MakeReader) -> None:
@@ -187,6 +188,7 @@ def test_faces_stand_from_left_to_right(make_reader: MakeReader) -> None:
     for frame in read_all(make_reader(), detector, make_frames(100)):
         lefts = [face.box.x1 for face in frame.faces]
         assert lefts == sorted(lefts)
+        assert len(lefts) == 3
 
 
 def test_smoothing_leaves_the_raw_answers(make_reader: MakeReader) -> None:
