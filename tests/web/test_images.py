@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ from fastapi.testclient import TestClient
 
 from fervid.imaging import load_image, save_image
 from fervid.pipeline import Analyzer
-from fervid.web import images
+from fervid.web import images, workers
 from fervid.web.app import create_app
 from fervid.web.schemas import ImageAnswer
 from fervid.web.settings import API, Settings
@@ -144,7 +145,7 @@ def test_a_field_that_is_no_file_is_explained(web_client: TestClient) -> None:
 def test_twenty_uploads_at_once_are_all_answered(
     web_client: TestClient, start_server: Callable[..., int], picture: bytes, tmp_path: Path
 ) -> None:
-    port = start_server(create_app(Settings(data_dir=tmp_path)))
+    port = start_server(create_app(Settings(data_dir=tmp_path, workers=2)))
     expected = web_client.post(IMAGES, files={"image": picture}).json()
 
     def upload(_: int) -> httpx.Response:
@@ -154,6 +155,33 @@ def test_twenty_uploads_at_once_are_all_answered(
         answers = list(pool.map(upload, range(20)))
     assert [answer.status_code for answer in answers] == [200] * 20
     assert all(answer.json() == expected for answer in answers)
+
+
+def test_one_client_fills_no_more_than_half_of_the_queue(
+    start_server: Callable[..., int], picture: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, read = threading.Event(), threading.Semaphore(0)
+
+    def read_slowly(*_: object) -> bytes:
+        read.release()
+        assert go_on.wait(60)
+        return b"{}"
+
+    def upload(_: int) -> httpx.Response:
+        return httpx.post(f"http://127.0.0.1:{port}{IMAGES}", files={"image": picture}, timeout=60)
+
+    monkeypatch.setattr(images, "_read", read_slowly)
+    monkeypatch.setattr(workers, "QUEUE_PER_WORKER", 1)
+    port = start_server(create_app(Settings(data_dir=tmp_path, workers=2)))
+    with ThreadPoolExecutor(2) as pool:
+        answers = pool.map(upload, range(2))
+        for _ in range(2):
+            assert read.acquire(timeout=60)
+        refused = upload(2)
+        go_on.set()
+        assert [answer.status_code for answer in answers] == [200, 200]
+    check_code(refused, 429, "web.too_many")
+    assert "2 pictures are waiting for this address already" in refused.text
 
 
 def test_one_client_cannot_send_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

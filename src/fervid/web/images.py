@@ -63,7 +63,8 @@ def create_router(settings: Settings, workers: Workers) -> APIRouter:
     router = APIRouter(tags=["photos"])
     limiter = RateLimiter(PICTURE_RATE, PICTURE_BURST, "pictures")
     # Each lies in a file of its own while it comes and waits: those that come slowly must not fill the disk.
-    places = Places(4 * workers.most, "pictures are on their way", retry_after_s=2)
+    coming = Places(4 * workers.most, "pictures are on their way", retry_after_s=2)
+    waiting = Places(workers.most, "pictures are waiting", retry_after_s=2)
 
     @router.post(
         "/images",
@@ -87,12 +88,13 @@ def create_router(settings: Settings, workers: Workers) -> APIRouter:
         client = name_client(request)
         limiter.check(client)
         analyzer = workers.analyzer.derive(labels=cast("LabelCount", labels), min_face=min_face)
-        with places.take(client):
+        with coming.take(client):
             file, form = await receive_file(request, "image")
             try:
-                answer = await workers.run_for(
-                    request, lambda cancellation: _read(file, analyzer, evidence, annotated, cancellation)
-                )
+                with waiting.take(client):
+                    answer = await workers.run_for(
+                        request, lambda cancellation: _read(file, analyzer, evidence, annotated, cancellation)
+                    )
             finally:
                 await form.close() if form is not None else file.close()
         return Response(answer, media_type="application/json")
