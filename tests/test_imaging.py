@@ -89,6 +89,12 @@ def test_depth_of_16_bits_is_reduced() -> None:
     assert load_image(encode(Image.fromarray(dark), "PNG")).max() <= 1
 
 
+@pytest.mark.parametrize("highest", [1, 255, 65535])
+def test_floats_are_reduced_by_what_they_reach(highest: int) -> None:
+    image = Image.fromarray(np.array([[0, highest * 128 / 255, highest]], dtype=np.float32))
+    assert load_image(encode(image, "TIFF"))[0, :, 0].tolist() == [0, 128, 255]
+
+
 def test_grey_cmyk_and_palette_become_rgb() -> None:
     grey = Image.new("L", (5, 4), 90)
     for picture in (grey, grey.convert("1"), grey.convert("CMYK"), grey.convert("P"), grey.convert("LA")):

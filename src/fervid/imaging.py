@@ -381,10 +381,13 @@ def _convert_tensor(tensor: TensorLike) -> NDArray[np.uint8]:
 
 
 def _reduce_depth(array: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """More than 8 bits to 8: uint16 by its range, 32-bit and float by their own when they exceed 255."""
+    """More than 8 bits to 8: uint16 by its range, as do 32-bit and float that exceed 255; floats up to 1 are 0–1."""
     values = array.astype(np.float64)
-    if array.dtype == np.uint16 or values.max(initial=0) > 255:
+    highest = values.max(initial=0)
+    if array.dtype == np.uint16 or highest > 255:
         values = values * (255 / 65535)
+    elif np.issubdtype(array.dtype, np.floating) and highest <= 1:
+        values = values * 255
     return np.clip(np.round(values), 0, 255).astype(np.uint8)
 
 
