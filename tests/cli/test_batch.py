@@ -50,7 +50,7 @@ def test_a_folder_becomes_tables_and_a_report(tmp_path: Path, archive: Path, det
     again = runner.invoke(app, ["batch", "run", *command[1:]])
     assert again.exit_code == 3
     assert "0 inputs read" in again.stderr
-    assert "12 were done before" in again.stderr
+    assert "12 were done before, 1 of them failed" in again.stderr
 
     report = runner.invoke(app, ["batch", "report", out])
     assert report.exit_code == 0, report.output

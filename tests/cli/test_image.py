@@ -46,6 +46,12 @@ def test_a_table_goes_to_stdout(astronaut: Path) -> None:
     assert done.stderr == ""
 
 
+def test_a_terminal_without_bars_and_emoji_gets_the_table(portrait: Path) -> None:
+    done = run_fervid("image", portrait, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert "neutral" in done.stdout
+
+
 def test_annotated_and_emoji_pictures_are_saved_and_named(call_fervid: Any, astronaut: Path, tmp_path: Path) -> None:
     done = call_fervid("image", astronaut, "--annotate", "--emoji", "-o", tmp_path / "out", "--detector", "haar")
     assert done.returncode == 0, done.stderr

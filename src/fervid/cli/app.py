@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import re
 import sys
 
@@ -79,6 +80,8 @@ def root(
 
 def main() -> None:
     """Run the command line; the entry point of the ``fervid`` script."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # bars and emoji, where the terminal's encoding has none
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except FervidError as error:

@@ -137,10 +137,11 @@ def run(
 def _conclude(summary: RunSummary, out: Path) -> None:
     """Say what was done; the exit status says whether some of it failed."""
     new, everything = summary.new, summary.all
-    known = everything.inputs - new.inputs
+    known, failed = everything.inputs - new.inputs, everything.failed - new.failed
     print_note(
         f"{new.inputs:,} inputs read, {new.faces:,} rows of faces, {new.failed:,} failed"
         + (f"; {known:,} were done before" if known else "")
+        + (f", {failed:,} of them failed" if failed else "")
     )
     if summary.stale:
         print_note(f"{summary.stale:,} inputs have changed or gone since they were read; their rows stay")

@@ -102,7 +102,9 @@ def open_table(path: Path) -> Table:
     except csv.Error:
         fields = []
     if not fields or not text.isprintable():
-        raise DatasetError(f"{path}, line 1 is not the header of a CSV")
+        raise DatasetError(
+            f"{path}, line 1 is not the header of a CSV", advice="Give a CSV whose first line names its columns."
+        )
     return Table(path, tuple(field.strip() for field in fields))
 
 
