@@ -2,6 +2,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 import fervid
 from fervid.detection.detector import Detection
 from fervid.detection.framing import Framing
-from fervid.detection.selection import choose_detector
+from fervid.detection.selection import choose_detector, create_detector
 from fervid.errors import ContractError, ImageError, InputError, ModelError, SizeError, UsageError
 from fervid.geometry import square_box
 from fervid.imaging import load_image, save_image
@@ -72,6 +73,21 @@ def test_derived_analyzers_share_the_networks(analyzer: Analyzer, astronaut: Pat
         analyzer.derive(min_face=0)
     with pytest.raises(SizeError):
         analyzer.derive(max_pixels=100).analyze(astronaut)
+
+
+def test_derived_analyzers_share_the_detector_of_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def create(*arguments: Any, **options: Any) -> Any:
+        made.append(options)
+        return create_detector(*arguments, **options)
+
+    monkeypatch.setattr("fervid.pipeline.create_detector", create)
+    analyzer = Analyzer("small", threads=1)
+    for labels in (7, 6, 6):
+        assert list(analyzer.derive(labels=labels).stream([])) == []  # type: ignore[arg-type]
+    assert len(made) == 2
+    assert made[1]["score_threshold"] == pytest.approx(0.6 * analyzer.detector.score_threshold)
 
 
 def test_a_chip_given_with_its_own_box_scores_like_the_chip(analyzer: Analyzer, astronaut: Path) -> None:
@@ -197,9 +213,13 @@ def test_bad_input_is_an_input_error(analyzer: Analyzer, tmp_path: Path) -> None
 
 def test_a_detector_may_be_the_path_of_its_file(astronaut: Path) -> None:
     path = BUNDLED / "faces.onnx"
-    for analysis in (Analyzer(detector=path).analyze(astronaut), fervid.analyze(astronaut, detector=path)):
+    by_name = fervid.analyze(astronaut, model="small", detector=path, labels=6, min_face=30)
+    for analysis in (Analyzer(detector=path).analyze(astronaut), by_name):
         assert analysis.detector == "faces"
         assert len(analysis.faces) == 1
+    assert by_name.model.startswith("small@")
+    assert len(by_name.faces[0].probabilities) == 6
+    assert fervid.analyze(astronaut, detector=path, min_face=400).faces == ()
 
 
 def test_scores_of_numpy_become_json() -> None:

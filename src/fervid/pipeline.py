@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from itertools import islice
 
 import numpy as np
@@ -82,13 +82,14 @@ class Analyzer:
         if len(self.labels) > len(self.classifier.spec.labels):
             raise UsageError(f"{self.classifier.identity} was trained on six labels", advice="Use labels=6.")
         self._reader = FaceReader(self.classifier, self.labels)
-        self._detector_name: str | None = None
+        name: str | None = None
         if isinstance(detector, str | os.PathLike):
-            self._detector_name = os.fspath(detector)
-            self.detector = create_detector(self._detector_name, threads=threads)
+            name = os.fspath(detector)
+            self.detector = create_detector(name, threads=threads)
         else:
             self.detector = detector
-        self._stream_detector: Detector | None = None
+        # Made when it is first needed, and shared with whatever is derived.
+        self._find_stream_detector = cache(partial(_create_stream_detector, self.detector, name, threads))
 
     def derive(
         self, *, labels: LabelCount | None = None, min_face: float | None = None, max_pixels: int | None = None
@@ -120,7 +121,7 @@ class Analyzer:
         Args:
             source: a path, encoded bytes, a Pillow image, or an array, see :func:`fervid.load_image`.
             boxes: squares around faces that you found yourself, cut as tightly as FER2013's (brows to chin); the
-                detector is not asked then.
+                detector is not asked then, and the faces are in this order.
             evidence: every face also says where in it the answer comes from, for :func:`fervid.explain`; the network
                 runs twice.
 
@@ -262,14 +263,7 @@ class Analyzer:
         self, smooth_s: float, detect_s: float, *, live: bool = False
     ) -> tuple[Detector, StreamSettings]:
         """A detector that also says what it is unsure of, and the settings."""
-        if self._stream_detector is None:
-            self._stream_detector = self.detector
-            if self._detector_name is not None:
-                threshold = self.detector.score_threshold * UNSURE
-                self._stream_detector = create_detector(
-                    self._detector_name, threads=self.threads, score_threshold=threshold
-                )
-        return self._stream_detector, StreamSettings(
+        return self._find_stream_detector(), StreamSettings(
             min_face=self.min_face,
             smooth_s=smooth_s,
             detect_s=detect_s,
@@ -341,6 +335,13 @@ def analyze(
 @lru_cache(maxsize=4)
 def _cached_analyzer(model: str, detector: str, labels: LabelCount, min_face: float) -> Analyzer:
     return Analyzer(model, detector, labels=labels, min_face=min_face)
+
+
+def _create_stream_detector(detector: Detector, name: str | None, threads: int | None) -> Detector:
+    """The detector of that name, saying also what it is unsure of; one of the user's own stays as it is."""
+    if name is None:
+        return detector
+    return create_detector(name, threads=threads, score_threshold=detector.score_threshold * UNSURE)
 
 
 def _name_source(source: ImageLike) -> str | None:
