@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fervid.batch import listing
 from fervid.batch.listing import Item, list_inputs
 from fervid.batch.run import RunSummary
 from fervid.errors import InputError, UsageError
@@ -106,3 +107,21 @@ def test_addresses_are_listed_and_read(
     with pytest.raises(UsageError, match="nothing at"):
         list(list_inputs("memory://elsewhere"))
     memory.store.clear()
+
+
+def test_what_a_store_says_in_its_own_kind_of_error_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    class CredentialsError(Exception):
+        """As those of botocore, aiohttp and google.auth: no OSError."""
+
+    class Store:
+        def __getattr__(self, name: str) -> Any:
+            def refuse(*_: Any, **__: Any) -> None:
+                raise CredentialsError("unable to locate credentials")
+
+            return refuse
+
+    monkeypatch.setattr(listing, "_open_file_system", lambda address: (Store(), address))
+    with pytest.raises(InputError, match=r"cannot list s3://bucket \(unable to locate credentials\)"):
+        list(list_inputs("s3://bucket"))
+    with pytest.raises(InputError, match=r"cannot open s3://bucket/a\.jpg \(unable"):
+        listing.read_bytes(Item("s3://bucket/a.jpg", "photo"))

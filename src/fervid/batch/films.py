@@ -201,8 +201,8 @@ def fetch_film(item: Item) -> Iterator[Path]:
         with open_remote(item) as source, path.open("wb") as copy:
             try:
                 shutil.copyfileobj(source, copy, _COPIED)
-            except OSError as error:
-                if error.errno == errno.ENOSPC:  # no fault of the film
+            except Exception as error:  # every file system has kinds of its own
+                if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # no fault of the film
                     raise OutputError.for_place(folder, error) from None
                 raise InputError(f"cannot fetch {item.shown} ({error})", advice="Try again.") from None
         yield path

@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from typing import IO, Any, Final, Literal
 
 from fervid.batch.extras import require
-from fervid.errors import InputError, UsageError, escape_bytes
+from fervid.errors import FervidError, InputError, UsageError, escape_bytes
 from fervid.imaging import SUFFIXES as PHOTO_SUFFIXES
 from fervid.video.library import FILM_SUFFIXES
 
@@ -212,7 +212,9 @@ def _list_remote(address: str) -> Iterator[Item]:
             for info in listing:
                 if _is_wanted(info["name"]):
                     yield _describe_info(system.unstrip_protocol(info["name"]), info)
-    except OSError as error:
+    except FervidError:
+        raise
+    except Exception as error:  # every file system has kinds of its own, as for credentials that are missing
         raise InputError(f"cannot list {address} ({error})", advice="Check the address and your permissions.") from None
 
 
@@ -229,7 +231,7 @@ def _describe_remote(address: str) -> Item:
     system, path = _open_file_system(address)
     try:
         return _describe_info(address, system.info(path))
-    except OSError:
+    except Exception:  # reading it will fail, and say why
         return Item(address, _tell_kind(address))
 
 
@@ -260,7 +262,7 @@ def read_bytes(item: Item) -> bytes:
     with open_remote(item) as stream:
         try:
             return stream.read()
-        except OSError as error:
+        except Exception as error:
             raise InputError(f"cannot read {item.shown} ({error})", advice="Try again.") from None
 
 
@@ -273,7 +275,7 @@ def open_remote(item: Item) -> IO[bytes]:
     system, path = _open_file_system(item.source)
     try:
         stream: IO[bytes] = system.open(path, "rb")
-    except OSError as error:
+    except Exception as error:
         raise InputError(
             f"cannot open {item.shown} ({error})", advice="Check the address and your permissions."
         ) from None
