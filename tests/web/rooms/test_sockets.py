@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fervid.web.rooms.errors import UnavailableError
 from fervid.web.settings import Settings
 
 Server = Any  # of conftest.py
@@ -209,6 +210,28 @@ def test_the_snapshot_comes_before_the_news(memory_server: Server, monkeypatch: 
             await host.wait_for("mark")
             assert [m["type"] for m in host.told if m["type"] != "bucket"] == ["snapshot", "mark"]
             assert host.told[0]["marks"] == []
+
+    run(work())
+
+
+def test_a_host_hears_that_a_short_trouble_is_over(memory_server: Server, monkeypatch: pytest.MonkeyPatch):
+    """Also where nobody contributes, so that no row would say so."""
+    store = memory_server.rooms._store
+    close_bucket = store.close_bucket
+    troubles = [UnavailableError()]
+
+    async def fail_once(*arguments: Any) -> Any:
+        if troubles:
+            raise troubles.pop()
+        return await close_bucket(*arguments)
+
+    async def work() -> None:
+        async with memory_server.host(memory_server.make_room()) as host:
+            monkeypatch.setattr(store, "close_bucket", fail_once)
+            await host.wait_for("unavailable")
+            await host.wait_for("snapshot", lambda m: m is not host.told[0])
+            kinds = [m["type"] for m in host.told if m["type"] != "bucket"]
+            assert kinds == ["snapshot", "unavailable", "snapshot"]
 
     run(work())
 

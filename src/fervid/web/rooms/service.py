@@ -308,8 +308,7 @@ class Rooms:
         """Close buckets at their end, while somebody of the room is connected here, and then until all are forgotten:
         neither open sums nor hashes of tokens are left behind.
         """
-        room = local.room
-        deserted = 0
+        room, deserted = local.room, 0
         while deserted <= room.rules.hold + ABSENCE + 1:
             bucket = room.find_bucket(self._clock())
             await asyncio.sleep(max(0.001, min(room.find_end(bucket), room.expires_at) - self._clock()))
@@ -326,6 +325,7 @@ class Rooms:
                 await self._store.touch(room, members, hands)  # in the new bucket, however late it opened
             except UnavailableError as error:
                 tell(local.hosts, {"type": "unavailable", "error": error.to_dict()})
+                self._hear_of_store(local, "back")  # tries until it is, and tells hosts that the trouble is over
             except Exception:  # a room's clock never stops
                 LOG.exception("a bucket of a room could not be closed")
             ends_in_s = round(max(0.0, room.find_end(bucket + 1) - self._clock()), 3)
