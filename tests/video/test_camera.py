@@ -117,7 +117,10 @@ def test_a_device_is_asked_for_jpegs_of_the_size_then_for_the_size_then_for_anyt
     assert [o.get("video_size") for o in options] == ["640x480", "640x480", None]
 
 
-@pytest.mark.parametrize(("device", "error"), [("-1", UsageError), ("gopher://x", UsageError), ("no.mp4", InputError)])
+@pytest.mark.parametrize(
+    ("device", "error"),
+    [("-1", UsageError), ("gopher://x", UsageError), ("rtsp://me:secret@[::1/cam", UsageError), ("no.mp4", InputError)],
+)
 def test_what_is_no_camera(device: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         Camera(device)

@@ -77,7 +77,13 @@ def find_door(device: int | str | Path, *, size: tuple[int, int] = DEFAULT_SIZE,
         options = {**_SOON, "analyzeduration": "1000000", "protocol_whitelist": _PROTOCOLS}
         if scheme.lower().startswith("rtsp"):
             options["rtsp_transport"] = "tcp"  # over UDP, lost packets tear pictures
-        return Door("stream", mask_password(text), text, options=(options,))
+        try:
+            name = mask_password(text)
+        except ValueError as error:
+            raise UsageError(
+                f"{text.rpartition('@')[2]} is no address ({error})", advice="Check its brackets."
+            ) from None
+        return Door("stream", name, text, options=(options,))
     if text.startswith("/dev/"):
         return Door("device", text, text, "v4l2", _list_options(size, ("mjpeg", None)))
     if Path(text).is_file():
