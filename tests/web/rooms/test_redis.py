@@ -264,3 +264,23 @@ def test_without_redis_py_the_extra_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(__import__("sys").modules, "redis.asyncio", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'fervid\[redis\]'"):
         RedisStore("redis://127.0.0.1/0")
+
+
+def test_a_server_that_makes_no_expression_rooms_lets_nobody_into_those_of_others(
+    serve: Any, redis_url: str, tmp_path: Path
+):
+    allowed = Settings(data_dir=tmp_path, redis_url=redis_url, allow_expression_rooms=True, statement="volunteers")
+
+    async def work(room: dict[str, Any], server: Server) -> None:
+        async with server.connect(f"/ws/rooms/{room['room']['id']}") as browser:
+            await browser.say(type="join", code=room["room"]["code"], token=server.make_token("ada"))
+            assert (await browser.wait_for("error"))["error"]["code"] == "room.expressions"
+
+    with serve(allowed) as first, serve(Settings(data_dir=tmp_path, redis_url=redis_url)) as second:
+        room = first.make_room(kind="expressions")
+        path = f"/join/{room['room']['code']}"
+        assert httpx.get(f"{first.url}{path}").status_code == 200
+        refused = httpx.get(f"{second.url}{path}")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "room.expressions")
+        run(work(room, second))
+        second.ask("DELETE", room).raise_for_status()  # its host still can

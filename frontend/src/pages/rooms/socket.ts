@@ -24,6 +24,7 @@ const FINAL = new Set([
   "room.ended",
   "room.full",
   "room.message",
+  "room.expressions",
   "usage",
   "web.too_many",
   "web.too_large",

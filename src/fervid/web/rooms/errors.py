@@ -77,6 +77,16 @@ class ExpressionRoomsError(ForbiddenError):
         )
 
 
+def check_kind(kind: str, *, allowed: bool) -> None:
+    """Refuse a room that reads expressions where those are not allowed: to make it, and to let anybody in.
+
+    Raises:
+        ExpressionRoomsError: as said.
+    """
+    if kind == "expressions" and not allowed:
+        raise ExpressionRoomsError
+
+
 class RoomMessageError(WebError):
     """A message of a room that cannot be understood, or is not for this room."""
 

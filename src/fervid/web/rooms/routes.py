@@ -12,7 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from fervid.web.limits import name_client
 from fervid.web.rooms import schemas
-from fervid.web.rooms.errors import ExpressionRoomsError, RoomEndedError, RoomKeyError
+from fervid.web.rooms.errors import ExpressionRoomsError, RoomEndedError, RoomKeyError, check_kind
 from fervid.web.rooms.report import build_report, format_csv
 from fervid.web.rooms.room import MAX_PARTICIPANTS, STEPS, Room
 from fervid.web.rooms.service import Rooms
@@ -78,7 +78,9 @@ def _create_rest_router(rooms: Rooms) -> APIRouter:
         code: Annotated[str, Path(max_length=32, description="As the host shows it.")], request: Request
     ) -> schemas.RoomAnswer:
         """The room that a code lets into."""
-        return _answer(await rooms.find_by_code(code, name_client(request)))
+        room = await rooms.find_by_code(code, name_client(request))
+        check_kind(room.kind, allowed=rooms.settings.allow_expression_rooms)
+        return _answer(room)
 
     @router.get("/{room_id}", response_model=schemas.Snapshot)
     async def get_room(room: Room = hosted) -> Response:

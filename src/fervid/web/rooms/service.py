@@ -18,12 +18,12 @@ from fervid.web.limits import RateLimiter
 from fervid.web.rooms import codes
 from fervid.web.rooms.aggregation import ABSENCE, Values
 from fervid.web.rooms.errors import (
-    ExpressionRoomsError,
     RoomEndedError,
     RoomFullError,
     RoomKeyError,
     RoomUnknownError,
     UnavailableError,
+    check_kind,
 )
 from fervid.web.rooms.links import MAX_HOSTS, Link, Local, dump, tell
 from fervid.web.rooms.room import BUCKET_S, HOLD_S, LARGEST_GROUP, Hand, Kind, Mark, Question, Room
@@ -107,8 +107,7 @@ class Rooms:
             UsageError: the group is smaller than the server allows, or larger than is of use.
             TooManyError: this address, or everybody, makes too many.
         """
-        if kind == "expressions" and not self.settings.allow_expression_rooms:
-            raise ExpressionRoomsError
+        check_kind(kind, allowed=self.settings.allow_expression_rooms)
         least = self.settings.min_group
         group = least if min_group is None else min_group
         if not least <= group <= LARGEST_GROUP:

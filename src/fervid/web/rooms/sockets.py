@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from fervid.errors import FervidError
 from fervid.web.limits import name_client
-from fervid.web.rooms.errors import RoomFullError, UnavailableError
+from fervid.web.rooms.errors import RoomFullError, UnavailableError, check_kind
 from fervid.web.rooms.links import Link
 from fervid.web.rooms.messages import (
     READ_HOST,
@@ -75,6 +75,7 @@ async def _converse(websocket: WebSocket, serve: Callable[[Link], Awaitable[None
 async def _serve_participant(rooms: Rooms, link: Link, room_id: str, address: str) -> None:
     join = READ_JOIN.read(await link.receive_first())
     room = await rooms.admit(room_id, join.code, address)
+    check_kind(room.kind, allowed=rooms.settings.allow_expression_rooms)
     left = False
     try:
         await rooms.attach_participant(room, link, join.token)
