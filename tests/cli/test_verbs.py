@@ -1,7 +1,9 @@
 """``demo``, ``models``, ``doctor`` and the top of the command line."""
 
+import io
 import json
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from fervid.cli.app import app
 from fervid.cli.doctor import EXTRAS, RUNTIME
 from fervid.cli.filmtable import format_seconds
 from fervid.cli.tables import draw_bar
+from fervid.cli.terminal import print_note, show_progress
 from fervid.errors import ImageError, UsageError
 from fervid.imaging import load_image
 from fervid.models import store
@@ -122,6 +125,24 @@ def test_version_and_help() -> None:
     overview = runner.invoke(app, ["--help"]).stdout
     for verb in ("demo", "image", "data", "train", "evaluate", "models", "doctor"):
         assert verb in overview
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_notes_and_data_do_not_stand_in_the_line_of_a_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    for beside_data in (False, True):
+        screen = Screen()
+        monkeypatch.setattr(sys, "stdout", screen)
+        monkeypatch.setattr(sys, "stderr", screen)
+        with show_progress("Reading", "pictures", beside_data=beside_data) as advance:
+            advance(1, 2)
+            print_note("saved a.jpg")
+        assert ("Reading" in screen.getvalue()) is not beside_data
+        assert "saved a.jpg" in [line.rpartition("\x1b[2K")[2] for line in screen.getvalue().splitlines()]
 
 
 def test_terminals_break_the_lines_of_help() -> None:

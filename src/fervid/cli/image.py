@@ -69,7 +69,10 @@ def image(
     analyzer = Analyzer(model, detector, labels=cast("LabelCount", labels), threads=threads, min_face=min_face)
     to_stdout = "-" in (json_file, csv_file)
     failures: list[Failure] = []
-    with open_writers(json_file, csv_file) as writers, show_progress("Reading", "pictures") as advance:
+    with (
+        open_writers(json_file, csv_file) as writers,
+        show_progress("Reading", "pictures", beside_data=True) as advance,
+    ):
         results = analyzer.map([p.source for p in pictures], batch_size=16, evidence=explain)
         for done, result in enumerate(results, start=1):
             for writer in writers:

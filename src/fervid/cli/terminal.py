@@ -48,17 +48,24 @@ def print_error(error: FervidError) -> None:
 
 def print_note(text: str) -> None:
     """One line on stderr."""
-    stderr().print(text, markup=False)
+    print(text, file=sys.stderr)  # a console of its own would write into the line of a progress bar
 
 
 @contextmanager
-def show_progress(description: str, unit: str = "") -> Iterator[Callable[[int, int | None], None]]:
+def show_progress(
+    description: str, unit: str = "", *, beside_data: bool = False
+) -> Iterator[Callable[[int, int | None], None]]:
     """A progress bar with speed and time left on stderr, when stderr is a terminal.
+
+    Args:
+        description: what is done.
+        unit: of what is counted.
+        beside_data: whether data goes to stdout meanwhile; on a terminal that shows both there is no bar then.
 
     Yields:
         A function of (done, total or None) to call as work goes on.
     """
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or (beside_data and sys.stdout.isatty()):
         yield lambda _done, _total: None
         return
     from rich.progress import (

@@ -145,7 +145,7 @@ def read_film(stream: FilmStream, plan: OutputPlan, journal: Journal | None, thr
 
     time_s = stream.selection.start_s
     try:
-        with stop_on_terminate(), show_progress("Reading", "frames") as advance:
+        with stop_on_terminate(), show_progress("Reading", "frames", beside_data=plan.uses_stdout) as advance:
 
             def report(progress: Progress) -> None:
                 nonlocal time_s
