@@ -110,7 +110,7 @@ def print_export(exported: ExportedModel, public_faces: int) -> None:
         ("size", f"{exported.size_bytes / 1e6:.2f} MB ({exported.size_bytes:,} bytes, weights as {parity.precision})"),
         ("labels", ", ".join(spec.labels)),
         ("PublicTest", public),
-        ("calibration", f"temperatures {spec.temperature:g} and {spec.votes_temperature:g}"),
+        ("calibration", f"temperatures {spec.temperature:.3f} and {spec.votes_temperature:.3f}"),
         ("answer", f"{1 - spec.blend:.2f} × label head + {spec.blend:.2f} × votes head"),
         ("threshold", f'{spec.threshold:g}: an answer less sure is "uncertain"'),
         ("checked", checked),
