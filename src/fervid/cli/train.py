@@ -38,7 +38,7 @@ ROOMY: Final = 100
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="Recipe in TOML, as runs/small.toml or runs/faces.toml.")],
+    config: Annotated[Path, typer.Argument(help="Recipe in TOML, as runs/small-1.toml or runs/faces-1.toml.")],
     data: Annotated[
         Path,
         typer.Option("--data", help="Faces in Parquet, as fervid data prepare writes them; photos for a detector."),
