@@ -85,8 +85,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory, astronaut: Path, portrait
     (folder / "archive" / "broken.jpg").write_bytes(b"not a picture")
     write_faces(folder)
     (folder / "runs").mkdir()
-    for name in ("base", "small"):
-        (folder / "runs" / f"{name}.toml").write_text(tiny_recipe.replace("tiny", name), encoding="utf-8")
+    (folder / "runs" / "small-1.toml").write_text(tiny_recipe.replace("tiny", "small-1"), encoding="utf-8")
     return folder
 
 
