@@ -66,6 +66,16 @@ def test_a_set_without_votes_trains_the_labels_alone(make_faces: Any, recipe: An
     assert data.spec.training_data.endswith("labels alone")
 
 
+def test_a_model_says_whose_faces_it_learned_from(
+    make_faces: Any, recipe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces, config = make_faces(40, 16, 4), TrainingConfig.from_dict(recipe())
+    assert "other faces than FER2013's" in make_training_data(faces, config).spec.training_data
+    sizes = len(faces.split(TRAINING)), len(faces.split(PUBLIC_TEST))
+    monkeypatch.setattr("fervid.training.expressions.data.FER2013_SIZES", sizes)
+    assert make_training_data(faces, config).spec.training_data.startswith("FER2013 Training, ")
+
+
 def test_the_digest_tells_faces_and_labels_apart(make_faces: Any, recipe: Any) -> None:
     config = TrainingConfig.from_dict(recipe())
     faces = make_faces(40, 16, 4)

@@ -24,6 +24,9 @@ from fervid.models.spec import ModelSpec
 from fervid.training.expressions.config import TrainingConfig
 
 LICENCE: Final = "Apache-2.0"
+
+FER2013_SIZES: Final = (28_709, 3_589)
+"""Faces of its Training and its PublicTest: what it is known by, as its pixels come in several codings."""
 """Of the weights that this project trains."""
 
 
@@ -87,7 +90,8 @@ def make_training_data(faces: FaceSet, config: TrainingConfig) -> TrainingData:
     emotions, validation_emotions = training.emotions, validation.emotions
     if config.labels == 6:
         emotions, validation_emotions = fold_label_indices(emotions), fold_label_indices(validation_emotions)
-    spec = draft_spec(config, training)
+    is_fer2013 = (total, len(validation)) == FER2013_SIZES
+    spec = draft_spec(config, training, "FER2013 Training" if is_fer2013 else "Training of other faces than FER2013's")
     return TrainingData(
         images=torch.from_numpy(training.images),
         emotions=torch.from_numpy(emotions),
@@ -106,15 +110,21 @@ def make_training_data(faces: FaceSet, config: TrainingConfig) -> TrainingData:
     )
 
 
-def draft_spec(config: TrainingConfig, training: FaceSet) -> ModelSpec:
-    """What is known of a model before it is trained: everything but the temperatures and the threshold."""
+def draft_spec(config: TrainingConfig, training: FaceSet, origin: str) -> ModelSpec:
+    """What is known of a model before it is trained: everything but the temperatures and the threshold.
+
+    Args:
+        config: the recipe.
+        training: the faces that are left to learn from.
+        origin: where they come from, in words.
+    """
     schedule = config.schedule
     sizes = " → ".join(
         f"{stage.epochs} at {stage.size} px" + (f" from {stage.restart:g}" if stage.restart else "")
         for stage in schedule.stages
     )
     begun = len(config.initial_weights)
-    origin = ["", ", from another run's weights"][begun] if begun < 2 else f", from the mean of {begun} runs' weights"
+    start = ["", ", from another run's weights"][begun] if begun < 2 else f", from the mean of {begun} runs' weights"
     teachers = ", ".join(Path(folder).name for folder in config.distillation.teachers)
     return ModelSpec(
         name=config.name,
@@ -127,13 +137,13 @@ def draft_spec(config: TrainingConfig, training: FaceSet) -> ModelSpec:
         temperature=1.0,
         votes_temperature=1.0,
         threshold=0.0,
-        training_data=f"FER2013 Training, {len(training):,} faces without duplicates, "
+        training_data=f"{origin}, {len(training):,} faces without duplicates, "
         + ("labels and FER+ votes" if training.votes is not None else "labels alone"),
         licence=LICENCE,
         recipe=f"{config.name}.toml: {schedule.epochs} epochs ({sizes}), batches of {schedule.batch_size}, "
         f"rate {schedule.learning_rate:g}, EMA {schedule.ema:g}, seed {config.seed}"
         + (f", taught by {teachers}" if teachers else "")
-        + origin,
+        + start,
     )
 
 
