@@ -193,8 +193,8 @@ def _summary(audit: Audit) -> str:
     common, rare = audit.emotions[int(counts.argmax())], audit.emotions[int(np.where(counts, counts, np.inf).argmin())]
     return (
         f"{counts.sum():,} faces · {audit.imbalance:.1f} {common} for each {rare} · "
-        f"{audit.duplicates.surplus:,} surplus copies · {audit.duplicates.conflicts:,} groups of equal faces with "
-        f"conflicting labels · {sum(audit.blanks.values()):,} blank"
+        f"{audit.duplicates.surplus:,} surplus copies · labels differ in {audit.duplicates.conflicts:,} of "
+        f"{audit.duplicates.groups:,} groups of equal faces · {sum(audit.blanks.values()):,} blank"
     )
 
 
