@@ -95,10 +95,14 @@ def compare(page: Any, images: Sequence[NDArray[np.uint8]], analyzer: Analyzer, 
 
 
 def cut_pictures(astronaut: Path) -> list[NDArray[np.uint8]]:
-    """The portrait as it is, small, large, grey, dark, tilted, cut at the face's edge, beside itself."""
+    """The portrait as it is, small, wider than a tile, grey, dark, tilted, cut at the face's edge, beside itself."""
     whole = load_image(astronaut)
     portrait = Image.fromarray(whole)
-    pictures = [whole, np.asarray(portrait.resize((200, 200))), np.asarray(portrait.resize((1500, 1500)))]
+    pictures = [
+        whole,
+        np.asarray(portrait.resize((200, 200))),
+        np.asarray(portrait.resize((1400, 420), box=(0, 50, 512, 203.6))),
+    ]
     pictures += [np.asarray(portrait.resize((640, 360), box=(0, 0, 512, 288)))]
     pictures += [np.asarray(portrait.convert("L").convert("RGB")), (whole // 3).astype(np.uint8)]
     pictures += [np.asarray(portrait.rotate(angle, Image.Resampling.BICUBIC)) for angle in (-35, -20, -13, 14, 25)]
