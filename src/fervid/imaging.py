@@ -11,6 +11,7 @@ import os
 import struct
 import threading
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
 
@@ -70,21 +71,19 @@ class _Silence:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
-        self._caught = warnings.catch_warnings()
+        self._filters = ExitStack()
 
     def __enter__(self) -> None:
         with self._lock:
+            if self._inside == 0:
+                self._filters.enter_context(warnings.catch_warnings(action="ignore"))
             self._inside += 1
-            if self._inside == 1:
-                self._caught = warnings.catch_warnings()
-                self._caught.__enter__()
-                warnings.simplefilter("ignore")
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
-                self._caught.__exit__(None, None, None)
+                self._filters.close()
 
 
 _silence: Final = _Silence()

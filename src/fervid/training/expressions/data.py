@@ -24,10 +24,10 @@ from fervid.models.spec import ModelSpec
 from fervid.training.expressions.config import TrainingConfig
 
 LICENCE: Final = "Apache-2.0"
+"""Of the weights that this project trains."""
 
 FER2013_SIZES: Final = (28_709, 3_589)
 """Faces of its Training and its PublicTest: what it is known by, as its pixels come in several codings."""
-"""Of the weights that this project trains."""
 
 
 @dataclass(frozen=True, slots=True)
