@@ -49,12 +49,15 @@ def measured(folder: Path) -> list[dict[str, Any]]:
     return [{key: line[key] for key in line if key not in TIMINGS} for line in read_metrics(folder)]
 
 
-def stop_at(epoch: int, step: int) -> Any:
+def interrupt(config: TrainingConfig, data: TrainingData, folder: Path, epoch: int, step: int) -> None:
+    """Train until a step of an epoch, as Ctrl-C would."""
+
     def on_progress(progress: Progress) -> None:
         if not progress.metrics and (progress.epoch, progress.step) == (epoch, step):
             raise KeyboardInterrupt
 
-    return on_progress
+    with pytest.raises(KeyboardInterrupt):
+        train(config, data, folder, on_progress=on_progress)
 
 
 RECIPE_SCHEDULE: dict[str, Any] = {
@@ -85,8 +88,7 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(
 ) -> None:
     config = TrainingConfig.from_dict(recipe(**levers))
     whole = train(config, data, tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        train(config, data, tmp_path / "parts", on_progress=stop_at(3, 1))
+    interrupt(config, data, tmp_path / "parts", 3, 1)
     assert len(read_metrics(tmp_path / "parts")) == 2
 
     def choose_again(*_: Any) -> bool:
@@ -105,8 +107,7 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(
 def test_a_run_interrupted_in_its_first_epoch_begins_again(
     config: TrainingConfig, data: TrainingData, tmp_path: Path
 ) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        train(config, data, tmp_path, on_progress=stop_at(1, 2))
+    interrupt(config, data, tmp_path, 1, 2)
     assert read_metrics(tmp_path) == []
     with pytest.raises(ModelError, match="holds no weights"):
         load_network(tmp_path)
@@ -118,8 +119,7 @@ def test_a_run_interrupted_in_its_first_epoch_begins_again(
 def test_a_recipe_may_be_changed_before_its_first_epoch_is_finished(
     config: TrainingConfig, data: TrainingData, tmp_path: Path
 ) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        train(config, data, tmp_path, on_progress=stop_at(1, 1))
+    interrupt(config, data, tmp_path, 1, 1)
     other = replace(config, seed=4)
 
     def train_another(progress: Progress) -> None:
@@ -159,8 +159,7 @@ def test_a_finished_run_is_read_back(config: TrainingConfig, data: TrainingData,
 
 @pytest.mark.usefixtures("in_float32")
 def test_a_checkpoint_without_facts_is_continued(config: TrainingConfig, data: TrainingData, tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        train(config, data, tmp_path, on_progress=stop_at(2, 1))
+    interrupt(config, data, tmp_path, 2, 1)
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     del state["facts"]
     torch.save(state, tmp_path / "checkpoint.pt")
@@ -175,8 +174,7 @@ def test_a_checkpoint_without_facts_is_continued(config: TrainingConfig, data: T
 def test_another_recipe_or_other_data_is_refused(
     config: TrainingConfig, data: TrainingData, make_faces: Any, tmp_path: Path
 ) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        train(config, data, tmp_path, on_progress=stop_at(2, 1))
+    interrupt(config, data, tmp_path, 2, 1)
     other = replace(config, seed=4, schedule=replace(config.schedule, batch_size=16))
     with pytest.raises(ConfigError, match=r"another recipe: seed is 3 there, 4 here, schedule\.batch_size is 32 there"):
         train(other, data, tmp_path)
@@ -186,8 +184,7 @@ def test_another_recipe_or_other_data_is_refused(
 
 @pytest.mark.usefixtures("in_float32")
 def test_damaged_files_are_named(config: TrainingConfig, data: TrainingData, tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        train(config, data, tmp_path, on_progress=stop_at(2, 1))
+    interrupt(config, data, tmp_path, 2, 1)
     whole = (tmp_path / "checkpoint.pt").read_bytes()
     for content in (b"", b"nonsense", whole[: len(whole) // 2]):
         (tmp_path / "checkpoint.pt").write_bytes(content)
@@ -270,8 +267,7 @@ def test_a_run_starts_from_anothers_weights(recipe: Any, data: TrainingData, tmp
     first = train(TrainingConfig.from_dict(recipe()), data, tmp_path / "first")
     still = {"stages": [{"epochs": 2, "size": 20}], "batch_size": 32, "learning_rate": 1e-6, "warmup_epochs": 0}
     config = TrainingConfig.from_dict(recipe(initial_weights=str(tmp_path / "first"), schedule=still))
-    with pytest.raises(KeyboardInterrupt):
-        train(config, data, tmp_path / "second", on_progress=stop_at(2, 1))
+    interrupt(config, data, tmp_path / "second", 2, 1)
     by_file = replace(config, initial_weights=(str(tmp_path / "first" / "weights.pt"),))
     train(by_file, data, tmp_path / "third")
     digest = hashlib.sha256((tmp_path / "first" / "weights.pt").read_bytes()).hexdigest()[:12]
@@ -339,8 +335,7 @@ def test_a_folder_that_cannot_be_written_is_named(
     def fill_the_disk(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(KeyboardInterrupt):
-        train(config, data, tmp_path / "run", on_progress=stop_at(2, 1))
+    interrupt(config, data, tmp_path / "run", 2, 1)
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", fill_the_disk)
         with pytest.raises(OutputError, match=r"checkpoint\.pt \(No space left"):
