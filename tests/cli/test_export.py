@@ -136,6 +136,28 @@ def test_norms_are_measured_anew_and_runs_averaged(finished: Path, faces: Path, 
     np.testing.assert_allclose(answers[1], answers[2], atol=1e-5)  # a network's mean with itself
 
 
+def test_the_file_that_a_run_began_from_counts_in_the_mean(finished: Path, faces: Path, tmp_path: Path) -> None:
+    first, mean = tmp_path / "first.onnx", tmp_path / "mean.onnx"
+    done = run("export", finished, "--data", faces, "-o", first, "--clean-norms", "--precision", "float32")
+    assert done.exit_code == 0, done.output
+    recipe, folder = tmp_path / "tiny.toml", tmp_path / "second"
+    recipe.write_text(f'initial_weights = "{first.as_posix()}"\n{RECIPE}', encoding="utf-8")
+    done = run("train", recipe, "--data", faces, "-o", folder, "--device", "cpu", "--threads", "1")
+    assert done.exit_code == 0, done.output
+    done = run("export", first, folder, "--data", faces, "-o", mean)
+    assert done.exit_code == 0, done.output
+    assert "mean of the weights of 1 × first.onnx and 1 × second" in Classifier(mean).spec.recipe
+    crops = np.random.default_rng(0).uniform(-1, 1, (4, 1, 24, 24)).astype(np.float32)
+    first_answer, mean_answer, last_answer = (
+        Classifier(path).run(crops)[0] for path in (first, mean, folder / "tiny.onnx")
+    )
+    assert np.abs(first_answer - last_answer).max() > 1e-2
+    assert np.abs(mean_answer - (first_answer + last_answer) / 2).max() < np.abs(first_answer - last_answer).max()
+    refused = run("export", folder, first, "--data", faces, "-o", mean).exception
+    assert isinstance(refused, ConfigError)
+    assert "the last" in str(refused.advice)
+
+
 def test_the_norms_of_a_copy_are_those_of_clean_faces(finished: Path, faces: Path) -> None:
     data = load_training_data(faces, read_config(finished))
     network = load_network(finished)

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 def export(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN…", help="Folder of a run of fervid train; of several, the mean of their weights."),
+        typer.Argument(
+            metavar="RUN…",
+            help="Folder of a run of fervid train; of several, the mean of their weights. All but the last may be the "
+            "file, or the installed model, that it began from.",
+        ),
     ],
     data: Annotated[Path, typer.Option("--data", help="The faces that it was trained with.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
@@ -59,25 +63,35 @@ def export(
     from fervid.training.expressions.checkpoint import check_data, load_network, read_config
     from fervid.training.expressions.data import load_training_data
     from fervid.training.expressions.export import export_onnx
+    from fervid.training.expressions.unfolding import read_initial_weights
 
+    if runs[-1].suffix == ".onnx":
+        raise ConfigError(
+            f"{runs[-1]} is a file, which holds no recipe",
+            advice="Give the folder of the run that began from it as the last one.",
+        )
     recipe, network = read_config(runs[-1]), load_network(runs[-1])
-    if len(runs) > 1:
-        if clean_norms is False:
-            raise UsageError(
-                "the mean of several runs' weights needs new statistics of its norms",
-                advice="Leave --no-clean-norms out.",
+    folders = [run for run in dict.fromkeys(runs) if run.is_dir()]
+    if len(runs) > 1 and clean_norms is False:
+        raise UsageError(
+            "the mean of several runs' weights needs new statistics of its norms", advice="Leave --no-clean-norms out."
+        )
+    for run in folders:
+        other = read_config(run)
+        if (other.network, other.labels, other.input) != (recipe.network, recipe.labels, recipe.input):
+            raise ConfigError(
+                f"{run} holds another network than {runs[-1]}", advice="Give runs of one network, labels and input."
             )
-        for run in runs:
-            other = read_config(run)
-            if (other.network, other.labels, other.input) != (recipe.network, recipe.labels, recipe.input):
-                raise ConfigError(
-                    f"{run} holds another network than {runs[-1]}", advice="Give runs of one network, labels and input."
-                )
-        restore(network, average_weights([load_average(run) for run in runs]), runs[-1])
     with show_progress("reading", "faces") as advance:
         faces = load_training_data(data, recipe, progress=advance)
-    for run in dict.fromkeys(runs):
+    for run in folders:
         check_data(run, faces.digest)
+    if len(runs) > 1:
+        states = {
+            run: load_average(run) if run in folders else read_initial_weights(str(run), recipe, faces)[1]
+            for run in dict.fromkeys(runs)
+        }
+        restore(network, average_weights([states[run] for run in runs]), runs[-1])
     chosen = {"precision": precision, "mirror": mirror, "clean_norms": True if len(runs) > 1 else clean_norms}
     stored = asdict(recipe.export) | {key: value for key, value in chosen.items() if value is not None}
     if len(runs) > 1:

@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol, Self
@@ -205,40 +205,70 @@ def save_weights(folder: Path, network: nn.Module) -> None:
     save_tensors(folder / WEIGHTS_FILE, network.state_dict())
 
 
-def start_from(network: nn.Module, paths: Sequence[str | Path]) -> str:
-    """Copy the weights of other runs, each ``weights.pt`` or its folder, into a network that begins.
+def start_from(
+    network: nn.Module,
+    paths: Sequence[str],
+    read: Callable[[str], tuple[str, dict[str, Any]]] | None = None,
+) -> str:
+    """Copy the weights of other runs into a network that begins.
 
-    Of several runs, the mean of their weights (Wortsman et al. 2022, "Model soups"), which is of use when one began
-    where another ended.
+    Of several, the mean of their weights (Wortsman et al. 2022, "Model soups"), which is of use when one began where
+    another ended.
+
+    Args:
+        network: that begins.
+        paths: of the runs.
+        read: gives the digest and the state of each; :func:`read_run` when None.
 
     Returns:
-        The first 12 hexadecimal digits of each file's SHA-256, joined by ``+``.
+        The digests, joined by ``+``.
 
     Raises:
         ConfigError: there is no such file, or it is another architecture's.
         ModelError: it is damaged.
     """
     digests, states = [], []
-    for path in map(Path, paths):
-        file = path / WEIGHTS_FILE if path.is_dir() else path
+    for path in paths:
+        digest, state = (read or read_run)(path)
         try:
-            digests.append(hashlib.sha256(file.read_bytes()).hexdigest()[:12])
-        except OSError as error:
-            raise ConfigError(
-                f"cannot read the initial weights {file} ({error.strerror})",
-                advice="Give the weights.pt of a finished run; a relative path begins where you are.",
-            ) from None
-        states.append(load_tensors(file, torch.device("cpu")))
-        try:
-            network.load_state_dict(states[-1])
+            network.load_state_dict(state)
         except (RuntimeError, TypeError, AttributeError) as error:
             reason = str(error).strip().splitlines()[-1].strip()
             raise ConfigError(
-                f"the initial weights {file} do not fit the recipe's network ({reason})",
+                f"the initial weights {path} do not fit the recipe's network ({reason})",
                 advice="Give the recipe the network of the run that they come from.",
             ) from None
+        digests.append(digest)
+        states.append(state)
     network.load_state_dict(average_weights(states))
     return "+".join(digests)
+
+
+def read_run(path: str) -> tuple[str, dict[str, Any]]:
+    """The first 12 hexadecimal digits of the SHA-256 of a run's ``weights.pt``, and the state that it holds.
+
+    Args:
+        path: of the file, or of its folder.
+
+    Raises:
+        ConfigError: there is no such file.
+        ModelError: it is damaged.
+    """
+    file = Path(path)
+    if file.suffix == ".onnx":
+        raise ConfigError(
+            f"the initial weights {file} are an exported file, from which only expression networks can go on",
+            advice="Give the folder of the run that it was exported from.",
+        )
+    file = file / WEIGHTS_FILE if file.is_dir() else file
+    try:
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the initial weights {file} ({error.strerror})",
+            advice="Give the weights.pt of a finished run; a relative path begins where you are.",
+        ) from None
+    return digest, load_tensors(file, torch.device("cpu"))
 
 
 def average_weights(states: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

@@ -335,8 +335,9 @@ class TrainingConfig:
         labels: 7, or 6 to learn disgust as anger.
         seed: of the initial weights and of all randomness in training.
         version: of the exported weights.
-        initial_weights: ``weights.pt`` of another run, or its folder, to start from instead of chance; of several,
-            their mean. A relative path begins where ``fervid train`` is started.
+        initial_weights: ``weights.pt`` of another run, or its folder, to start from instead of chance; or an exported
+            ``.onnx`` file, or an installed model by name. Of several, their mean. A relative path begins where
+            ``fervid train`` is started.
     """
 
     name: str

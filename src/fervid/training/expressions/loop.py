@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from fervid.training.expressions.network import ExpressionNetwork
 from fervid.training.expressions.precision import choose_precision
 from fervid.training.expressions.sharpness import climb, keep_noise
 from fervid.training.expressions.teachers import load_soft_targets
+from fervid.training.expressions.unfolding import read_initial_weights
 from fervid.training.expressions.validation import validate
 from fervid.training.noise import Noise, share_noise
 from fervid.training.normalisation import share_statistics
@@ -104,7 +106,8 @@ def train(
     checkpoint = team.lead(lambda: load_checkpoint(folder, place if team.size == 1 else torch.device("cpu")))
     initial = ""
     if config.initial_weights and checkpoint is None:
-        initial = team.do_all(lambda: start_from(network, config.initial_weights))
+        read = partial(read_initial_weights, config=config, data=data)
+        initial = team.do_all(lambda: start_from(network, config.initial_weights, read))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = WeightAverage(network, schedule.ema)
     optimizer = _make_optimizer(network, config)
