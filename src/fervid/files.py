@@ -4,15 +4,55 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
-from fervid.errors import OutputError
+from fervid.errors import OutputError, UsageError
 
 STDOUT: Final = "-"
 """What stands for stdout where a file is asked for."""
+
+
+def check_destinations(
+    places: Mapping[str, str],
+    *,
+    tables: Collection[str],
+    media: Collection[str],
+    sources: Iterable[str | Path] = (),
+) -> None:
+    """Find outputs that would be lost, or destroy something, before any of them is begun.
+
+    Args:
+        places: of the outputs, by what they are called; ``-`` is stdout.
+        tables: names of those that are no pictures and no films.
+        media: endings of pictures or films, which no table has: ``--csv *.jpg`` would name one of the inputs.
+        sources: what is read.
+
+    Raises:
+        UsageError: two outputs share a place, or one takes that of a picture, a film or a source.
+    """
+    taken: dict[str, str] = {}
+    for name, place in places.items():
+        target = place if place == STDOUT else os.path.realpath(place)
+        if target in taken:
+            shown = "stdout" if place == STDOUT else place
+            raise UsageError(f"both {taken[target]} and {name} go to {shown}", advice="Give each a place of its own.")
+        taken[target] = name
+        if name in tables and Path(place).suffix.lower() in media:
+            raise UsageError(
+                f"{place} would be overwritten with a table", advice=f"{name} takes a name to write to, or -."
+            )
+        if place != STDOUT and any(_is_same(place, source) for source in sources):
+            raise UsageError(f"{place} would be overwritten while it is read", advice="Give another name.")
+
+
+def _is_same(place: str, source: str | Path) -> bool:
+    try:
+        return Path(place).samefile(source)
+    except (OSError, ValueError):  # one is not there, or no path at all
+        return False
 
 
 @contextmanager

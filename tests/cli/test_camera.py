@@ -139,6 +139,8 @@ def test_without_a_screen_it_says_so_and_saves_nothing(film: Path, tmp_path: Pat
     ("arguments", "status", "words"),
     [
         (("--json", "-", "--csv", "-"), 2, "both --json and --csv"),
+        (("--csv", "a.mp4", "-o", "./a.mp4"), 2, "a.mp4 would be overwritten"),
+        (("--csv", "a", "-o", "./a"), 2, "both --csv and -o go to a"),
         (("--no-window",), 2, "nothing to see"),
         (("--size", "large"), 2, "no size"),
         (("gopher://x",), 2, "gopher"),

@@ -174,6 +174,18 @@ def test_no_picture_is_overwritten_with_a_table(
     assert (folder / "a.png").read_bytes() == before
 
 
+def test_outputs_that_would_be_lost_are_refused(call_fervid: Any, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "portrait").write_bytes((folder / "a.png").read_bytes())  # a picture without an ending
+    for arguments, words in (
+        (("a.png", "--csv", "rows", "--json", "./rows"), "both --json and --csv go to rows"),
+        (("portrait", "--csv", "../" + tmp_path.name + "/portrait"), "would be overwritten while it is read"),
+    ):
+        done = call_fervid("image", *arguments, cwd=tmp_path)
+        assert done.returncode == 2
+        assert words in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "portrait"]
+
+
 def test_a_reader_of_stdout_that_leaves_is_no_fault_of_a_file(tmp_path: Path) -> None:
     with pytest.raises(BrokenPipeError), open_writers("-", str(tmp_path / "out.csv")):
         raise BrokenPipeError

@@ -276,8 +276,8 @@ def test_wrong_usage_is_refused_before_anything_is_read(film: Path, tmp_path: Pa
     for arguments, expected in [
         ([film, film], "one film at a time"),
         ([tmp_path], "one film at a time"),
-        ([film, "--csv", "-", "--json", "-"], "two outputs go to stdout"),
-        ([film, "--csv", tmp_path / "a", "--json", f"{tmp_path}/./a"], "two outputs go to"),
+        ([film, "--csv", "-", "--json", "-"], "both csv and json go to stdout"),
+        ([film, "--csv", tmp_path / "a", "--json", f"{tmp_path}/./a"], "both csv and json go to"),
         (["--csv", tmp_path / "a.mkv", film], "would be overwritten"),
         ([film, "-o", film], "would be overwritten"),
         ([film, "--csv", film], "would be overwritten"),

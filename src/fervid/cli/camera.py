@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from fervid.cli.image import check_tables, open_writers
+from fervid.cli.image import open_writers
 from fervid.cli.options import (
     SMOOTH_S,
     DetectorOption,
@@ -25,6 +25,7 @@ from fervid.cli.options import (
 )
 from fervid.cli.terminal import print_note
 from fervid.errors import UsageError
+from fervid.files import check_destinations
 
 if TYPE_CHECKING:
     from fervid.emotions import LabelCount
@@ -87,7 +88,15 @@ def camera(
     In the window: e emoji, m mirror, f full screen, q or Esc quits. Ctrl-C ends it as well; what was recorded is saved.
     The picture never waits for the expressions: always the latest one is read. Nothing is stored unless asked.
     """
-    check_tables(json_file, csv_file)
+    from fervid.video.library import FILM_SUFFIXES
+
+    places = {"--json": json_file, "--csv": csv_file, "-o": None if output is None else str(output)}
+    check_destinations(
+        {name: place for name, place in places.items() if place is not None},
+        tables={"--json", "--csv"},
+        media=FILM_SUFFIXES,
+        sources=[device],
+    )
     if not window and not (output or csv_file or json_file):
         raise UsageError("without a window there is nothing to see", advice="Add --csv FILE, --json FILE or -o FILM.")
 

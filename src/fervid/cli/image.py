@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol, cast
 
@@ -20,7 +20,6 @@ from fervid.cli.options import (
     ThreadsOption,
 )
 from fervid.cli.terminal import ERROR, SOME_FAILED, print_note, show_progress, stdout
-from fervid.errors import UsageError
 
 if TYPE_CHECKING:
     from fervid.emotions import LabelCount
@@ -60,8 +59,9 @@ def image(
     Without --json - or --csv - a table is printed. Pictures that cannot be read are listed at the end and do not stop
     the others (exit status 3).
     """
-    check_tables(json_file, csv_file)
+    check_tables(json_file, csv_file)  # before anything is looked for: --csv *.jpg names pictures
     pictures = collect_pictures(paths)
+    check_tables(json_file, csv_file, [picture.source for picture in pictures])
     outputs = plan_outputs(pictures, output, annotate=annotate, emoji=emoji, explain=explain)
 
     from fervid.pipeline import Analyzer
@@ -127,22 +127,13 @@ def save_pictures(analysis: Analysis, outputs: dict[str, Path], placement: Place
         print_note(f"saved {path}")
 
 
-def check_tables(json_file: str | None, csv_file: str | None) -> None:
-    """Refuse files that would be lost.
-
-    Raises:
-        UsageError: both have the same place, or one the name of a picture, as in ``fervid image --csv *.jpg``.
-    """
+def check_tables(json_file: str | None, csv_file: str | None, sources: Sequence[Path] = ()) -> None:
+    """Refuse files that would be lost. Raises UsageError like :func:`fervid.files.check_destinations`."""
+    from fervid.files import check_destinations
     from fervid.imaging import SUFFIXES
 
-    if csv_file is not None and csv_file == json_file:
-        place = "stdout" if csv_file == "-" else csv_file
-        raise UsageError(f"both --json and --csv go to {place}", advice="Give one of them a file of its own.")
-    for file in (json_file, csv_file):
-        if file is not None and Path(file).suffix.lower() in SUFFIXES:
-            raise UsageError(
-                f"{file} would be overwritten with a table", advice="--json and --csv take a name to write to, or -."
-            )
+    places = {name: place for name, place in (("--json", json_file), ("--csv", csv_file)) if place is not None}
+    check_destinations(places, tables=places.keys(), media=SUFFIXES, sources=sources)
 
 
 @contextlib.contextmanager

@@ -32,12 +32,14 @@ def collect_pictures(arguments: list[str]) -> list[Picture]:
     A path that does not exist is kept: reading it will fail and be reported like any other bad file.
 
     Raises:
-        UsageError: a folder or a glob has no pictures.
+        UsageError: a folder or a glob has no pictures, or an argument is empty.
     """
     from fervid.imaging import SUFFIXES
 
     pictures: dict[Path, Picture] = {}
     for argument in arguments:
+        if not argument:  # of a variable that is not set, say; as a path it would be the current folder
+            raise UsageError("a path is empty", advice="Give a picture, a folder or a glob; . is the current folder.")
         path = Path(argument)
         if os.path.isdir(path):
             found = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.errors import UsageError
-from fervid.files import STDOUT, explain_failures, open_text
+from fervid.files import STDOUT, check_destinations, explain_failures, open_text
 from fervid.results import Frame
 from fervid.sinks.parquet import ParquetWriter
 from fervid.sinks.table import CsvWriter, JsonLinesWriter
@@ -100,19 +99,8 @@ class OutputPlan:
         Raises:
             UsageError: two outputs share a place, a film would be overwritten, or an ending is wrong.
         """
-        taken: set[str] = set()
-        for name, place in self.destinations.items():
-            target = place if place == STDOUT else os.path.realpath(place)
-            if target in taken:
-                shown = "stdout" if place == STDOUT else place
-                raise UsageError(f"two outputs go to {shown}", advice="Give each a place of its own.")
-            taken.add(target)
-            if name != "film" and Path(place).suffix.lower() in FILM_SUFFIXES:  # such as --csv *.mp4
-                raise UsageError(
-                    f"{place} would be overwritten with a table", advice="--csv and its like take a name to write to."
-                )
-            if place != STDOUT and Path(place).exists() and source.exists() and Path(place).samefile(source):
-                raise UsageError(f"{place} would be overwritten while it is read", advice="Give another name.")
+        places = self.destinations
+        check_destinations(places, tables=places.keys() - {"film"}, media=FILM_SUFFIXES, sources=[source])
         for name, endings in _ENDINGS.items():
             place = self.destinations.get(name, "")
             if place and Path(place).suffix.lower() not in endings:

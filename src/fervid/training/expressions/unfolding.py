@@ -32,7 +32,7 @@ from fervid.training.expressions.norms import BATCH, FACES
 from fervid.training.noise import Noise
 from fervid.training.onnxgraph import fold_norms
 
-GRADIENT_BATCHES: Final = 12
+GRADIENT_BATCHES: Final = 4
 """From which the size of a layer's gradients is measured."""
 
 
