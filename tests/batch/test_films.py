@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fervid.batch import films
+from fervid.batch import remote
 from fervid.batch.films import FilmReader, fetch_film
 from fervid.batch.listing import Item
 from fervid.batch.run import RunSummary
@@ -150,7 +149,9 @@ def test_a_full_disk_is_no_fault_of_a_remote_film(
     def fail(*_: Any) -> None:
         raise OSError(number, "it breaks off")
 
-    monkeypatch.setattr(films, "open_remote", lambda _: io.BytesIO(b"film"))
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    memory.pipe("/film.mp4", b"film")
+    monkeypatch.setattr(remote, "WAITS_S", (0, 0))
     monkeypatch.setattr("shutil.copyfileobj", fail)
     with pytest.raises(kind, match="it breaks off"), fetch_film(Item("memory://film.mp4", "film")):
         pass

@@ -22,13 +22,14 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.batch.listing import Item, open_remote
+from fervid.batch.listing import Item
+from fervid.batch.remote import fetch
 from fervid.batch.settings import Settings
 from fervid.batch.tasks import Range
 from fervid.detection.alignment import align
 from fervid.detection.detector import Detection
 from fervid.detection.selection import create_detector
-from fervid.errors import FervidError, InputError, OutputError, UsageError
+from fervid.errors import FervidError, OutputError, UsageError
 from fervid.files import write_atomically
 from fervid.pipeline import Analyzer
 from fervid.reading import FaceReader, PreparedFace
@@ -198,13 +199,17 @@ def fetch_film(item: Item) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="fervid-") as folder:
         path = Path(folder) / f"film{Path(item.source).suffix}"
-        with open_remote(item) as source, path.open("wb") as copy:
-            try:
-                shutil.copyfileobj(source, copy, _COPIED)
-            except Exception as error:  # every file system has kinds of its own
-                if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # no fault of the film
-                    raise OutputError.for_place(folder, error) from None
-                raise InputError(f"cannot fetch {item.shown} ({error})", advice="Try again.") from None
+
+        def copy(source: IO[bytes]) -> None:
+            with path.open("wb") as target:
+                try:
+                    shutil.copyfileobj(source, target, _COPIED)
+                except OSError as error:
+                    if error.errno == errno.ENOSPC:  # no fault of the film
+                        raise OutputError.for_place(folder, error) from None
+                    raise
+
+        fetch(item, copy)
         yield path
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePath
-from typing import IO, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from fervid.batch.extras import require
 from fervid.errors import FervidError, InputError, UsageError, escape_bytes
@@ -183,7 +183,13 @@ def _read_paths(path: Path) -> Iterator[str]:
         raise InputError(f"cannot read {path} ({error})", advice="Give a CSV in UTF-8, or Parquet.") from None
 
 
-def _open_file_system(address: str) -> tuple[Any, str]:
+def open_file_system(address: str) -> tuple[Any, str]:
+    """The file system of fsspec that knows an address, and the path in it.
+
+    Raises:
+        MissingExtraError: fsspec is not installed.
+        UsageError: there is no such file system, or what it needs is not installed.
+    """
     require("fsspec", "Reading addresses")
     import fsspec
 
@@ -197,7 +203,7 @@ def _open_file_system(address: str) -> tuple[Any, str]:
 
 
 def _list_remote(address: str) -> Iterator[Item]:
-    system, root = _open_file_system(address)
+    system, root = open_file_system(address)
     try:
         if glob.has_magic(root):
             found = system.glob(root, detail=True)
@@ -228,7 +234,7 @@ def _walk(system: Any, folder: str) -> Iterator[list[Mapping[str, Any]]]:
 
 
 def _describe_remote(address: str) -> Item:
-    system, path = _open_file_system(address)
+    system, path = open_file_system(address)
     try:
         return _describe_info(address, system.info(path))
     except Exception:  # reading it will fail, and say why
@@ -251,32 +257,3 @@ def _read_time(when: object) -> int | None:
     if isinstance(when, datetime):
         return round(when.timestamp() * 1_000_000) * 1000
     return round(when * 1_000_000) * 1000 if isinstance(when, int | float) else None
-
-
-def read_bytes(item: Item) -> bytes:
-    """The content of a remote input.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    with open_remote(item) as stream:
-        try:
-            return stream.read()
-        except Exception as error:
-            raise InputError(f"cannot read {item.shown} ({error})", advice="Try again.") from None
-
-
-def open_remote(item: Item) -> IO[bytes]:
-    """A remote input, open for reading.
-
-    Raises:
-        InputError: it cannot be opened.
-    """
-    system, path = _open_file_system(item.source)
-    try:
-        stream: IO[bytes] = system.open(path, "rb")
-    except Exception as error:
-        raise InputError(
-            f"cannot open {item.shown} ({error})", advice="Check the address and your permissions."
-        ) from None
-    return stream

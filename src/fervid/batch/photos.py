@@ -8,7 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from fervid.batch.listing import Item, read_bytes
+from fervid.batch.listing import Item
+from fervid.batch.remote import UnreachableError, read_bytes
 from fervid.batch.tables import Chunk, Failed, Reading
 from fervid.errors import FervidError
 from fervid.pipeline import Analyzer
@@ -22,11 +23,13 @@ _FETCHED_AHEAD: Final = 32
 
 
 def read_photos(analyzer: Analyzer, items: Iterable[Item], chunk: Chunk) -> None:
-    """Read photos into ``chunk``, failures included."""
+    """Read photos into ``chunk``, failures included; remote ones that do not answer for now are left out."""
     fetched: deque[Item] = deque()
 
     def offer() -> Iterator[bytes | Path]:
         for item, data in _fetch(items):
+            if isinstance(data, UnreachableError):
+                continue
             if isinstance(data, FervidError):
                 chunk.add(Failed(item, data))
                 continue

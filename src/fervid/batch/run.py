@@ -65,11 +65,13 @@ class RunSummary:
         new: what it added.
         all: what there is now.
         stale: inputs that are done and are no longer in the source as they were: changed, moved or removed.
+        unreachable: remote inputs that did not answer and are left to the next run.
     """
 
     new: Counts
     all: Counts
     stale: int
+    unreachable: int = 0
 
 
 @dataclass(slots=True)
@@ -137,13 +139,14 @@ def run_batch(
             plan.remove()
         everything = read_done(out)[1] if plan.count else counts
         new = Counts(*(a - b for a, b in zip(everything, counts, strict=True)))
+        unreachable = listing.planned - new.inputs
         if plan.count or (before is not None and not before.complete):
             seconds = round(manifest.seconds + time.monotonic() - began, 1)
             done_now = dataclasses.replace(
-                manifest, complete=True, counts=everything, ended=tell_time(), seconds=seconds
+                manifest, complete=not unreachable, counts=everything, ended=tell_time(), seconds=seconds
             )
             done_now.write(out)
-    return RunSummary(new, everything, len(done) - listing.known)
+    return RunSummary(new, everything, len(done) - listing.known, unreachable)
 
 
 def _plan_tasks(items: Iterable[Item], chunk: int, done: NDArray[np.uint64], listing: _Listing) -> Iterator[Task]:

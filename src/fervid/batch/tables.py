@@ -97,6 +97,9 @@ class Chunk:
         name: of the chunk.
         kind: of all its inputs.
 
+    Attributes:
+        counts: what was added.
+
     Raises:
         OSError: its files cannot be written; so do its methods.
     """
@@ -106,7 +109,7 @@ class Chunk:
         self._name = name
         self._readings: list[Reading] = []
         self._failures: list[Failed] = []
-        self._counts = Counts()
+        self.counts = Counts()
         self._faces = RowWriter(out / FACES / f"kind={kind}" / f"{name}.parquet", _COLUMNS[FACES])
 
     def add_faces(self, item: Item, size: tuple[int, int], rows: Iterable[Sequence[Any]]) -> int:
@@ -121,10 +124,10 @@ class Chunk:
         """Say what became of an input, after its faces."""
         if isinstance(result, Failed):
             self._failures.append(result)
-            self._counts = self._counts.plus(Counts(1, 1, 0))
+            self.counts = self.counts.plus(Counts(1, 1, 0))
         else:
             self._readings.append(result)
-            self._counts = self._counts.plus(Counts(1, 0, result.faces))
+            self.counts = self.counts.plus(Counts(1, 0, result.faces))
 
     def commit(self) -> Counts:
         """The chunk is done: all of it appears, its list of inputs last."""
@@ -139,7 +142,7 @@ class Chunk:
         ]  # fmt: skip
         with RowWriter(locate_chunk(self._out, self._name), _COLUMNS[INPUTS]) as writer:
             writer.add(rows)
-        return self._counts
+        return self.counts
 
     def discard(self) -> None:
         """Nothing of the chunk stays."""

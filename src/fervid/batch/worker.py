@@ -8,6 +8,7 @@ from pathlib import Path
 from fervid.batch.films import FilmReader, fetch_film, locate_record, locate_records
 from fervid.batch.listing import Item
 from fervid.batch.photos import read_photos
+from fervid.batch.remote import UnreachableError
 from fervid.batch.settings import Settings
 from fervid.batch.tables import Chunk, Counts, Failed, Reading, count_chunk, locate_chunk
 from fervid.batch.tasks import Outcome, Task
@@ -50,6 +51,9 @@ class Worker:
         chunk = Chunk(self._out, task.chunk, "photo")
         try:
             read_photos(self._analyzer, task.items, chunk)
+            if not chunk.counts.inputs:  # none answered; with an empty list they would be done for ever
+                chunk.discard()
+                return Counts()
             return chunk.commit()
         except BaseException:
             chunk.discard()
@@ -77,6 +81,8 @@ class Worker:
         except InputError as error:
             if task.range is not None:
                 raise  # it was there when its ranges were planned: a remote one that does not answer for now
+            if isinstance(error, UnreachableError):
+                return Outcome()
             return Outcome(write_failure(self._out, task, error))
         return Outcome() if task.range is not None else Outcome(self._join(task, item, 1))
 

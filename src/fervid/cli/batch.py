@@ -13,6 +13,7 @@ from fervid.cli.options import SMOOTH_S, DetectorOption, LabelsOption, MinFaceOp
 from fervid.cli.terminal import ERROR, SOME_FAILED, print_note, show_progress, stdout, write_output
 from fervid.cli.video import stop_on_terminate
 from fervid.errors import FervidError, UsageError
+from fervid.files import check_destinations
 
 if TYPE_CHECKING:
     from fervid.batch.cluster import RayEngine
@@ -92,7 +93,7 @@ def run(
     """Read every photo and film of SRC, and write tables of faces, inputs and failures to DIR.
 
     The same command goes on after an interruption and does only what is missing. Inputs that cannot be read are listed
-    in DIR/failures and do not stop the others (exit status 3).
+    in DIR/failures and do not stop the others (exit status 3). Addresses that do not answer are left to the next run.
     """
     if engine is EngineName.LOCAL and (address is not None or gpus):
         raise UsageError("--address and --gpus belong to Ray", advice="Add --engine ray.")
@@ -143,10 +144,12 @@ def _conclude(summary: RunSummary, out: Path) -> None:
         + (f"; {known:,} were done before" if known else "")
         + (f", {failed:,} of them failed" if failed else "")
     )
+    if summary.unreachable:
+        print_note(f"{summary.unreachable:,} inputs did not answer; the same command tries them again")
     if summary.stale:
         print_note(f"{summary.stale:,} inputs have changed or gone since they were read; their rows stay")
     print_note(f"saved {out}; fervid batch report {out} says what is in it")
-    if everything.failed:
+    if everything.failed or summary.unreachable:
         raise typer.Exit(ERROR if everything.failed == everything.inputs else SOME_FAILED)
 
 
@@ -164,8 +167,8 @@ def report(
     ] = 20,
 ) -> None:
     """Say what is in the result of a run: counts, shares by folder, hour and source, failures."""
-    if csv_file == html_file == "-":
-        raise UsageError("both --csv and --html go to stdout", advice="Give one of them a file.")
+    places = {name: place for name, place in (("--csv", csv_file), ("--html", html_file)) if place is not None}
+    check_destinations(places, tables=(), media=())
     from fervid.batch.summary import summarise
 
     found = summarise(folder, top=top)

@@ -1,0 +1,56 @@
+"""The content of remote inputs, fetched through fsspec; what fails for a moment is tried again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import IO, Final, TypeVar
+
+from fervid.batch.listing import Item, open_file_system
+from fervid.errors import FervidError, InputError
+
+Content = TypeVar("Content")
+
+
+class UnreachableError(InputError):
+    """A remote input did not answer, or not to its end; it may do so another time."""
+
+    code = "input.unreachable"
+
+
+WAITS_S: Final = (0.5, 3.0)
+"""Before the second and the third attempt."""
+
+_LASTING: Final = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+"""Errors that another attempt would meet again."""
+
+
+def read_bytes(item: Item) -> bytes:
+    """The content of a remote input. Raises InputError like :func:`fetch`."""
+    return fetch(item, lambda stream: stream.read())
+
+
+def fetch(item: Item, take: Callable[[IO[bytes]], Content]) -> Content:
+    """What ``take`` makes of a remote input; it is called again when the connection breaks under it.
+
+    Raises:
+        UnreachableError: the input cannot be opened, or not be read to its end, three times in a row.
+        InputError: it is not there, or not for us.
+        FervidError: as ``take`` raises it.
+    """
+    system, path = open_file_system(item.source)
+    for wait_s in (*WAITS_S, None):
+        try:
+            with system.open(path, "rb") as stream:
+                return take(stream)
+        except FervidError:
+            raise
+        except _LASTING as error:
+            raise InputError(
+                f"cannot read {item.shown} ({error})", advice="Check the address and your permissions."
+            ) from None
+        except Exception as error:  # every file system has kinds of its own
+            if wait_s is None:
+                raise UnreachableError(f"cannot read {item.shown} ({error})", advice="Try again.") from None
+        time.sleep(wait_s)
+    raise AssertionError("the last attempt returns or raises")

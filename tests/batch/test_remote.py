@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from fervid.batch import remote
+from fervid.batch.listing import Item
+from fervid.batch.manifest import RunManifest
+from fervid.batch.remote import UnreachableError, fetch, read_bytes
+from fervid.batch.run import RunSummary
+from fervid.errors import InputError
+
+fsspec = pytest.importorskip("fsspec")
+
+
+class DroppedError(Exception):
+    """As aiohttp and botocore have them: no OSError."""
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The store of ``memory://``, empty; attempts follow each other at once."""
+    monkeypatch.setattr(remote, "WAITS_S", (0, 0))
+    store = fsspec.filesystem("memory")
+    yield store
+    store.store.clear()
+    store.pseudo_dirs[:] = [""]
+
+
+@pytest.fixture
+def drop(memory: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, int]]:
+    """Lets the store drop the next requests for files whose names hold a word; says how often each was asked for."""
+    opened, asked, left = type(memory).open, dict[str, int](), dict[str, int]()
+
+    def open_or_drop(self: Any, path: str, *arguments: Any, **options: Any) -> Any:
+        asked[path] = asked.get(path, 0) + 1
+        for word, count in left.items():
+            if word in path and asked[path] <= count:
+                raise DroppedError("connection reset")
+        return opened(self, path, *arguments, **options)
+
+    monkeypatch.setattr(type(memory), "open", open_or_drop)
+
+    def let(word: str, times: int) -> dict[str, int]:
+        left.clear()
+        asked.clear()
+        left[word] = times
+        return asked
+
+    return let
+
+
+def test_what_fails_for_a_moment_is_tried_again(memory: Any, drop: Any) -> None:
+    memory.pipe("/a.jpg", b"picture")
+    item = Item("memory://a.jpg", "photo")
+    for times in (0, 1, 2):
+        asked = drop("a.jpg", times)
+        assert read_bytes(item) == b"picture"
+        assert list(asked.values()) == [times + 1]
+    asked = drop("a.jpg", 3)
+    with pytest.raises(UnreachableError, match=r"cannot read memory://a\.jpg \(connection reset\)"):
+        read_bytes(item)
+    assert list(asked.values()) == [3]
+
+
+def test_what_breaks_off_is_taken_anew(memory: Any) -> None:
+    memory.pipe("/a.jpg", b"picture")
+    taken: list[bytes] = []
+
+    def take(stream: IO[bytes]) -> int:
+        taken.append(stream.read(3))
+        if len(taken) < 3:
+            raise ConnectionResetError
+        return len(taken)
+
+    assert fetch(Item("memory://a.jpg", "photo"), take) == 3
+    assert taken == [b"pic"] * 3
+
+
+def test_what_is_not_there_is_asked_for_once(memory: Any, drop: Any) -> None:
+    asked = drop("nothing", 0)
+    with pytest.raises(InputError, match=r"cannot read memory://gone\.jpg") as caught:
+        read_bytes(Item("memory://gone.jpg", "photo"))
+    assert not isinstance(caught.value, UnreachableError)
+    assert list(asked.values()) == [1]
+
+
+def test_inputs_that_do_not_answer_are_left_to_the_next_run(
+    memory: Any,
+    drop: Any,
+    tmp_path: Path,
+    make_photos: Callable[..., Path],
+    make_film: Callable[..., Path],
+    run: Callable[..., RunSummary],
+    read_tables: Any,
+) -> None:
+    source = make_photos(tmp_path / "photos", 24)
+    make_film(source / "film.mp4", 2.0)
+    memory.put(str(source), "/bucket", recursive=True)
+    whole = run("memory://bucket", tmp_path / "whole")
+    assert (whole.all.inputs, whole.unreachable) == (25, 0)
+
+    out = tmp_path / "out"
+    drop("bucket/0000", 9)  # all photos of the first chunk
+    first = run("memory://bucket", out)
+    assert (first.new.inputs, first.new.failed, first.unreachable) == (15, 0, 10)
+    manifest = RunManifest.read(out)
+    assert manifest is not None
+    assert not manifest.complete
+    drop(".mp4", 0)
+    drop("bucket/00003", 9)  # one of a chunk
+    second = run("memory://bucket", out)
+    assert (second.new.inputs, second.unreachable) == (9, 1)
+    drop(".mp4", 0)
+    third = run("memory://bucket", out)
+    assert (third.new.inputs, third.all.inputs, third.all.failed, third.unreachable) == (1, 25, 0, 0)
+    assert read_tables(out) == read_tables(tmp_path / "whole")
+    manifest = RunManifest.read(out)
+    assert manifest is not None
+    assert manifest.complete
+
+    drop(".mp4", 9)
+    film = run("memory://bucket", tmp_path / "film")
+    assert (film.new.inputs, film.unreachable) == (24, 1)
+    drop(".mp4", 0)
+    assert run("memory://bucket", tmp_path / "film").new.inputs == 1
