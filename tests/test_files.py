@@ -1,9 +1,10 @@
+import os
 from pathlib import Path
 
 import pytest
 
-from fervid.errors import OutputError
-from fervid.files import explain_failures, open_text, write_atomically
+from fervid.errors import OutputError, UsageError
+from fervid.files import check_destinations, explain_failures, open_text, write_atomically, write_file
 
 
 def test_a_file_appears_whole_in_a_new_folder(tmp_path: Path) -> None:
@@ -48,3 +49,24 @@ def test_failures_name_their_place_and_a_reader_that_left_is_none(tmp_path: Path
     with pytest.raises(BrokenPipeError), open_text(str(tmp_path / "a.txt")):
         raise BrokenPipeError
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("folder", "pipe"):
+        with pytest.raises(OutputError, match="it is a folder, a device or a pipe"), open_text(str(tmp_path / name)):
+            pytest.fail("nothing can be written there")
+        with pytest.raises(UsageError, match="it is a folder, a device or a pipe"):
+            check_destinations({"--csv": str(tmp_path / name)}, tables=(), media=())
+    with pytest.raises(UsageError, match="--csv is empty"):
+        check_destinations({"--csv": ""}, tables=(), media=())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
+
+
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "real.txt")
+    for text in ("new", "newer"):
+        write_file(tmp_path / "link", text)
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "real.txt").read_text() == text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -13,6 +14,9 @@ from fervid.errors import OutputError, UsageError
 
 STDOUT: Final = "-"
 """What stands for stdout where a file is asked for."""
+
+
+_NO_FILE: Final = "it is a folder, a device or a pipe"
 
 
 def check_destinations(
@@ -31,10 +35,14 @@ def check_destinations(
         sources: what is read.
 
     Raises:
-        UsageError: two outputs share a place, or one takes that of a picture, a film or a source.
+        UsageError: two outputs share a place, one takes that of a picture, a film or a source, or is no file.
     """
     taken: dict[str, str] = {}
     for name, place in places.items():
+        if not place:
+            raise UsageError(f"{name} is empty", advice="Name a file, or - for stdout.")
+        if place != STDOUT and os.path.exists(place) and not os.path.isfile(place):  # noqa: PTH110, PTH113
+            raise UsageError(f"cannot write to {place}: {_NO_FILE}", advice="Name a file, or - for stdout.")
         target = place if place == STDOUT else os.path.realpath(place)
         if target in taken:
             shown = "stdout" if place == STDOUT else place
@@ -60,9 +68,11 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
     """Yield a ``.part`` path beside ``path`` to write to; it takes the final name when the block ends without an error.
 
     The folder is made if absent. On an error, an interrupt included, the part is removed and an existing file at
-    ``path`` stays as it was.
+    ``path`` stays as it was. A link stays one; a folder, a device or a pipe is refused, which the part would replace.
     """
-    final = Path(path)
+    final = Path(os.path.realpath(path))
+    if final.exists() and not final.is_file():
+        raise OSError(errno.EINVAL, _NO_FILE, str(path))
     final.parent.mkdir(parents=True, exist_ok=True)
     part = final.with_name(f".{final.name}.{os.getpid()}.part")
     try:

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 
 from fervid.batch import remote
+from fervid.batch.addresses import is_lasting
 from fervid.batch.listing import Item
 from fervid.batch.manifest import RunManifest
 from fervid.batch.remote import UnreachableError, fetch, read_bytes
 from fervid.batch.run import RunSummary
+from fervid.batch.settings import Settings
 from fervid.errors import InputError
 
 fsspec = pytest.importorskip("fsspec")
@@ -86,6 +89,107 @@ def test_what_is_not_there_is_asked_for_once(memory: Any, drop: Any) -> None:
         read_bytes(Item("memory://gone.jpg", "photo"))
     assert not isinstance(caught.value, UnreachableError)
     assert list(asked.values()) == [1]
+
+
+class HttpError(Exception):
+    """As aiohttp's."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"{status}")
+        self.status = status
+
+
+class TimeoutOfHttpError(Exception):
+    """As aiohttp's that nobody answered."""
+
+    __module__ = "aiohttp.client_exceptions"
+
+
+def raised_from(error: Exception, cause: Exception) -> Exception:
+    """The first with the second as its cause."""
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "lasting"),
+    [
+        (FileNotFoundError(), True),
+        (PermissionError(), True),
+        (ConnectionResetError(), False),
+        (TimeoutError(), False),
+        (OSError("Forbidden: https://storage.googleapis.com/x"), True),
+        (HttpError(500), False),
+        (HttpError(403), True),
+        (raised_from(FileNotFoundError("https://x"), HttpError(404)), True),
+        (raised_from(FileNotFoundError("https://x"), HttpError(503)), False),
+        (raised_from(FileNotFoundError("https://x"), TimeoutOfHttpError()), False),
+    ],
+)
+def test_what_lasts(error: Exception, lasting: bool) -> None:
+    assert is_lasting(error) == lasting
+
+
+def test_an_address_that_does_not_answer_while_it_is_listed_is_left_to_the_next_run(
+    memory: Any,
+    tmp_path: Path,
+    make_photos: Callable[..., Path],
+    run: Callable[..., RunSummary],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    memory.put(str(make_photos(tmp_path / "photos", 3)), "/bucket", recursive=True)
+    manifest = tmp_path / "list.csv"
+    manifest.write_text("path\n" + "".join(f"memory://bucket/0000{n}.png\n" for n in range(3)))
+    info = type(memory).info
+
+    def refuse(self: Any, path: str, **options: Any) -> Any:
+        if path.endswith("00001.png"):
+            raise DroppedError("connection reset")
+        return info(self, path, **options)
+
+    with monkeypatch.context() as context:
+        context.setattr(type(memory), "info", refuse)
+        first = run(manifest, tmp_path / "out")
+    assert (first.new.inputs, first.unreachable) == (2, 1)
+    second = run(manifest, tmp_path / "out")
+    assert (second.new.inputs, second.all.inputs, second.stale, second.unreachable) == (1, 3, 0, 0)
+
+
+def test_a_long_film_that_does_not_answer_is_left_to_the_next_run(
+    memory: Any,
+    drop: Any,
+    tmp_path: Path,
+    make_film: Callable[..., Path],
+    settings: Settings,
+    run: Callable[..., RunSummary],
+    read_tables: Any,
+) -> None:
+    make_film(tmp_path / "films" / "a.mp4", 6.0)
+    make_film(tmp_path / "films" / "b.mp4", 6.0)
+    memory.put(str(tmp_path / "films"), "/films", recursive=True)
+    how = replace(settings, range_s=1.5)
+    whole = run("memory://films", tmp_path / "whole", how=how)
+    asked = drop("b.mp4", 0)
+    run("memory://films", tmp_path / "counted", how=how)
+    times = max(asked.values())
+    assert times > 3  # once for its plan, once for each range
+
+    answered = [True] + [False] * 3  # its plan, and then no more for one range
+    opened = type(memory).open
+
+    def open_or_drop(self: Any, path: str, *arguments: Any, **options: Any) -> Any:
+        if "b.mp4" in path and answered and not answered.pop(0):
+            raise DroppedError("connection reset")
+        return opened(self, path, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as context:
+        context.setattr(type(memory), "open", open_or_drop)
+        first = run("memory://films", tmp_path / "out", how=how)
+    assert (first.new.inputs, first.unreachable) == (1, 1)
+    second = run("memory://films", tmp_path / "out", how=how)
+    assert (second.all.inputs, second.all.failed, second.unreachable) == (2, 0, 0)
+    assert whole.all == second.all
+    assert read_tables(tmp_path / "out") == read_tables(tmp_path / "whole")
 
 
 def test_inputs_that_do_not_answer_are_left_to_the_next_run(

@@ -153,9 +153,16 @@ def test_the_file_that_a_run_began_from_counts_in_the_mean(finished: Path, faces
     )
     assert np.abs(first_answer - last_answer).max() > 1e-2
     assert np.abs(mean_answer - (first_answer + last_answer) / 2).max() < np.abs(first_answer - last_answer).max()
+    stranger = run("export", "small", folder, "--data", faces, "-o", mean).exception
+    assert isinstance(stranger, ConfigError)
     refused = run("export", folder, first, "--data", faces, "-o", mean).exception
     assert isinstance(refused, ConfigError)
     assert "the last" in str(refused.advice)
+    done = run("export", folder, "--data", faces, "-o", first, "--precision", "float32")  # another file by that name
+    assert done.exit_code == 0, done.output
+    unrelated = run("export", first, folder, "--data", faces, "-o", mean).exception
+    assert isinstance(unrelated, ConfigError)
+    assert "none of these runs began with" in unrelated.message
 
 
 def test_the_norms_of_a_copy_are_those_of_clean_faces(finished: Path, faces: Path) -> None:

@@ -84,6 +84,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory, astronaut: Path, portrait
     shutil.copy(portrait, folder / "archive" / "two.jpg")
     (folder / "archive" / "broken.jpg").write_bytes(b"not a picture")
     write_faces(folder)
+    shutil.copy(folder / "faces.parquet", folder / "own.parquet")
     (folder / "runs").mkdir()
     (folder / "runs" / "small-1.toml").write_text(tiny_recipe.replace("tiny", "small-1"), encoding="utf-8")
     return folder

@@ -106,7 +106,7 @@ def test_the_spec_says_where_a_model_comes_from(make_faces: Any, recipe: Any) ->
     taught = make_training_data(make_faces(40, 16, 4), TrainingConfig.from_dict(recipe(**changes))).spec.recipe
     plain = make_training_data(make_faces(40, 16, 4), TrainingConfig.from_dict(recipe())).spec.recipe
     assert plain.endswith("seed 3")
-    assert taught == f"{plain}, taught by one, two, from another run's weights"
+    assert taught == f"{plain}, taught by one, two, from the weights of first"
     changes = {"initial_weights": ["training-runs/first", "training-runs/second"]}
     mixed = make_training_data(make_faces(40, 16, 4), TrainingConfig.from_dict(recipe(**changes))).spec.recipe
-    assert mixed == f"{plain}, from the mean of 2 runs' weights"
+    assert mixed == f"{plain}, from the mean of the weights of first and second"

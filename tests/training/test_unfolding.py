@@ -82,6 +82,22 @@ def test_a_file_answers_as_before(
     torch.testing.assert_close(norm.bias, before.bias, rtol=0.05, atol=0.05)
 
 
+def test_faces_of_another_brightness_are_seen_as_before(
+    exported: Path, network: ExpressionNetwork, config: TrainingConfig, data: TrainingData
+) -> None:
+    spec = replace(data.spec, mean=data.spec.mean - 30, std=data.spec.std * 1.5)
+    other = replace(data, spec=spec, validation_inputs=(data.validation_inputs * data.spec.std + 30) / spec.std)
+    unfolded, naive = read(exported, config, other), read(exported, config, data)
+
+    @torch.no_grad()
+    def see(reader: ExpressionNetwork, faces: TrainingData) -> torch.Tensor:
+        """What the first convolution and its norm say, but for the border, where the padding is another grey."""
+        return reader.stem[:2](faces.validation_inputs)[..., 1:-1, 1:-1]
+
+    torch.testing.assert_close(see(unfolded, other), see(network, data), atol=1e-3, rtol=1e-3)
+    assert float((see(naive, other) - see(network, data)).abs().mean()) > 0.05
+
+
 def test_its_norms_are_those_of_what_it_sees(exported: Path, config: TrainingConfig, data: TrainingData) -> None:
     unfolded = read(exported, config, data)
     assert largest_difference(measure_norms(unfolded, data), unfolded, data) < 0.02

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path, PurePath
 from typing import Any, Final, Literal
 
+from fervid.batch.addresses import is_address, is_lasting, open_file_system
 from fervid.batch.extras import require
 from fervid.errors import FervidError, InputError, UsageError, escape_bytes
 from fervid.imaging import SUFFIXES as PHOTO_SUFFIXES
@@ -33,6 +34,8 @@ class Item:
         size: bytes; None where nobody says.
         modified_ns: when it was last written, ns since 1970; None where nobody says.
         etag: what an object store calls this version; empty elsewhere.
+        answers: False for an address that did not answer when it was listed: without size and time it would be another
+            input than the next time, so it is left to the next run.
     """
 
     source: str
@@ -40,6 +43,7 @@ class Item:
     size: int | None = None
     modified_ns: int | None = None
     etag: str = ""
+    answers: bool = True
 
     @property
     def id(self) -> str:
@@ -59,17 +63,12 @@ class Item:
 
     def to_list(self) -> list[Any]:
         """Plain values, as a plan carries them."""
-        return [self.source, self.kind, self.size, self.modified_ns, self.etag]
+        return [self.source, self.kind, self.size, self.modified_ns, self.etag, self.answers]
 
     @classmethod
     def from_list(cls, values: list[Any]) -> Item:
         """The item that :meth:`to_list` described."""
         return cls(*values)
-
-
-def is_address(source: str) -> bool:
-    """Whether a source names a file system of fsspec: ``s3://…``, ``gs://…``, ``memory://…``."""
-    return "://" in source
 
 
 def name_source(source: str) -> str:
@@ -183,25 +182,6 @@ def _read_paths(path: Path) -> Iterator[str]:
         raise InputError(f"cannot read {path} ({error})", advice="Give a CSV in UTF-8, or Parquet.") from None
 
 
-def open_file_system(address: str) -> tuple[Any, str]:
-    """The file system of fsspec that knows an address, and the path in it.
-
-    Raises:
-        MissingExtraError: fsspec is not installed.
-        UsageError: there is no such file system, or what it needs is not installed.
-    """
-    require("fsspec", "Reading addresses")
-    import fsspec
-
-    try:
-        system, path = fsspec.core.url_to_fs(address)
-    except ImportError as error:
-        raise UsageError(f"{address} needs another package ({error})", advice="Install the one it names.") from None
-    except ValueError as error:
-        raise UsageError(f"{address} cannot be opened ({error})", advice="Check how it begins.") from None
-    return system, path
-
-
 def _list_remote(address: str) -> Iterator[Item]:
     system, root = open_file_system(address)
     try:
@@ -237,8 +217,8 @@ def _describe_remote(address: str) -> Item:
     system, path = open_file_system(address)
     try:
         return _describe_info(address, system.info(path))
-    except Exception:  # reading it will fail, and say why
-        return Item(address, _tell_kind(address))
+    except Exception as error:  # every file system has kinds of its own
+        return Item(address, _tell_kind(address), answers=is_lasting(error))  # reading it will fail, and say why
 
 
 def _describe_info(address: str, info: Mapping[str, Any]) -> Item:

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from typing import IO, Final, TypeVar
 
-from fervid.batch.listing import Item, open_file_system
+from fervid.batch.addresses import is_lasting, open_file_system
+from fervid.batch.listing import Item
 from fervid.errors import FervidError, InputError
 
 Content = TypeVar("Content")
@@ -20,9 +21,6 @@ class UnreachableError(InputError):
 
 WAITS_S: Final = (0.5, 3.0)
 """Before the second and the third attempt."""
-
-_LASTING: Final = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
-"""Errors that another attempt would meet again."""
 
 
 def read_bytes(item: Item) -> bytes:
@@ -38,6 +36,8 @@ def fetch(item: Item, take: Callable[[IO[bytes]], Content]) -> Content:
         InputError: it is not there, or not for us.
         FervidError: as ``take`` raises it.
     """
+    if not item.answers:
+        raise UnreachableError(f"{item.shown} did not answer when it was listed", advice="Try again.")
     system, path = open_file_system(item.source)
     for wait_s in (*WAITS_S, None):
         try:
@@ -45,11 +45,11 @@ def fetch(item: Item, take: Callable[[IO[bytes]], Content]) -> Content:
                 return take(stream)
         except FervidError:
             raise
-        except _LASTING as error:
-            raise InputError(
-                f"cannot read {item.shown} ({error})", advice="Check the address and your permissions."
-            ) from None
         except Exception as error:  # every file system has kinds of its own
+            if is_lasting(error):
+                raise InputError(
+                    f"cannot read {item.shown} ({error})", advice="Check the address and your permissions."
+                ) from None
             if wait_s is None:
                 raise UnreachableError(f"cannot read {item.shown} ({error})", advice="Try again.") from None
         time.sleep(wait_s)

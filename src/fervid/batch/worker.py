@@ -79,15 +79,17 @@ class Worker:
         except MissingExtraError:
             raise
         except InputError as error:
-            if task.range is not None:
-                raise  # it was there when its ranges were planned: a remote one that does not answer for now
             if isinstance(error, UnreachableError):
                 return Outcome()
+            if task.range is not None:
+                raise  # it was there when its ranges were planned
             return Outcome(write_failure(self._out, task, error))
         return Outcome() if task.range is not None else Outcome(self._join(task, item, 1))
 
     def _join(self, task: Task, item: Item, ranges: int) -> Counts:
         records = [locate_record(self._out, item, number) for number in range(ranges)]
+        if not all(record.exists() for record in records):  # the next run asks again for what did not answer
+            return Counts()
         chunk = Chunk(self._out, task.chunk, "film")
         try:
             try:

@@ -12,6 +12,7 @@ import typer
 from fervid.cli.options import JsonOption
 from fervid.cli.terminal import print_note, show_progress, stdout, write_output
 from fervid.errors import UsageError
+from fervid.files import check_destinations
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -121,6 +122,9 @@ def audit(
 
     if figure is not None and figure.suffix.lower() != ".png":
         raise UsageError(f"the figure is a PNG, not {figure.name}", advice="Give --figure FILE.png.")
+    places = {"--json": json_file, "--figure": None if figure is None else str(figure)}
+    named = {name: place for name, place in places.items() if place is not None}
+    check_destinations(named, tables=(), media=(), sources=[source])
     with show_progress("reading", "faces") as advance:
         faces = read_faces(source, progress=advance)
     with show_progress("looking for twins", "splits") as advance:

@@ -11,6 +11,7 @@ import typer
 from fervid.cli.options import JsonOption
 from fervid.cli.terminal import print_note, show_progress, stdout, write_output
 from fervid.errors import UsageError
+from fervid.files import check_destinations
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -68,6 +69,9 @@ def evaluate(
 
     With --detector, measure face detectors on photos with marked faces: recall by size, precision, landmarks.
     """
+    if json_file is not None:
+        sources = [data or Path("photos.parquet" if detector else "faces.parquet"), *(models or ())]
+        check_destinations({"--json": json_file}, tables=(), media=(), sources=sources)
     if detector:
         if models or corruptions or labels != 7:
             raise UsageError(

@@ -59,8 +59,8 @@ def export(
     for module in ("torch", "onnx", "pyarrow"):
         if importlib.util.find_spec(module) is None:
             raise MissingExtraError.for_extra("train", module, "fervid export")
-    from fervid.training.checkpoint import average_weights, load_average, restore
-    from fervid.training.expressions.checkpoint import check_data, load_network, read_config
+    from fervid.training.checkpoint import CONFIG_FILE, average_weights, load_average, restore
+    from fervid.training.expressions.checkpoint import check_data, list_origins, load_network, read_config
     from fervid.training.expressions.data import load_training_data
     from fervid.training.expressions.export import export_onnx
     from fervid.training.expressions.unfolding import read_initial_weights
@@ -71,7 +71,7 @@ def export(
             advice="Give the folder of the run that began from it as the last one.",
         )
     recipe, network = read_config(runs[-1]), load_network(runs[-1])
-    folders = [run for run in dict.fromkeys(runs) if run.is_dir()]
+    folders = [run for run in dict.fromkeys(runs) if (run / CONFIG_FILE).is_file()]
     if len(runs) > 1 and clean_norms is False:
         raise UsageError(
             "the mean of several runs' weights needs new statistics of its norms", advice="Leave --no-clean-norms out."
@@ -87,10 +87,16 @@ def export(
     for run in folders:
         check_data(run, faces.digest)
     if len(runs) > 1:
-        states = {
-            run: load_average(run) if run in folders else read_initial_weights(str(run), recipe, faces)[1]
-            for run in dict.fromkeys(runs)
-        }
+        states, known = {run: load_average(run) for run in folders}, set().union(*map(list_origins, folders))
+        for run in runs:
+            if run not in states:
+                digest, states[run] = read_initial_weights(str(run), recipe, faces)
+                if digest not in known:
+                    raise ConfigError(
+                        f"none of these runs began with {run} ({digest})",
+                        advice="The mean of networks that have nothing in common knows nothing: give the file that "
+                        "the run began with.",
+                    )
         restore(network, average_weights([states[run] for run in runs]), runs[-1])
     chosen = {"precision": precision, "mirror": mirror, "clean_norms": True if len(runs) > 1 else clean_norms}
     stored = asdict(recipe.export) | {key: value for key, value in chosen.items() if value is not None}

@@ -20,6 +20,13 @@ def check_data(folder: Path, digest: str) -> None:
         raise ConfigError(f"{folder} holds a run on other data", advice="Give the faces that it was trained with.")
 
 
+def list_origins(folder: Path) -> set[str]:
+    """Digests of the files that a run began with; empty when it began by chance."""
+    checkpoint = load_checkpoint(folder, torch.device("cpu"))
+    facts = checkpoint.get("facts", {}) if checkpoint is not None else {}
+    return set(str(facts.get("initial_weights", "")).split("+")) - {""}
+
+
 def read_config(folder: Path) -> TrainingConfig:
     """The recipe of a run. Raises ConfigError when the folder holds none, a damaged one, or a detector's."""
     table = read_config_table(folder)

@@ -123,8 +123,8 @@ def draft_spec(config: TrainingConfig, training: FaceSet, origin: str) -> ModelS
         f"{stage.epochs} at {stage.size} px" + (f" from {stage.restart:g}" if stage.restart else "")
         for stage in schedule.stages
     )
-    begun = len(config.initial_weights)
-    start = ["", ", from another run's weights"][begun] if begun < 2 else f", from the mean of {begun} runs' weights"
+    begun = " and ".join(Path(path).name for path in config.initial_weights)
+    start = f", from the {'mean of the ' if len(config.initial_weights) > 1 else ''}weights of {begun}" if begun else ""
     teachers = ", ".join(Path(folder).name for folder in config.distillation.teachers)
     return ModelSpec(
         name=config.name,

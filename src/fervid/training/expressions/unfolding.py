@@ -22,7 +22,7 @@ from fervid.errors import ConfigError, UnknownModelError
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.spec import ModelSpec
 from fervid.models.store import list_bundled, load_model
-from fervid.training.checkpoint import read_run
+from fervid.training.checkpoint import WEIGHTS_FILE, read_run
 from fervid.training.expressions.augmentation import augment
 from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.data import TrainingData, sample_inputs
@@ -53,7 +53,8 @@ def read_initial_weights(path: str, config: TrainingConfig, data: TrainingData) 
         ModelError: it is damaged.
     """
     name, _, digest = path.partition("@")
-    named = Path(path).suffix not in (".pt", ".onnx") and os.sep not in path and not Path(path).exists()
+    plain = not {os.sep, "/"} & set(path) and Path(path).suffix not in (".pt", ".onnx")
+    named = plain and not (Path(path) / WEIGHTS_FILE).is_file()
     if not named and not path.endswith(".onnx"):
         return read_run(path)
     try:
@@ -99,6 +100,7 @@ def unfold(model: onnx.ModelProto, path: str, config: TrainingConfig, data: Trai
     network = ExpressionNetwork(config.network, config.labels).eval()
     folded = fold_norms(network)
     _copy_weights(model, folded, path)
+    _shift_input(folded, ModelSpec.from_metadata({p.key: p.value for p in model.metadata_props}, path), data.spec)
     sums: dict[str, _Moments] = {name: _Moments(norm.num_features) for name, _, norm in _find_norms(network)}
     for name, moments in sums.items():
         folded.get_submodule(name).register_forward_hook(lambda _, __, output, moments=moments: moments.add(output))
@@ -229,6 +231,20 @@ def _copy_weights(model: onnx.ModelProto, folded: ExpressionNetwork, path: str) 
             f"the initial weights {path} do not fit the recipe's network ({len(arrays)} tensors there, {found} here)",
             advice="Give the recipe the network of the file that they come from.",
         )
+
+
+@torch.no_grad()
+def _shift_input(folded: ExpressionNetwork, there: ModelSpec, here: ModelSpec) -> None:
+    """Make the first convolution see in today's normalised faces what it saw in those of the file.
+
+    Exact but for the border, where the padding is the mean of each. The mean and the standard deviation of grey levels
+    are those of the faces that are trained with (:attr:`.data.TrainingData.spec`).
+    """
+    first = folded.stem[0]
+    assert isinstance(first, nn.Conv2d)
+    assert first.bias is not None
+    first.bias.add_(first.weight.sum((1, 2, 3)) * ((here.mean - there.mean) / there.std))
+    first.weight.mul_(here.std / there.std)
 
 
 def _read_weights(model: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
