@@ -242,3 +242,11 @@ def test_a_picture_too_wide_for_its_format_is_told_from_a_full_disk(suffix: str,
     with pytest.raises(ImageError, match=r"70000×2 px cannot be (WEBP|JPEG|GIF)"):
         save_image(tmp_path / f"wide{suffix}", np.zeros((2, 70_000, 3), np.uint8))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_float_tiff_with_a_hole_is_not_black() -> None:
+    levels = np.linspace(0, 1, 4096, dtype=np.float32).reshape(64, 64)
+    levels[0, :3] = np.nan, np.inf, -np.inf
+    stream = io.BytesIO()
+    Image.fromarray(levels).save(stream, "TIFF")
+    assert len(np.unique(load_image(stream.getvalue()))) > 200

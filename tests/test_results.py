@@ -219,3 +219,8 @@ def test_evidence_says_how_its_square_is_turned() -> None:
 def test_evidence_must_be_finite() -> None:
     with pytest.raises(UsageError, match="not finite"):
         Evidence(EMOTIONS, np.full((7, 3, 3), np.nan), Box(0, 0, 9, 9))
+
+
+def test_frames_may_be_counted_by_numpy() -> None:
+    frame = Frame((), (1, 1), "m", "d", index=np.int64(3), time_s=np.float32(0.5))
+    assert json.loads(json.dumps(frame.to_dict()))["frame"] == 3

@@ -33,9 +33,9 @@ def times(spans: list[Span]) -> list[tuple[float, float]]:
     return [(round(s.start_s, 6), round(s.stop_s, 6)) for s in spans]
 
 
-def test_an_answer_holds_until_the_next_and_the_last_one_as_long_as_the_one_before() -> None:
+def test_an_answer_holds_until_the_next_and_the_last_one_until_the_end() -> None:
     spans = list(iterate_spans([make_frame(t, 1) for t in (0.0, 0.1, 0.4)]))
-    assert times(spans) == [(0.0, 0.1), (0.1, 0.4), (0.4, 0.7)]
+    assert times(spans) == [(0.0, 0.1), (0.1, 0.4), (0.4, 0.5)]  # where the film ends
     assert spans[0].emotion is Emotion.HAPPY
     assert spans[0].seconds == pytest.approx(0.1)
 
@@ -50,6 +50,19 @@ def test_where_frames_are_rare_they_bridge_what_is_between_them() -> None:
     assert times(list(iterate_spans([make_frame(t, 1) for t in (0.0, 5.0, 10.0)]))) == [(0, 5), (5, 10), (10, 15)]
     gap = [make_frame(t, *([1] if t != 10 else [])) for t in (0.0, 5.0, 10.0, 15.0)]
     assert times(list(iterate_spans(gap))) == [(0, 5), (5, 10), (15, 20)]
+
+
+def test_one_short_step_does_not_make_frames_frequent() -> None:
+    frames = [make_frame(t, 1) for t in (0.0, 2.0, 5.9, 6.0, *(float(t) for t in range(8, 62, 2)))]
+    assert sum(span.seconds for span in iterate_spans(frames)) > 55
+
+
+def test_nobody_is_seen_after_the_end() -> None:
+    spans = Spans()
+    for i in range(25):
+        spans.add(make_frame(i / 25, *([1] if i in (0, 1, 24) else [])))
+    assert times(spans.finish()) == [(0.96, 1.0)]
+    assert spans.stop_s == pytest.approx(1)
 
 
 def test_a_single_sighting_holds_for_one_frame_of_the_film() -> None:

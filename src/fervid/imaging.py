@@ -381,7 +381,7 @@ def _convert_tensor(tensor: TensorLike) -> NDArray[np.uint8]:
 
 def _reduce_depth(array: NDArray[np.generic]) -> NDArray[np.uint8]:
     """More than 8 bits to 8: uint16 by its range, as do 32-bit and float that exceed 255; floats up to 1 are 0–1."""
-    values = array.astype(np.float64)
+    values = np.nan_to_num(array.astype(np.float64), posinf=0.0, neginf=0.0)  # no value: black
     highest = values.max(initial=0)
     if array.dtype == np.uint16 or highest > 255:
         values = values * (255 / 65535)

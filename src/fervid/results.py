@@ -310,6 +310,8 @@ class Frame(Analysis):
     def __post_init__(self) -> None:
         if self.index < 0 or not math.isfinite(self.time_s):
             raise UsageError(f"frame {self.index} at {self.time_s} s", advice="Give an index from 0, a finite time.")
+        object.__setattr__(self, "index", int(self.index))  # NumPy's numbers are no JSON
+        object.__setattr__(self, "time_s", float(self.time_s))
 
     def to_dict(self) -> dict[str, Any]:
         """That of an :class:`Analysis`, and ``frame`` and ``time_s`` (six decimals)."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,6 +71,7 @@ class Spans:
         self.start_s = math.nan
         self.last_s = math.nan
         self._step_s = math.inf
+        self._steps: deque[float] = deque(maxlen=9)
         self._pending: dict[int, _Pending] = {}
 
     @property
@@ -88,6 +91,7 @@ class Spans:
             self.start_s = self.last_s = frame.time_s
         if frame.time_s > self.last_s:
             self._step_s = min(self._step_s, frame.time_s - self.last_s)
+            self._steps.append(frame.time_s - self.last_s)
         self.last_s = frame.time_s
         spans = []
         for face in frame.faces:
@@ -109,9 +113,9 @@ class Spans:
         return [span for span in spans if span.seconds > 0]
 
     def _close(self, track_id: int, pending: _Pending, next_s: float) -> Span:
-        gap_s = self.gap_s if math.isinf(self._step_s) else max(self.gap_s, 1.5 * self._step_s)
+        gap_s = max(self.gap_s, 1.5 * statistics.median_low(self._steps)) if self._steps else self.gap_s
         seconds = next_s - pending.start_s
         if seconds > gap_s:
             seconds = min(pending.step_s, self._step_s if math.isinf(pending.step_s) else math.inf)
-            seconds = 0.0 if math.isinf(seconds) else min(seconds, gap_s)
+            seconds = 0.0 if math.isinf(seconds) else min(seconds, gap_s, self.stop_s - pending.start_s)
         return Span(track_id, pending.start_s, pending.start_s + seconds, pending.emotion, pending.probabilities)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fervid.batch import remote
@@ -140,6 +141,21 @@ def test_an_error_of_a_range_is_the_films(
     done = run(source, out, how=how)
     assert (done.all.inputs, done.all.failed) == (1, 1)
     assert read_tables(out)["failures"][0][-3:] == tuple(error.values())
+
+
+def test_a_film_that_shows_nobody_has_no_rows_and_is_no_failure(
+    tmp_path: Path, run: Callable[..., RunSummary], read_tables: Any
+) -> None:
+    pytest.importorskip("av")
+    from fervid.video.writing import VideoWriter
+
+    (tmp_path / "films").mkdir()
+    with VideoWriter(tmp_path / "films" / "sea.mp4", frame_rate=5) as writer:
+        for number in range(20):
+            writer.write(np.full((96, 128, 3), (40, 90, 160), dtype=np.uint8), number / 5)
+    done = run(tmp_path / "films", tmp_path / "out")
+    assert (done.all.inputs, done.all.failed, done.all.faces) == (1, 0, 0)
+    assert read_tables(tmp_path / "out")["failures"] == []
 
 
 @pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, OutputError), (errno.ECONNRESET, InputError)])

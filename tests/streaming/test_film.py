@@ -335,3 +335,22 @@ def test_a_film_that_is_none_is_refused_at_once(tmp_path: Path, open_film: MakeF
         open_film(tmp_path / "b.mp4")
     with pytest.raises(UsageError):
         open_film(tmp_path / "a.mp4", every_s=-1)
+
+
+def test_two_readings_do_not_end_each_other(film: Path, open_film: MakeFilmStream) -> None:
+    stream = open_film(film)
+    count, first, second = len(list(stream)), iter(stream), iter(stream)
+    next(first), next(second)
+    second.close()
+    assert 1 + len(list(first)) == count
+
+
+def test_a_film_that_was_resumed_is_read_from_its_begin_again(
+    film: Path, tmp_path: Path, open_film: MakeFilmStream
+) -> None:
+    stream = open_film(film)
+    record(stream, tmp_path / "journal")
+    lines = (tmp_path / "journal").read_bytes().splitlines(keepends=True)
+    (tmp_path / "journal").write_bytes(b"".join(lines[:3]))
+    resumed = resume(stream, tmp_path / "journal")
+    assert describe(list(stream)) == resumed

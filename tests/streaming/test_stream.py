@@ -1,6 +1,7 @@
 """Who is on which frame, when, and what is let go of."""
 
 import gc
+import json
 import threading
 import weakref
 from collections import defaultdict
@@ -16,6 +17,7 @@ from fervid.detection.detector import Detection
 from fervid.errors import UsageError, VideoError
 from fervid.reading import FaceReader
 from fervid.results import Box, Frame
+from fervid.streaming.journal import Batch, Look
 from fervid.streaming.stream import MAX_WAITING, FrameStream, StreamSettings, TimedImage, count_waiting, detect_reduced
 
 from .conftest import ScriptedDetector, TimedArray, draw, face_at, make_frames, two_people
@@ -324,3 +326,8 @@ def test_fewer_large_frames_wait() -> None:
 
 def test_no_frames_give_no_frames(make_reader: MakeReader) -> None:
     assert read_all(make_reader(), ScriptedDetector(two_people), iter(())) == []
+
+
+def test_a_batch_without_faces_comes_back() -> None:
+    batch = Batch((4, 4), (Look(False, ((0, 0.0),), ()),), (), np.zeros((0, 7)), np.zeros((0, 8)))
+    assert Batch.from_dict(json.loads(json.dumps(batch.to_dict()))).to_dict() == batch.to_dict()

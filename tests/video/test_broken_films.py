@@ -16,6 +16,7 @@ from PIL import Image
 from fervid.errors import InputError, MissingExtraError, SizeError, UsageError, VideoError
 from fervid.video.probing import probe_video
 from fervid.video.reading import VideoFrame, VideoReader
+from fervid.video.writing import VideoWriter
 
 MakeFilm = Callable[..., Path]
 ReadNumber = Callable[[NDArray[np.uint8]], int]
@@ -231,3 +232,21 @@ def test_a_missing_pyav_is_named_with_its_extra(films: Callable[[str], Path], mo
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'fervid\[video\]'"):
         VideoReader(path)
+
+
+def test_frames_closer_than_a_tick_are_written(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "film.mp4") as writer:
+        for tick in (0, 3600, 3601, 3602, 7200):
+            writer.write(np.zeros((32, 32, 3), np.uint8), tick / 90_000)
+    assert len(list(VideoReader(tmp_path / "film.mp4"))) == 5
+
+
+def test_sound_goes_on_over_a_jump(make_film: MakeFilm, tmp_path: Path) -> None:
+    once = make_film(tmp_path / "once.ts", audio="aac").read_bytes()
+    (tmp_path / "twice.ts").write_bytes(once + once)
+    with VideoWriter(tmp_path / "copy.mp4", audio_from=tmp_path / "twice.ts") as writer:
+        for frame in VideoReader(tmp_path / "twice.ts"):
+            writer.write(frame.image, frame.time_s)
+    with av.open(tmp_path / "copy.mp4") as container:
+        sound = container.streams.audio[0]
+        assert float(sound.duration * sound.time_base) > 3.5

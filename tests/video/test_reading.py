@@ -300,3 +300,41 @@ def test_the_frames_after_an_interruption_are_the_same(films: Callable[[str], Pa
     whole = [(frame.index, frame.time_s) for frame in read_all(films("sparse.mp4"), start_s=0.1, every_s=0.3)]
     rest = [(frame.index, frame.time_s) for frame in read_all(films("sparse.mp4"), start_s=0.1 + 5 * 0.3, every_s=0.3)]
     assert rest == whole[5:]
+
+
+def test_packets_without_times_cost_no_picture(make_film: MakeFilm, read_number: ReadNumber, tmp_path: Path) -> None:
+    """A transport stream may give one time to several pictures."""
+    raw = make_film(tmp_path / "raw.h264", options={"bf": "0", "g": "30"})
+    with av.open(raw) as source, av.open(tmp_path / "film.ts", "w") as target:
+        units = [bytes(packet) for packet in source.demux(video=0) if packet.size]
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for first in range(0, len(units), 3):
+            packet = av.Packet(b"".join(units[first : first + 3]))
+            packet.stream, packet.time_base = stream, Fraction(1, 90_000)
+            packet.pts = packet.dts = 3000 * first + 9000
+            target.mux(packet)
+    parts: list[tuple[dict[str, float], range]] = [
+        ({}, range(60)),
+        ({"every_s": 0.3}, range(0, 60, 9)),
+        ({"start_s": 0.7, "end_s": 1.2}, range(21, 36)),
+    ]
+    for part, wanted in parts:
+        frames = list(VideoReader(tmp_path / "film.ts", **part))
+        assert [read_number(f.image) for f in frames] == [f.index for f in frames] == list(wanted)
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "mjpeg"])
+def test_an_avi_may_leave_places_empty(codec: str, tmp_path: Path) -> None:
+    numbers = [*range(10), *range(30, 40)]
+    with av.open(tmp_path / "film.avi", "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        for number in numbers:
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 6 * number, np.uint8), "rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    reader = VideoReader(tmp_path / "film.avi")
+    assert [frame.time_s for frame in reader] == pytest.approx([number / 25 for number in numbers])
+    assert {problem.kind for problem in reader.problems} == {"gap"}

@@ -72,7 +72,7 @@ class FilmStream:
         self._settings = settings
         self._selection: dict[str, float | None] = {"start_s": start_s, "end_s": end_s, "every_s": every_s}
         self._options = {"threads": threads, "max_pixels": max_pixels}
-        self._frames = VideoReader(
+        self._whole = self._frames = VideoReader(
             path, start_s=start_s, end_s=end_s, every_s=every_s, threads=threads, max_pixels=max_pixels
         )
 
@@ -127,13 +127,13 @@ class FilmStream:
         if journal is not None and not keep_images:
             for last in journal:  # noqa: B007  (the last one is wanted)
                 pass
-        if last is not None:
-            self._frames = self._reopen(last.last_frame[1])
+        self._frames = self._whole if last is None else self._reopen(last.last_frame[1])
+        images = iter(self._frames)
         recorded = () if journal is None else journal
         record = None if journal is None else journal.add
         with (
-            closing(self._frames),
-            closing(stream.read(self._frames, recorded=recorded, record=record, keep_images=keep_images)) as frames,
+            closing(images),  # type: ignore[type-var]  # its own reading alone: others may go on
+            closing(stream.read(images, recorded=recorded, record=record, keep_images=keep_images)) as frames,
         ):
             yield from frames
 

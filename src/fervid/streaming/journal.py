@@ -88,8 +88,8 @@ class Batch:
                 for look in data["looks"]
             ),
             qualities=tuple(Quality(*values) for values in data["qualities"]),
-            probabilities=np.array(data["probabilities"], dtype=np.float64).reshape(faces, -1),
-            votes=np.array(data["votes"], dtype=np.float64).reshape(faces, -1),
+            probabilities=np.array(data["probabilities"], dtype=np.float64).reshape(faces, -1 if faces else 0),
+            votes=np.array(data["votes"], dtype=np.float64).reshape(faces, -1 if faces else 0),
         )
 
     @property

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fervid.video.clock import read_clock
+from fervid.video.clock import JUMP_AHEAD_S, JUMP_BACK_S, read_clock
 from fervid.video.library import choose_video_stream, open_container
 from fervid.video.problems import ProblemLog
 
@@ -146,6 +146,8 @@ class AudioCopy:
         import av
 
         packets, failures = self._container.demux(self._source), 0
+        shift, last = 0, None
+        back, ahead = JUMP_BACK_S / self._tick, JUMP_AHEAD_S / self._tick
         while failures < _MOST_FAILURES:
             try:
                 packet = next(packets)
@@ -156,6 +158,12 @@ class AudioCopy:
                 packets, failures = self._container.demux(self._source), failures + 1
                 continue
             failures = 0
+            if packet.dts is not None:  # the clock runs on over a jump, as the picture's does
+                if last is not None and not -back <= packet.dts + shift - last <= ahead:
+                    shift = last + (packet.duration or 0) - packet.dts
+                last = packet.dts = packet.dts + shift
+            if packet.pts is not None:
+                packet.pts += shift
             if packet.size and not packet.is_corrupt:
                 yield packet
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
+JUMP_BACK_S: Final = 1.0  # timestamps that fall back by more than this start a new count
+JUMP_AHEAD_S: Final = 3600.0  # and so do those that leave out more than this: they are damaged
 _USUAL_RATE: Final = Fraction(25)
 _MOST_PENDING: Final = 4000
 _COARSEST_S: Final = 0.0005  # half of Matroska's tick; coarser clocks (AVI, GIF) are exact

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fervid.errors import UsageError
-from fervid.video.clock import Clock, FrameCounter, read_clock
+from fervid.video.clock import JUMP_AHEAD_S, JUMP_BACK_S, Clock, FrameCounter, read_clock
 from fervid.video.gate import Order, PacketGate
 from fervid.video.library import choose_video_stream, open_container
 from fervid.video.problems import ProblemLog
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-_JUMP_BACK_S: Final = 1.0  # timestamps that fall back by more than this start a new count
-_JUMP_AHEAD_S: Final = 3600.0  # and so do those that leave out more than this: they are damaged
 _FARTHEST_S: Final = 10.0  # from the time of decoding to that of showing; the rest is damaged
 _GAP_S: Final = 0.5  # shortest stretch without frames worth a word
 _MOST_FAILURES: Final = 20  # of the demuxer in a row, before the rest of the file is given up
@@ -144,6 +143,8 @@ class _Decoder:
         self._chooser = FrameChooser(selection, self._clock.tolerance_s)
         self._last_s: float | None = None
         self._position = 0  # in the file, bytes
+        self._slots: deque[int] = deque()  # of a film without timestamps: the places that its packets took
+        self._last_slot = -1
 
     def decode(self, packets: Iterable[Packet[VideoStream]]) -> Iterator[Decoded]:
         """The frames of the selection."""
@@ -151,11 +152,12 @@ class _Decoder:
         gate = PacketGate(codec.name, intra_only=codec.intra_only)
         forecast = PacketForecast(self._selection, self._clock.tolerance_s)
         tolerance = self._clock.tolerance_s
-        reached_end = True
+        reached_end, everything = True, self._constant
         with closing(self._read(packets)) as mended:
             for packet in mended:
-                if self._constant or packet.pts is None:
-                    orders = [Order(packet, wanted=True)]
+                if everything or packet.pts is None:  # what has no time cannot be chosen by it, nor what follows it
+                    everything = True
+                    orders = [*gate.release(), Order(packet, wanted=True)]
                 else:
                     if packet.dts is not None and self._selection.ends_before(self._clock.time(packet.dts), tolerance):
                         reached_end = False
@@ -177,7 +179,7 @@ class _Decoder:
 
         lossy = self._container.format.name == "mpegts"  # of a broadcast, even half a picture is worth showing
         shift, last, failures, first = 0, None, 0, True
-        back, ahead = _JUMP_BACK_S / self._clock.tick_s, _JUMP_AHEAD_S / self._clock.tick_s
+        back, ahead = JUMP_BACK_S / self._clock.tick_s, JUMP_AHEAD_S / self._clock.tick_s
         farthest = max(_FARTHEST_S, float(16 / self._clock.rate)) / self._clock.tick_s
         iterator = iter(packets)
         while failures < _MOST_FAILURES:
@@ -216,6 +218,10 @@ class _Decoder:
                 self._problems.add("damaged", None if packet.pts is None else self._clock.time(packet.pts))
                 if not lossy:  # the packet at which the file breaks off
                     continue
+            if packet.dts is not None and self._container.format.name == "avi":
+                self._last_slot = packet.dts
+                if self._constant:
+                    self._slots.append(packet.dts)
             yield packet
 
     def _decode_one(self, order: Order) -> Iterator[VideoFrame]:
@@ -246,7 +252,7 @@ class _Decoder:
         for frame in frames:
             if self._constant:
                 index = self._counter.number(None)
-                time_s = self._clock.count_time(index)
+                time_s = self._clock.count_time(self._slots.popleft() if self._slots else index)
             else:
                 pts = frame.pts if frame.pts is not None else frame.dts
                 if pts is not None:
@@ -281,6 +287,7 @@ class _Decoder:
         found, announced, entries = self._counter.seen, self._stream.frames, self._stream.index_entries
         if announced == len(entries):
             announced = sum(not entry.is_discard for entry in entries)
+        found = max(found, self._last_slot + 1)
         if announced:
             if announced - found > max(2, announced / 200):
                 detail = f"it announces {announced:,} frames and holds {found:,}, the last at {end:.2f} s"

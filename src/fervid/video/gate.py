@@ -63,6 +63,10 @@ class PacketGate:
             released += self._release()
         return released
 
+    def release(self) -> list[Order]:
+        """All that is held, to be decoded now."""
+        return [Order(order.packet, True, order.reset) for order in self._release()] if self._held else []
+
     def finish(self) -> list[Order]:
         """What is to be decoded at the end of the film."""
         released = self._settle() if self._key is not None else []

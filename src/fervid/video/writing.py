@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -99,6 +100,7 @@ class VideoWriter:
         self._sound: AudioCopy | None = None
         self._size: tuple[int, int] | None = None
         self._held: VideoFrame | None = None  # until the next one tells how long it is shown
+        self._last_s = -math.inf
         self._step = max(1, round(1 / self._rate / _TICK_S))
         self._finished = False
         self._file = write_atomically(self.path)
@@ -136,6 +138,7 @@ class VideoWriter:
                 self._open(size, time_s)
             frame = self._convert(image)
             frame.pts, frame.time_base = self._stamp(time_s), _TICK_S
+            self._last_s = time_s
             self._push(frame)
 
     def close(self) -> None:
@@ -229,6 +232,8 @@ class VideoWriter:
         if self._held is None and -_EARLY <= pts < 0:
             return 0
         before = -1 if self._held is None or self._held.pts is None else self._held.pts
+        if self._held is not None and time_s > self._last_s:
+            pts = max(pts, before + 1)  # later by less than a tick
         if pts <= before:
             raise UsageError(
                 f"a frame at {time_s} s does not come after the one before", advice="Give frames in their order."
