@@ -123,3 +123,13 @@ def test_what_a_store_says_in_its_own_kind_of_error_is_said(monkeypatch: pytest.
     monkeypatch.setattr(listing, "open_file_system", lambda address: (Store(), address))
     with pytest.raises(InputError, match=r"cannot list s3://bucket \(unable to locate credentials\)"):
         list(list_inputs("s3://bucket"))
+
+
+@pytest.mark.parametrize("values", [[b"a.jpg"], [5]])
+def test_a_manifest_whose_paths_are_no_text_is_refused(values: list[Any], tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"path": values}), tmp_path / "m.parquet")
+    with pytest.raises(UsageError, match="not text"):
+        list(list_inputs(str(tmp_path / "m.parquet")))

@@ -121,3 +121,21 @@ def test_an_address_without_a_cluster_is_said_at_once(tmp_path: Path, settings: 
     pytest.importorskip("ray", reason="Ray is not installed")
     with pytest.raises(InputError, match="no Ray cluster at"):
         RayEngine(settings, tmp_path, address=address)
+
+
+def test_a_task_that_two_actors_do_is_done(
+    tmp_path: Path, make_photos: Callable[..., Path], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = tuple(list_inputs(str(make_photos(tmp_path / "photos", 2))))
+    out, work = tmp_path / "out", Worker.run
+
+    def meanwhile(self: Worker, task: Task) -> Outcome:
+        outcome = work(self, task)
+        for note in (out / NOTES).iterdir():  # the other one was faster
+            note.unlink()
+        return outcome
+
+    monkeypatch.setattr(Worker, "run", meanwhile)
+    (outcome,) = do(employ(out, [Task("photos", items)], settings), 0)
+    assert outcome.error is None
+    assert outcome.counts.inputs == 2

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from fervid.batch.csvreport import COLUMNS, build_csv
+from fervid.batch.listing import Item
+from fervid.batch.manifest import RunManifest
 from fervid.batch.page import build_report
 from fervid.batch.run import RunSummary
 from fervid.batch.summary import Report, summarise
-from fervid.batch.tables import list_columns
+from fervid.batch.tables import Chunk, Reading, list_columns
 from fervid.emotions import EMOTIONS
 from fervid.errors import InputError, UsageError
 
@@ -114,3 +116,25 @@ def test_a_report_of_nothing_divides_by_nothing() -> None:
     report = Report(Path("x"), RunManifest("s", {"model": "m", "detector": "d"}), 0, 0, (row,), {}, ())
     assert "no faces" in build_report(report)
     assert build_csv(report).splitlines()[1] == "all,,1,1,0,0,0,0,0,0,0,0,0"
+
+
+def fill(out: Path, source: str, faces: int = 1, ns: int | None = 10**18) -> Path:
+    """A result of one photo."""
+    item = Item(source, "photo", 10, ns)
+    chunk = Chunk(out, item.id, "photo")
+    row = ("x", None, None, 0, None, 0.0, 0.0, 9.0, 9.0, 0.9, "happy", 0.8, *[1 / 7] * 7, "m")
+    chunk.add_faces(item, (64, 48), [row] * faces)
+    chunk.add(Reading(item, (64, 48), faces))
+    chunk.commit()
+    RunManifest("/p", {"model": "m", "detector": "d"}).write(out)
+    return out
+
+
+def test_a_folder_may_be_called_as_it_likes_and_a_time_may_be_unknown(tmp_path: Path) -> None:
+    fill(tmp_path / "run1", "/p/a/1.jpg", faces=5)
+    assert summarise(fill(tmp_path / "run[1]", "/p/a/2.jpg")).total.faces == 1
+    found = summarise(fill(tmp_path / "source=cam1", "/p/a/3.jpg"))
+    assert [row.name for row in found.list_group("source")] == ["/p/a/3.jpg"]
+    assert [row.name for row in found.list_group("kind")] == ["photo"]
+    (row,) = summarise(fill(tmp_path / "web", "https://x.org/a.jpg", ns=None)).list_group("hour")
+    assert (row.name, row.inputs, row.faces) == ("unknown", 1, 1)

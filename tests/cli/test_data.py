@@ -186,3 +186,13 @@ def test_audit_says_where_it_cannot_write(run, parquet):
     status, _, err = run("data", "audit", parquet, "--figure", parquet / "audit.png")
     assert status == 1
     assert "cannot write" in err
+
+
+def test_prepare_never_replaces_what_it_reads(run, tmp_path):
+    source = tmp_path / "fer2013.csv"
+    source.write_text("emotion,pixels,Usage\n3," + " ".join(["7"] * 2304) + ",Training\n")
+    before = source.read_bytes()
+    status, _, err = run("data", "prepare", source, "-o", source)
+    assert status == 2
+    assert "overwritten while it is read" in err
+    assert source.read_bytes() == before

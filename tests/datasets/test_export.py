@@ -1,12 +1,13 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from fervid.datasets.export import Export, export_faces
-from fervid.datasets.folder import MANIFEST
+from fervid.datasets.folder import MANIFEST, list_pictures
 from fervid.datasets.parquet import read_faces, write_faces
 from fervid.datasets.preparation import prepare_faces
 from fervid.datasets.sources import open_source
@@ -137,3 +138,21 @@ def test_says_where_it_cannot_write(parquet, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot write"):
         export_faces(parquet, tmp_path / "file" / "pictures")
+
+
+def test_a_replacement_that_is_interrupted_leaves_no_whole_export(
+    parquet: Path, rows: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "pictures"
+    export_faces(parquet, folder)
+    write_faces(parquet, rows[:5])
+
+    def stop(place: Path) -> None:
+        next(place.glob("*/*/*.png")).unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fervid.datasets.export._remove_pictures", stop)
+    with pytest.raises(KeyboardInterrupt):
+        export_faces(parquet, folder, replace=True)
+    with pytest.raises(DatasetError, match="interrupted"):
+        list_pictures(folder)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 pytest.importorskip("torch", reason="training needs torch: pip install 'fervid[train]'")
 pytestmark = pytest.mark.training
 
+from fervid.datasets.photos import find_split
 from fervid.training.detection.config import DetectionConfig, LightConfig, SceneConfig
-from fervid.training.detection.data import SceneLoader
+from fervid.training.detection.data import SceneLoader, load_training_photos
 from fervid.training.detection.light import change_light, cover_faces
 from fervid.training.detection.marks import Marks
 from fervid.training.detection.scenes import Album, compose_scene
@@ -147,3 +149,19 @@ def test_decoys_cover_no_face_and_mark_none(detector_recipe: Any, training_photo
             inside = different[box[1] : box[3], box[0] : box[2]]
             assert not inside.size or inside.mean() < 0.25
     assert changed > 10
+
+
+def test_photos_that_change_sides_are_other_photos(photo_rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    def write(name: str, number: int) -> str:
+        """The photo of that number is held out."""
+        rows = [dict(row) for row in photo_rows]
+        held_out = next(row["group"] for row in rows if find_split(row["group"]) == "validation")
+        rows[number]["group"] = held_out
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / name)
+        return load_training_photos(tmp_path / name).digest
+
+    assert write("a.parquet", 0) != write("b.parquet", 4)
+    assert write("a.parquet", 0) == write("c.parquet", 0)

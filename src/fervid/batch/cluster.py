@@ -67,7 +67,7 @@ class RayWorker:
                 with note.open("ab") as tries:
                     tries.write(b".")
                 outcome = self._worker.run(task)
-                note.unlink()
+                note.unlink(missing_ok=True)  # another actor, thought dead, may have done it as well
                 return outcome
             # The note stays: were the task done a third time, as a whole, its rows would be there twice.
             if len(task.items) == 1:

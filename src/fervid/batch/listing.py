@@ -168,11 +168,16 @@ def _read_paths(path: Path) -> Iterator[str]:
                     yield row[PATH_COLUMN] or ""
             return
         require("pyarrow", "Reading Parquet")
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         with pq.ParquetFile(path) as file:
             if PATH_COLUMN not in file.schema_arrow.names:
                 raise missing
+            kind = file.schema_arrow.field(PATH_COLUMN).type
+            text = str(kind.value_type if isinstance(kind, pa.DictionaryType) else kind)
+            if text not in ("string", "large_string", "string_view", "null"):
+                raise UsageError(f"{path}: the column {PATH_COLUMN} is {kind}, not text", advice="Store it as strings.")
             for batch in file.iter_batches(columns=[PATH_COLUMN]):
                 for value in batch.column(0).to_pylist():
                     yield value or ""

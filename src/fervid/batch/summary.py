@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
 MOST_FAILURES: Final = 20
 _MICROSECONDS_OF_HOUR: Final = 3_600_000_000
 
+UNKNOWN: Final = "unknown"
+"""The hour of what nobody says a time of."""
+
 _KEYS: Final = {
     "all": "''",
     "kind": "kind",
     "folder": r"regexp_replace(source, '/[^/]*$', '')",
-    "hour": f"lpad(CAST((epoch_us(modified) // {_MICROSECONDS_OF_HOUR}) % 24 AS VARCHAR), 2, '0')",
+    "hour": f"coalesce(lpad(CAST((epoch_us(modified) // {_MICROSECONDS_OF_HOUR}) % 24 AS VARCHAR), 2, '0'), "
+    f"'{UNKNOWN}')",
     "source": "source",
 }
 """What inputs are grouped by: name to SQL. An hour is when the file was last written, UTC."""
@@ -137,10 +142,12 @@ def summarise(folder: Path, *, top: int = 20) -> Report:
 
 def _count(database: duckdb.DuckDBPyConnection, folder: Path, run: RunManifest, top: int) -> Report:
     for table, pattern in ((INPUTS, "*.parquet"), (FAILURES, "*.parquet"), (FACES, "*/*.parquet")):
-        place = str(folder / table / pattern).replace("'", "''")
-        options = ", hive_partitioning = true, hive_types = {'kind': VARCHAR}" if table == FACES else ""
+        place = f"{glob.escape(str(folder / table))}/{pattern}".replace("'", "''")
+        # Only faces/kind=… says something: the folder itself may be called source=camera1.
+        kind = ", regexp_extract(filename, 'kind=([a-z]+)/[^/]*$', 1) AS kind" if table == FACES else ""
+        options = "hive_partitioning = false" + (", filename = true" if kind else "")
         done = "" if table == INPUTS else f" WHERE input IN (SELECT input FROM {INPUTS})"  # of chunks that are done
-        database.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet('{place}'{options}){done}")
+        database.execute(f"CREATE VIEW {table} AS SELECT *{kind} FROM read_parquet('{place}', {options}){done}")
     rows: list[GroupRow] = []
     left_out: dict[str, int] = {}
     for group in _KEYS:
@@ -175,9 +182,7 @@ def _count_group(database: duckdb.DuckDBPyConnection, group: str, limit: int | N
         FROM chosen LEFT JOIN f ON chosen.name = f.name ORDER BY {order.replace("name", "chosen.name")}"""
     for name, inputs, failed, *numbers in database.execute(query).fetchall():
         faces, uncertain, *emotions = (int(number or 0) for number in numbers)
-        yield GroupRow(
-            group, name or "unknown" if group != "all" else "", inputs, failed, faces, uncertain, (*emotions,)
-        )
+        yield GroupRow(group, name or UNKNOWN if group != "all" else "", inputs, failed, faces, uncertain, (*emotions,))
 
 
 def _fetch_one(database: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:

@@ -68,6 +68,8 @@ def prepare(
 
     if str(output) == "-":
         raise UsageError("a Parquet is not written to stdout", advice="Name a file with -o.")
+    read = [source] if votes is None else [source, votes]
+    check_destinations({"-o": str(output)}, tables=(), media=(), sources=read)
     found = open_source(source, split=split)
     print_note(f"reading {found.path} as {found.description}")
     for note in found.notes:

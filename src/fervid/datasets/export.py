@@ -111,6 +111,7 @@ def _claim_folder(folder: Path, note: dict[str, object], *, replace: bool) -> No
                     f"{folder} is an export of something else (other {differing})",
                     advice="Give another folder, or --force to replace the pictures in it.",
                 )
+            _write_note(folder, {**old, "complete": False})  # what an interruption leaves of it is no whole
             _remove_pictures(folder)
     elif folder.is_dir() and any(folder.iterdir()):
         raise UsageError(

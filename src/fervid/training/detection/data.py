@@ -81,6 +81,7 @@ def load_training_photos(
     for done, photo in enumerate(iterate_photos(path), start=1):
         for part in (
             photo.data,
+            f"{photo.kind} {photo.split}".encode(),
             *(a.tobytes() for a in (photo.boxes, photo.landmarks, photo.scores, photo.ignore_boxes)),
         ):
             digest.update(hashlib.sha256(part).digest())

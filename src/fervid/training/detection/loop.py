@@ -176,7 +176,7 @@ def learning_rate(config: DetectionConfig, epoch: float) -> float:
     """The rate at a point of the schedule, in epochs."""
     schedule = config.schedule
     if epoch < schedule.warmup_epochs:
-        return schedule.learning_rate * max(epoch, 0.01) / schedule.warmup_epochs
+        return schedule.learning_rate * min(1.0, max(epoch, 0.01) / schedule.warmup_epochs)
     share = (epoch - schedule.warmup_epochs) / max(1e-9, schedule.epochs - schedule.warmup_epochs)
     return schedule.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
 

@@ -235,7 +235,7 @@ def learning_rate(config: TrainingConfig, epoch: float) -> float:
     """The rate at a point of the schedule, in epochs."""
     warmup = config.schedule.warmup_epochs
     if epoch < warmup:
-        return config.schedule.learning_rate * max(epoch, 0.02) / warmup
+        return config.schedule.learning_rate * min(1.0, max(epoch, 0.02) / warmup)
     first, stop, rate = config.schedule.cycle_at(epoch)
     start = max(first, warmup)
     return rate * 0.5 * (1 + math.cos(math.pi * min(1.0, (epoch - start) / max(1e-9, stop - start))))
