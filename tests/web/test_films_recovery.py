@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -21,11 +22,18 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("av")
 
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from fervid.web.app import create_app
+from fervid.web.database.engine import Database
+from fervid.web.errors import RequestError
 from fervid.web.films import service
-from fervid.web.films.folders import FilmFolders, create_id
+from fervid.web.films.folders import FilmFolders, ServerFolder, create_id
+from fervid.web.films.jobs import FilmOptions, Job, Status
+from fervid.web.films.routes import create_router
+from fervid.web.films.runner import FilmRunner
+from fervid.web.films.service import FilmService
 from fervid.web.settings import MEGABYTE, Settings
 
 BASE = "http://127.0.0.1:8642"
@@ -241,3 +249,58 @@ def test_a_full_disk_is_said_and_leaves_nothing(
         filler.unlink()
         films.act(job["id"], "retry")
         assert films.wait(job["id"], "done", "failed")["status"] == "done"
+
+
+def test_a_server_that_died_after_a_film_was_done_costs_no_results(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    films, key, now = FilmService(settings, Database(settings.database_url)), create_id(), time.time()
+    films.folders.results(key).mkdir(parents=True)
+    films.store.add(Job(key, "f.mp4", Status.QUEUED, 1, 1, 1, 1.0, FilmOptions(), now, now))
+    job = films.store.claim("d" * 32)
+    assert job is not None
+    assert films.store.finish(job, [], 3)
+    (films.folders.results(key) / "timeline.json").write_text("{}")
+    films.folders.film(key).write_bytes(b"film")
+    dead = films.folders.of_server("d" * 32)
+    dead.mkdir(parents=True)
+    (dead / "lock").touch()
+    with ServerFolder(films.folders) as server:
+        FilmRunner(settings, films.store, films.folders, server)._recover()
+    assert films.folders.result(key, "timeline.json") is not None
+    assert not films.folders.film(key).exists()
+
+
+def test_a_film_that_is_taken_back_while_it_is_looked_at_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(data_dir=tmp_path)
+    films = FilmService(settings, Database(settings.database_url))
+    monkeypatch.setattr(service, "run_probe", lambda _: {"width": 1, "height": 1, "duration_s": 1.0})
+    app = FastAPI()
+    app.include_router(create_router(settings, films))
+    body = b'--b\r\nContent-Disposition: form-data; name="video"; filename="x.mp4"\r\n\r\nabc\r\n--b--\r\n'
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+    async def send(_: Any) -> None:
+        """Nobody listens."""
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/videos",
+        "raw_path": b"/videos",
+        "query_string": b"",
+        "headers": [(b"content-type", b"multipart/form-data; boundary=b")],
+        "client": ("1.2.3.4", 1),
+        "server": ("x", 80),
+        "scheme": "http",
+        "http_version": "1.1",
+        "root_path": "",
+        "asgi": {"version": "3.0"},
+    }
+    with ServerFolder(films.folders) as films._server, pytest.raises(RequestError, match="taken back"):
+        asyncio.run(app(scope, receive, send))
+    assert films.store.list_newest() == []

@@ -42,6 +42,7 @@ export class WorkerReader {
   private readonly worker: Worker;
   private readonly waiting = new Map<number, Waiting>();
   private count = 0;
+  private isClosed = false;
   private started: { resolve: (info: ReaderInfo) => void; reject: (error: Error) => void } | null = null;
   private onProgress: (share: number) => void = () => {};
 
@@ -75,6 +76,10 @@ export class WorkerReader {
 
   /** Read a picture, which is handed over; pictures come in the order of time, the next one after the answer. */
   read(image: ImageBitmap | VideoFrame, timeS: number): Promise<Answer> {
+    if (this.isClosed) {
+      image.close();
+      return Promise.reject(new InferenceError("browser", "the worker was closed", "Start again."));
+    }
     const id = ++this.count;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
@@ -88,6 +93,7 @@ export class WorkerReader {
   }
 
   close(): void {
+    this.isClosed = true;
     this.worker.terminate();
     this.fail(new InferenceError("browser", "the worker was closed", "Start again."));
   }

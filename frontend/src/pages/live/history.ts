@@ -85,7 +85,8 @@ export class Recording {
   /** Whether there was room for it. */
   add(frame: Frame): boolean {
     if (this.rows + frame.faces.length > MOST_ROWS) return false;
-    this.frames.push(frame);
+    // Those without a face make no row; the first one tells when it began.
+    if (frame.faces.length > 0 || this.frames.length === 0) this.frames.push(frame);
     this.rows += frame.faces.length;
     return true;
   }

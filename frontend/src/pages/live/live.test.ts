@@ -90,6 +90,12 @@ it("a recording ends where it is full", () => {
   expect(recording.rows).toBe(MOST_ROWS);
 });
 
+it("a recording of nobody does not grow", () => {
+  const recording = new Recording();
+  for (let i = 0; i < 1000; i++) expect(recording.add(makeFrame(i, []))).toBe(true);
+  expect(recording.frames.length).toBe(1);
+});
+
 it("a rate counts the last two seconds", () => {
   const rate = new Rate();
   expect(rate.perSecond).toBe(0);

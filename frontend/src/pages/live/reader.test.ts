@@ -1,5 +1,6 @@
 // @vitest-environment happy-dom
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { WorkerReader } from "../../inference/client";
 import { ServerReader } from "./reader";
 
 /** A connection whose other end the test is. */
@@ -11,6 +12,10 @@ class Line {
   onmessage?: (event: { data: string }) => void;
   onclose?: () => void;
   readonly send = vi.fn();
+
+  close(): void {
+    this.readyState = 2;
+  }
 
   constructor() {
     Line.last = this;
@@ -55,5 +60,36 @@ describe("ServerReader", () => {
     await expect(reader.read(VIDEO)).resolves.toMatchObject({ faces: [] });
     Line.last.hangUp();
     await expect(reader.read(VIDEO)).rejects.toMatchObject({ code: "network" });
+  });
+
+  it.each(["reset", "close"] as const)("waits for no answer after %s", async (what) => {
+    const reader = await ServerReader.open();
+    const read = reader.read(VIDEO).then(
+      () => "read",
+      () => "over",
+    );
+    await new Promise((resolve) => setTimeout(resolve)); // the picture is sent
+    reader[what]();
+    expect(await Promise.race([read, new Promise((resolve) => setTimeout(resolve, 50, "hangs"))])).toBe(
+      "over",
+    );
+  });
+});
+
+describe("WorkerReader", () => {
+  it("reads nothing once it is closed", async () => {
+    vi.stubGlobal(
+      "Worker",
+      class {
+        postMessage(): void {}
+        terminate(): void {}
+      },
+    );
+    const reader = new WorkerReader();
+    reader.close();
+    const picture = { close: vi.fn() };
+    const read = reader.read(picture as unknown as ImageBitmap, 0);
+    await expect(read).rejects.toMatchObject({ message: "the worker was closed" });
+    expect(picture.close).toHaveBeenCalledOnce();
   });
 });

@@ -127,11 +127,13 @@ export class ServerReader implements PictureReader {
 
   reset(): void {
     this.socket.send(JSON.stringify({ type: "start", labels: 7 }));
+    this.fail(serverError("another camera was chosen")); // the server answers no picture from before
   }
 
   close(): void {
     this.socket.onclose = null;
     this.socket.close();
+    this.fail(serverError("the connection was closed"));
   }
 
   private take(text: string): void {

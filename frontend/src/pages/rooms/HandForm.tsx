@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { announce } from "../../ui/announce";
 import { ErrorNotice } from "../../ui/ErrorNotice";
+import { cleanLine } from "./messages";
 import type { Participant } from "./participant";
 import { RoomIcon } from "./RoomIcon";
 
@@ -41,7 +42,7 @@ export function HandForm({ participant }: { participant: Participant }) {
   }
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
-    const words = name.trim();
+    const words = cleanLine(name);
     if (words !== "") participant.raise(words);
   };
   return (

@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { announce } from "../../ui/announce";
+import { cleanLine } from "./messages";
 import { RoomIcon } from "./RoomIcon";
 
 const LONGEST = 80;
@@ -10,7 +11,7 @@ export function MarkForm({ onMark }: { onMark: (text: string) => boolean }) {
   const [text, setText] = useState("");
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
-    const words = text.trim() || "New topic";
+    const words = cleanLine(text) || "New topic";
     if (onMark(words)) {
       setText("");
       announce(`Marked: ${words}`);

@@ -59,6 +59,7 @@ function FoundRoom({ room, code, onAgain }: { room: Room; code: string; onAgain:
   const join = (): void => {
     const created = new Participant(room, code);
     if (camera) {
+      camera.take(room.steps); // what was tried before they agreed is not sent
       created.takeCounts = () => camera.take(room.steps);
       if (camera.phase.value !== "on") void camera.start();
     }

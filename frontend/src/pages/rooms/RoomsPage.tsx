@@ -14,6 +14,7 @@ import { ErrorNotice, type ErrorText } from "../../ui/ErrorNotice";
 import { asSentence } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { CreatedCard } from "./CreatedCard";
+import { cleanLine } from "./messages";
 import { OptionSign } from "./RoomIcon";
 import "./rooms.css";
 
@@ -93,7 +94,7 @@ function RoomForm({ rules, onCreated }: { rules: Rules; onCreated: (created: Cre
       onCreated(
         await createRoom({
           kind,
-          title: title.trim(),
+          title: cleanLine(title),
           min_group: minGroup,
           ...(variety !== "expressions" && { question: variety }),
         }),

@@ -4,6 +4,7 @@ import type { Room } from "../../api/rooms";
 import {
   buildContribution,
   cleanCode,
+  cleanLine,
   drawMoment,
   isCode,
   makeToken,
@@ -15,6 +16,11 @@ import {
 
 const PULSE = { kind: "pulse" } as Room;
 const EXPRESSIONS = { kind: "expressions" } as Room;
+
+it("sends no tab that was pasted", () => {
+  expect(cleanLine(" Graphs\tpart\v2 ")).toBe("Graphs part 2");
+  expect(cleanLine("\t\u007f")).toBe("");
+});
 
 describe("contributions", () => {
   it("hold the choice and nothing else", () => {

@@ -8,6 +8,11 @@ export function writeMessage(message: object): string {
   return JSON.stringify(message);
 }
 
+/** One line as the server takes it: what cannot be seen, such as a pasted tab, is a space. */
+export function cleanLine(text: string): string {
+  return text.replace(/\p{Cc}+/gu, " ").trim();
+}
+
 /** The contribution to a bucket. */
 export function buildContribution(room: Room, choice: Choice | null, counts: Counts): ParticipantSays {
   return room.kind === "expressions" ? { type: "expressions", counts } : { type: "pulse", choice };

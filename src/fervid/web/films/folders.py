@@ -93,6 +93,11 @@ class FilmFolders:
         """Remove everything of a job."""
         shutil.rmtree(self.of_job(job_id), ignore_errors=True)
 
+    def remove_film(self, job_id: str) -> None:
+        """Remove the film and the journal of its reading: it is read."""
+        self.film(job_id).unlink(missing_ok=True)
+        self.journal(job_id).unlink(missing_ok=True)
+
     def remove_results(self, job_id: str) -> None:
         """Remove what an ended reading left, whole files and parts; the film and its journal stay."""
         with contextlib.suppress(FileNotFoundError):

@@ -90,6 +90,9 @@ def create_router(settings: Settings, films: FilmService) -> APIRouter:
             job = await films.receive(request, options)
         except ClientDisconnect:
             raise RequestError("the upload ended early", advice="Send the film again.") from None
+        if await request.is_disconnected():  # taken back while it was looked at: nobody knows of the job
+            await asyncio.to_thread(films.delete, job.id)
+            raise RequestError("the upload was taken back", advice="Send the film again.")
         return await asyncio.to_thread(describe, job)
 
     @router.get("")

@@ -151,6 +151,9 @@ class FilmRunner:
                 running.add(owner)
             elif owner not in running:
                 for job in self._store.abandon(owner, STOPPED):
+                    if job.status is Status.DONE:  # it died before it let go of it: the results are whole
+                        self._folders.remove_film(job.id)
+                        continue
                     LOG.warning("a server died while it read the film %s", job.id)
                     self._folders.remove_results(job.id)
         for owner in self._folders.list_servers():
@@ -232,8 +235,7 @@ class _Reading(threading.Thread):
         job, folders = self.job, self._folders
         if last.get("event") == "done":
             if self._store.finish(job, last["warnings"], last["frames"]):
-                folders.film(job.id).unlink(missing_ok=True)
-                folders.journal(job.id).unlink(missing_ok=True)
+                folders.remove_film(job.id)
                 return
         elif last.get("event") == "failed":
             self._store.fail(job, last["error"])
