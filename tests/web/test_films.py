@@ -338,12 +338,12 @@ def test_a_film_that_does_not_say_how_long_it_is_stops_at_the_reserve(
     start_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def measure_free(folders: FilmFolders) -> int:
-        return service.RESERVE_BYTES + 2_500_000 - sum(path.stat().st_size for path in find_parts(tmp_path))
+        sizes.append(sum(path.stat().st_size for path in find_parts(tmp_path)))
+        return service.RESERVE_BYTES + 2_500_000 - sizes[-1]
 
     def send_chunks() -> Iterator[bytes]:
         yield make_part('Content-Disposition: form-data; name="video"; filename="a.mp4"', b"")[:-2]
         for _ in range(80):
-            sizes.append(sum(path.stat().st_size for path in find_parts(tmp_path)))
             yield b"\0" * 65_536
         yield f"\r\n--{BOUNDARY}--\r\n".encode()
 
