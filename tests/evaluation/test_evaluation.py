@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from fervid.classification.classifier import Prediction
 from fervid.datasets.faceset import SPLITS, FaceSet
 from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS
 from fervid.errors import DatasetError, UsageError
@@ -277,27 +276,3 @@ def test_confusion_matrix_is_read_only(world):
     evaluation = evaluate_model(world.classifier, world.faces, "PrivateTest")
     with pytest.raises(ValueError, match="read-only"):
         evaluation.label_head.confusion[0, 0] = 1
-
-
-def test_fer2013_has_the_known_numbers_of_faces(shared_data):
-    from types import SimpleNamespace
-
-    from fervid.datasets.parquet import read_faces
-
-    class Constant:
-        identity = "happy@000000000000"
-        spec = SimpleNamespace(labels=EMOTIONS, threshold=0.5, blend=0.0)
-
-        def predict(self, images):
-            chosen = np.full(len(images), HAPPY)
-            return Prediction(np.eye(7)[chosen], np.eye(8)[chosen], np.eye(7)[chosen])
-
-    evaluation = evaluate_model(Constant(), read_faces(shared_data / "fer2013.parquet"), "PrivateTest")
-    assert evaluation.label_head.accuracy.n == 3589
-    assert evaluation.label_head.accuracy.value == pytest.approx(879 / 3589)
-    assert evaluation.label_head.accuracy_deduplicated.n == 3301
-    assert evaluation.label_head.accuracy_strict.n == pytest.approx(
-        3146, abs=1
-    )  # a correlation may fall on the other side of 0.97
-    assert evaluation.label_head.majority_accuracy.n == 3350
-    assert [scores.support for scores in evaluation.label_head.classes] == [491, 55, 528, 879, 594, 416, 626]
