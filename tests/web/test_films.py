@@ -221,7 +221,7 @@ def test_what_is_no_form_with_a_film_is_refused(films: Any, data_dir: Path) -> N
     end = f"--{BOUNDARY}--\r\n".encode()
     for body, kind, status, code in [
         (b"{}", "application/json", 415, "web.media_type"),
-        (b"x", "multipart/form-data", 415, "web.media_type"),
+        (b"x", "multipart/form-data", 400, "web.request"),
         (b"x", f"multipart/form-data; boundary={'y' * 300}", 400, "web.request"),
         (b"no form at all", None, 400, "web.request"),
         (b"", None, 400, "web.request"),

@@ -138,6 +138,29 @@ def test_a_name_of_the_client_is_no_path(web_client: TestClient, picture: bytes,
     assert name not in answer.text
 
 
+def test_a_picture_is_nowhere_but_in_memory(
+    web_client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither in a file with a name nor in one without."""
+    import tempfile
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise AssertionError("a file is made")
+
+    from PIL import Image
+
+    monkeypatch.setattr(tempfile, "_mkstemp_inner", refuse)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    with pytest.raises((AssertionError, OSError)), tempfile.TemporaryFile():
+        pass
+    target = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (800, 900, 3), dtype=np.uint8)).save(target, "PNG")
+    assert len(target.getvalue()) > 2_000_000
+    assert post(web_client, target.getvalue(), "image/png").json()["size"] == [900, 800]
+    answer = web_client.post(IMAGES, files={"image": ("a.png", target.getvalue(), "image/png")})
+    assert answer.json()["size"] == [900, 800]
+
+
 def test_a_field_that_is_no_file_is_explained(web_client: TestClient) -> None:
     check_code(web_client.post(IMAGES, data={"image": "x"}, files={"other": b"x"}), 422, "usage")
 
@@ -157,8 +180,9 @@ def test_twenty_uploads_at_once_are_all_answered(
     assert all(answer.json() == expected for answer in answers)
 
 
-def test_one_client_fills_no_more_than_half_of_the_queue(
-    start_server: Callable[..., int], picture: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("scarce", ["places", "memory"])
+def test_one_client_takes_no_more_than_half_of_what_is_scarce(
+    start_server: Callable[..., int], picture: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scarce: str
 ) -> None:
     go_on, read = threading.Event(), threading.Semaphore(0)
 
@@ -171,8 +195,13 @@ def test_one_client_fills_no_more_than_half_of_the_queue(
         return httpx.post(f"http://127.0.0.1:{port}{IMAGES}", files={"image": picture}, timeout=60)
 
     monkeypatch.setattr(images, "_read", read_slowly)
-    monkeypatch.setattr(workers, "QUEUE_PER_WORKER", 1)
-    port = start_server(create_app(Settings(data_dir=tmp_path, workers=2)))
+    settings = Settings(data_dir=tmp_path, workers=2)
+    if scarce == "places":
+        monkeypatch.setattr(workers, "QUEUE_PER_WORKER", 1)
+    else:
+        monkeypatch.setattr(images, "PICTURE_BYTES", 0)
+        settings = Settings(data_dir=tmp_path, workers=2, max_upload_mb=len(picture) / 0.9e6)
+    port = start_server(create_app(settings))
     with ThreadPoolExecutor(2) as pool:
         answers = pool.map(upload, range(2))
         for _ in range(2):
@@ -181,7 +210,8 @@ def test_one_client_fills_no_more_than_half_of_the_queue(
         go_on.set()
         assert [answer.status_code for answer in answers] == [200, 200]
     check_code(refused, 429, "web.too_many")
-    assert "2 pictures are waiting for this address already" in refused.text
+    reason = "2 pictures are waiting for this address" if scarce == "places" else "MB of pictures are on their way"
+    assert f"{reason} already" in refused.text
 
 
 def test_one_client_cannot_send_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

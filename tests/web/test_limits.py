@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
 from fervid.web.errors import RequestError, SlowError, TooLargeError, TooManyError
-from fervid.web.limits import BODY_BYTES, BodyGuard, Places, RateGuard, RateLimiter, TokenBucket, name_address
+from fervid.web.limits import BODY_BYTES, BodyGuard, Memory, Places, RateGuard, RateLimiter, TokenBucket, name_address
 
 
 class Clock:
@@ -82,6 +82,21 @@ def test_one_client_takes_no_more_than_half_of_the_places() -> None:
         other.close()
         places.check("192.0.2.8")
     places.check("192.0.2.7")
+
+
+def test_one_client_keeps_no_more_than_half_of_the_memory() -> None:
+    memory = Memory(100, "of pictures are on their way", retry_after_s=2)
+    with memory.take("192.0.2.7") as grow, memory.take("192.0.2.7") as grow_too:
+        grow(30)
+        with pytest.raises(TooManyError, match="of pictures are on their way already"):
+            grow_too(21)
+        grow_too(20)
+        with memory.take("192.0.2.8") as other:
+            other(50)
+            with pytest.raises(TooManyError), memory.take("192.0.2.9") as third:
+                third(1)
+    with memory.take("192.0.2.7") as grow:  # all of it came back, and what was refused was never taken
+        grow(50)
 
 
 @pytest.mark.parametrize(

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 import json
+from collections.abc import Callable
 from enum import StrEnum
-from tempfile import SpooledTemporaryFile
-from typing import IO, Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal, cast
 
 import numpy as np
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from numpy.typing import NDArray
-from starlette.datastructures import FormData, UploadFile
 
 from fervid.emotions import LabelCount
-from fervid.errors import UsageError
 from fervid.imaging import load_image
 from fervid.pipeline import DEFAULT_MIN_FACE, Analyzer
 from fervid.results import Analysis
-from fervid.web.errors import MediaTypeError
-from fervid.web.limits import Places, RateLimiter, name_client
+from fervid.web.errors import MediaTypeError, TooManyError
+from fervid.web.forms import FileForm
+from fervid.web.limits import Memory, Places, RateLimiter, drain, name_client
 from fervid.web.schemas import ImageAnswer
-from fervid.web.settings import Settings
+from fervid.web.settings import MEGABYTE, Settings
 from fervid.web.workers import Cancellation, Workers
 
 SMALLEST_FACE: Final = 8.0
@@ -33,8 +31,11 @@ LARGEST_FACE: Final = 10_000.0
 PICTURE_RATE: Final = 20.0
 PICTURE_BURST: Final = 100.0
 """Pictures per second of one address, and at once."""
+PICTURE_BYTES: Final = 400 * MEGABYTE
+"""Pictures that come and wait are in memory, together no more than this, or than four of the largest."""
+FIELD: Final = "image"
+"""The form's field."""
 
-_IN_MEMORY: Final = 1_000_000
 _JPEG_QUALITY: Final = 92
 _BINARY: Final = {"type": "string", "format": "binary"}
 _REQUEST_BODY: Final[dict[str, Any]] = {
@@ -62,8 +63,11 @@ def create_router(settings: Settings, workers: Workers) -> APIRouter:
     """The route ``/images``. Bodies are limited by :class:`.BodyGuard`."""
     router = APIRouter(tags=["photos"])
     limiter = RateLimiter(PICTURE_RATE, PICTURE_BURST, "pictures")
-    # Each lies in a file of its own while it comes and waits: those that come slowly must not fill the disk.
+    # Each is in memory while it comes and waits: those that come slowly must not fill it.
     coming = Places(4 * workers.most, "pictures are on their way", retry_after_s=2)
+    memory = Memory(
+        max(PICTURE_BYTES, 4 * int(settings.max_upload_mb * MEGABYTE)), "of pictures are on their way", retry_after_s=2
+    )
     waiting = Places(workers.most, "pictures are waiting", retry_after_s=2)
 
     @router.post(
@@ -88,61 +92,58 @@ def create_router(settings: Settings, workers: Workers) -> APIRouter:
         client = name_client(request)
         limiter.check(client)
         analyzer = workers.analyzer.derive(labels=cast("LabelCount", labels), min_face=min_face)
-        with coming.take(client):
-            file, form = await receive_file(request, "image")
+        with coming.take(client), memory.take(client) as grow:
             try:
-                with waiting.take(client):
-                    answer = await workers.run_for(
-                        request, lambda cancellation: _read(file, analyzer, evidence, annotated, cancellation)
-                    )
-            finally:
-                await form.close() if form is not None else file.close()
+                picture = await receive_picture(request, grow)
+            except TooManyError:
+                await drain(request.receive)  # a client that still sends may never read the answer
+                raise
+            with waiting.take(client):
+                answer = await workers.run_for(
+                    request, lambda cancellation: _read(picture, analyzer, evidence, annotated, cancellation)
+                )
         return Response(answer, media_type="application/json")
 
     return router
 
 
-async def receive_file(request: Request, field: str) -> tuple[IO[bytes], FormData | None]:
-    """A file as a form's field or as the body itself; large ones lie in a nameless temporary file.
+async def receive_picture(request: Request, grow: Callable[[int], None]) -> bytes:
+    """The picture that comes as a form's field or as the body itself; it is nowhere but in memory.
 
-    Returns:
-        The file, and the form that it belongs to, which is to be closed; None when it is the body, and to be closed.
+    Args:
+        request: with the picture.
+        grow: told of every further byte before it is kept; may refuse it.
 
     Raises:
         MediaTypeError: the body is neither a form nor a picture.
-        UsageError: the form has no such file.
+        RequestError: it is a broken form.
+        UsageError: the form has no such file, or several.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
-        form = await request.form(max_files=4, max_fields=16)
-        upload = form.get(field)
-        if not isinstance(upload, UploadFile):
-            await form.close()
-            raise UsageError(f"the form has no file {field!r}", advice=f"Send the picture as the field {field}.")
-        return cast("IO[bytes]", upload.file), form
-    if not kind.startswith("image/") and kind != "application/octet-stream":
+    content_type = request.headers.get("content-type", "")
+    kind = content_type.partition(";")[0].strip().lower()
+    form = FileForm(content_type, FIELD, "picture") if kind == "multipart/form-data" else None
+    if form is None and not kind.startswith("image/") and kind != "application/octet-stream":
         raise MediaTypeError(
             f"the media type is {kind[:60]!r}",
-            advice=f"Send a form (multipart/form-data) with the field {field}, or the picture itself as image/….",
+            advice=f"Send a form (multipart/form-data) with the field {FIELD}, or the picture itself as image/….",
         )
-    file = cast("IO[bytes]", SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115, closed by the caller
-    try:
-        async for chunk in request.stream():
-            if file.tell() + len(chunk) > _IN_MEMORY:
-                await asyncio.to_thread(file.write, chunk)
-            else:
-                file.write(chunk)
-    except BaseException:
-        file.close()
-        raise
-    return file, None
+    picture = bytearray()
+    async for chunk in request.stream():
+        grow(len(chunk))
+        if form is None:
+            picture += chunk
+        else:
+            form.feed(chunk)
+            picture += form.fetch()
+    if form is not None:
+        form.check_whole()
+    return bytes(picture)
 
 
-def _read(file: IO[bytes], analyzer: Analyzer, evidence: bool, drawing: Drawing, cancellation: Cancellation) -> bytes:
+def _read(picture: bytes, analyzer: Analyzer, evidence: bool, drawing: Drawing, cancellation: Cancellation) -> bytes:
     """The answer as JSON: large ones take too long for the event loop to write."""
     cancellation.check()
-    file.seek(0)
-    image = load_image(file.read(), max_pixels=analyzer.max_pixels)
+    image = load_image(picture, max_pixels=analyzer.max_pixels)
     cancellation.check()
     analysis = analyzer.analyze(image, evidence=evidence or drawing is Drawing.EXPLAIN)
     answer = analysis.to_dict()

@@ -139,6 +139,43 @@ class Places:
                 del self._taken[client]
 
 
+class Memory:
+    """Bytes that are kept at the same time, of which one client never keeps more than half.
+
+    Args:
+        most: bytes at the same time.
+        what: for the error: "of pictures are on their way".
+        retry_after_s: when another try may succeed.
+    """
+
+    def __init__(self, most: int, what: str, *, retry_after_s: float) -> None:
+        self._most, self._what, self._retry_after_s = most, what, retry_after_s
+        self._kept: Counter[str] = Counter()
+
+    @contextmanager
+    def take(self, client: str) -> Iterator[Callable[[int], None]]:
+        """A function that asks for so many bytes more, which are given back when the block ends.
+
+        The function raises :class:`.TooManyError` when there are no more, or the client has its half.
+        """
+        count = 0
+
+        def grow(more: int) -> None:
+            nonlocal count
+            kept, own = self._kept.total(), self._kept[client]
+            if kept + more > self._most or own + more > self._most // 2:
+                raise TooManyError(f"{kept / 1e6:.3g} MB {self._what} already", retry_after_s=self._retry_after_s)
+            self._kept[client] += more
+            count += more
+
+        try:
+            yield grow
+        finally:
+            self._kept[client] -= count
+            if not self._kept[client]:
+                del self._kept[client]
+
+
 def name_client(connection: HTTPConnection) -> str:
     """Who asks, as far as rates go; see :func:`name_address`."""
     return name_address(connection.client.host) if connection.client is not None else ""

@@ -8,20 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from fervid.errors import UsageError
-from fervid.web.errors import MediaTypeError, RequestError, StorageError, TooLargeError
+from fervid.web.errors import StorageError, TooLargeError
 from fervid.web.films.jobs import clean_name
+from fervid.web.forms import FileForm
 
 FIELD: Final = "video"
 """The form's field."""
 
 _FLUSH_BYTES: Final = 1_000_000
-_PART_HEADERS: Final = 16
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -38,107 +36,6 @@ class Upload:
     path: Path
     name: str
     bytes: int
-
-
-class FilmForm:
-    """Takes a form apart as it arrives, and keeps the film's bytes until they are fetched.
-
-    Args:
-        content_type: of the request.
-
-    Attributes:
-        name: of the film; None before its part has begun.
-        is_whole: whether the form has come to its end.
-
-    Raises:
-        MediaTypeError: the request is no form.
-    """
-
-    def __init__(self, content_type: str) -> None:
-        kind, options = parse_options_header(content_type)
-        if kind != b"multipart/form-data" or not options.get(b"boundary"):
-            raise MediaTypeError(
-                f"the media type is {content_type[:60]!r}",
-                advice=f"Send a form (multipart/form-data) with the film as its field {FIELD}.",
-            )
-        self.name: str | None = None
-        self.is_whole = False
-        self._pending = bytearray()
-        self._taking = False
-        self._field = self._value = b""
-        self._headers: dict[bytes, bytes] = {}
-        try:
-            self._parser = MultipartParser(
-                options[b"boundary"],
-                {
-                    "on_part_begin": self._begin,
-                    "on_header_field": self._add_field,
-                    "on_header_value": self._add_value,
-                    "on_header_end": self._end_header,
-                    "on_headers_finished": self._choose,
-                    "on_part_data": self._take,
-                    "on_part_end": self._end,
-                    "on_end": self._finish,
-                },
-                max_header_count=_PART_HEADERS,
-            )
-        except FormParserError as error:
-            raise _explain(error) from None
-
-    def feed(self, chunk: bytes) -> None:
-        """Take the next bytes of the request.
-
-        Raises:
-            RequestError: they are no form.
-            UsageError: there is a second film.
-        """
-        try:
-            self._parser.write(chunk)
-        except FormParserError as error:
-            raise _explain(error) from None
-
-    @property
-    def waiting(self) -> int:
-        """How many bytes of the film can be fetched."""
-        return len(self._pending)
-
-    def fetch(self) -> bytes:
-        """The bytes of the film that have arrived since the last call."""
-        data = bytes(self._pending)
-        self._pending.clear()
-        return data
-
-    def _begin(self) -> None:
-        self._headers = {}
-
-    def _add_field(self, data: bytes, start: int, end: int) -> None:
-        self._field += data[start:end]
-
-    def _add_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _end_header(self) -> None:
-        self._headers[self._field.lower()] = self._value
-        self._field = self._value = b""
-
-    def _choose(self) -> None:
-        disposition = self._headers.get(b"content-disposition", b"").decode("latin-1")
-        _, options = parse_options_header(disposition)
-        self._taking = options.get(b"name") == FIELD.encode() and b"filename" in options
-        if self._taking:
-            if self.name is not None:
-                raise UsageError("the form has several films", advice="Send one film at a time.")
-            self.name = clean_name(options[b"filename"].decode("utf-8", errors="replace"))
-
-    def _take(self, data: bytes, start: int, end: int) -> None:
-        if self._taking:
-            self._pending += data[start:end]
-
-    def _end(self) -> None:
-        self._taking = False
-
-    def _finish(self) -> None:
-        self.is_whole = True
 
 
 async def receive_film(request: Request, path: Path, max_bytes: int, *, measure_spare: Callable[[], int]) -> Upload:
@@ -159,7 +56,7 @@ async def receive_film(request: Request, path: Path, max_bytes: int, *, measure_
         StorageError: the disk is full.
         starlette.requests.ClientDisconnect: the client has gone.
     """
-    form = FilmForm(request.headers.get("content-type", ""))
+    form = FileForm(request.headers.get("content-type", ""), FIELD, "film")
     size = 0
     try:
         with await run_in_threadpool(path.open, "xb") as file:
@@ -170,12 +67,9 @@ async def receive_film(request: Request, path: Path, max_bytes: int, *, measure_
                 if form.waiting >= _FLUSH_BYTES:
                     size += await run_in_threadpool(_write, file, form.fetch(), measure_spare)
             size += await run_in_threadpool(_write, file, form.fetch(), measure_spare)
-        if not form.is_whole:
-            raise RequestError("the form ends early", advice="Send it again, whole.")
-        if form.name is None:
-            raise UsageError(f"the form has no file {FIELD!r}", advice=f"Send the film as the field {FIELD}.")
+        name = clean_name(form.check_whole())
         if size == 0:
-            raise UsageError(f"{form.name} is empty", advice="Send a film with something in it.")
+            raise UsageError(f"{name} is empty", advice="Send a film with something in it.")
     except OSError as error:
         path.unlink(missing_ok=True)
         if error.errno not in _FULL:
@@ -184,7 +78,7 @@ async def receive_film(request: Request, path: Path, max_bytes: int, *, measure_
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    return Upload(path, form.name, size)
+    return Upload(path, name, size)
 
 
 def _write(file: IO[bytes], data: bytes, measure_spare: Callable[[], int]) -> int:
@@ -193,10 +87,6 @@ def _write(file: IO[bytes], data: bytes, measure_spare: Callable[[], int]) -> in
     file.write(data)
     file.flush()
     return len(data)
-
-
-def _explain(error: FormParserError) -> RequestError:
-    return RequestError(f"the form is broken ({error})", advice="Send a form as browsers and curl -F make it.")
 
 
 def _full() -> StorageError:
