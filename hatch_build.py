@@ -21,6 +21,40 @@ STATIC: Final = Path("src/fervid/web/static")
 FRONTEND: Final = Path("frontend")
 NOTICES: Final = "third-party-licences.txt"
 OLDEST_NODE: Final = (20, 19)
+_HOLDERS: Final = {
+    "guid-typescript": "Copyright (c) nicolas (https://github.com/NicolasDeveloper/guid-typescript)",
+    "onnxruntime-common": "Copyright (c) Microsoft Corporation",
+    "onnxruntime-web": "Copyright (c) Microsoft Corporation\n\nThe notices of what is linked into its WebAssembly are "
+    "in ThirdPartyNotices.txt of ONNX Runtime:\nhttps://github.com/microsoft/onnxruntime/blob/main/ThirdPartyNotices.txt",
+}
+"""Whose packages are that come without the text of their licence."""
+_PICTURES: Final = "The portrait on the page Photo: Eileen Collins, by NASA, in the public domain."
+_LICENCES: Final = {
+    "ISC": """\
+Permission to use, copy, modify, and/or distribute this software for any purpose with or without fee is hereby
+granted, provided that the above copyright notice and this permission notice appear in all copies.
+
+THE SOFTWARE IS PROVIDED "AS IS" AND THE AUTHOR DISCLAIMS ALL WARRANTIES WITH REGARD TO THIS SOFTWARE INCLUDING ALL
+IMPLIED WARRANTIES OF MERCHANTABILITY AND FITNESS. IN NO EVENT SHALL THE AUTHOR BE LIABLE FOR ANY SPECIAL, DIRECT,
+INDIRECT, OR CONSEQUENTIAL DAMAGES OR ANY DAMAGES WHATSOEVER RESULTING FROM LOSS OF USE, DATA OR PROFITS, WHETHER IN
+AN ACTION OF CONTRACT, NEGLIGENCE OR OTHER TORTIOUS ACTION, ARISING OUT OF OR IN CONNECTION WITH THE USE OR
+PERFORMANCE OF THIS SOFTWARE.
+""".strip(),
+    "MIT": """\
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
+documentation files (the "Software"), to deal in the Software without restriction, including without limitation the
+rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to
+permit persons to whom the Software is furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or substantial portions of the
+Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
+WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS
+OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
+OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+""".strip(),
+}
 _BUILT_OR_FETCHED: Final = frozenset({"node_modules", "dist"})
 
 
@@ -74,6 +108,9 @@ def write_notices(frontend: Path, static: Path) -> None:
     """Lay the licences of what is built into the pages beside them, as those licences ask.
 
     From an sdist, which carries the file, there is nothing to read them from.
+
+    Raises:
+        SystemExit: a package comes without its licence's text, and none is known here.
     """
     lock, modules = frontend / "package-lock.json", frontend / "node_modules"
     if not lock.is_file() or not modules.is_dir():
@@ -84,12 +121,21 @@ def write_notices(frontend: Path, static: Path) -> None:
         if not name or entry.get("dev") or name.startswith("@types/") or name == "undici-types":  # as release/sbom.py
             continue
         texts = [path for path in sorted((frontend / place).glob("*")) if _is_notice(path)]
-        said = [path.read_text("utf-8").strip() for path in texts] or [
-            "(Its package has no file with the licence's text.)"
-        ]
+        said = [path.read_text("utf-8").strip() for path in texts] or [state_licence(name, entry.get("license", ""))]
         parts.append("\n\n".join([f"{name} {entry['version']}: {entry.get('license', 'see below')}", *said]))
-    text = f"\n\n{'-' * 80}\n\n".join(["The pages contain, in part or whole:", *parts]) + "\n"
+    text = f"\n\n{'-' * 80}\n\n".join(["The pages contain, in part or whole:", *parts, _PICTURES]) + "\n"
     (static / NOTICES).write_text(text, "utf-8")
+
+
+def state_licence(name: str, licence: str) -> str:
+    """The licence of a package that names one but comes without its text.
+
+    Raises:
+        SystemExit: nobody has written here whose the package is.
+    """
+    if name not in _HOLDERS or licence not in _LICENCES:
+        sys.exit(f"fervid: {name} ({licence or 'no licence'}) has no file with its licence's text: see _HOLDERS.")
+    return f"{_HOLDERS[name]}\n\n{_LICENCES[licence]}"
 
 
 def _is_notice(path: Path) -> bool:
