@@ -46,6 +46,6 @@ WORKDIR /data
 VOLUME ["/data"]
 EXPOSE 8642
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
-  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8642/api/v1/health', timeout=4).close()"]
+  CMD ["python", "-c", "import os, ssl, urllib.request as u; e = os.environ; s = 's' * bool(e.get('FERVID_SSL_CERTFILE')); u.urlopen(f'http{s}://127.0.0.1:{e[\"FERVID_PORT\"]}/api/v1/health', timeout=4, context=ssl._create_unverified_context()).close()"]
 ENTRYPOINT ["fervid"]
 CMD ["serve"]

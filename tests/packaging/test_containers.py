@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import shlex
+import subprocess
+import sys
+import threading
 import tomllib
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +89,6 @@ def test_the_image_runs_as_nobody_and_checks_itself() -> None:
     assert any(f"--owner={number}" in rest and rest.endswith(" /data") for rest in find("RUN"))
     names = [word for word, _ in LAST]
     assert names.index("USER") > max(i for i, word in enumerate(names) if word in ("COPY", "RUN"))
-    (check,) = find("HEALTHCHECK")
-    (port,) = find("EXPOSE")
-    assert f"http://127.0.0.1:{port}/api/v1/health" in check
     assert find("ENTRYPOINT") == ['["fervid"]']
     assert find("CMD") == ['["serve"]']
 
@@ -98,6 +100,34 @@ def test_the_variables_of_the_image_are_those_of_serve() -> None:
     assert ours["FERVID_PORT"] == str(variables["FERVID_PORT"]) == find("EXPOSE")[0]
     assert ours["FERVID_HOST"] == "0.0.0.0"
     assert find("VOLUME") == [f'["{ours["FERVID_DATA_DIR"]}"]']
+
+
+class Healthy(BaseHTTPRequestHandler):
+    """Answers the route of the check alone."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/api/v1/health" else 404)
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        """Nothing."""
+
+
+def test_the_health_check_asks_the_server_of_the_same_variables() -> None:
+    (check,) = find("HEALTHCHECK")
+    program, *arguments = json.loads(check.partition("CMD ")[2])
+    assert program == "python"
+
+    def ask(port: int, **variables: str) -> int:
+        env = {"FERVID_PORT": str(port), **variables}
+        return subprocess.run([sys.executable, *arguments], env=env, capture_output=True, check=False).returncode
+
+    with HTTPServer(("127.0.0.1", 0), Healthy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert ask(server.server_port) == 0
+        assert ask(server.server_port, FERVID_SSL_CERTFILE="/run/secrets/cert.pem") != 0  # it speaks no HTTPS
+        server.shutdown()
+    assert ask(server.server_port) != 0
 
 
 def test_the_health_check_asks_a_route_that_there_is() -> None:
