@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cli_pages import write_if_changed
+from pydantic import TypeAdapter
 
 import fervid
 from fervid.batch.tables import FACES, FAILURES, INPUTS, list_columns
@@ -20,6 +21,16 @@ from fervid.results import Analysis
 from fervid.sinks.parquet import TYPES
 from fervid.web.apidocs import Markup, name_type
 from fervid.web.schemas import AnalysisModel, ErrorAnswer, FrameModel
+
+
+class Failed(ErrorAnswer):
+    """A picture that could not be read."""
+
+    source: str | None
+
+
+LINE: TypeAdapter[Any] = TypeAdapter(FrameModel | AnalysisModel | Failed)
+"""A line of ``--json``."""
 
 _NOTICE = "<!-- Written by docs/format_pages.py at every build. -->\n"
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -35,8 +46,8 @@ _COLUMN_MEANINGS = {
     "x2": "Right edge.",
     "y2": "Lower edge.",
     "score": "The detector's confidence, 0–1.",
-    "emotion": "The answer; empty when the model is uncertain. Of a film it is smoothed.",
-    "confidence": "Calibrated probability of the most probable expression. Of a film it is smoothed.",
+    "emotion": "The answer; empty when the model is uncertain. In a smoothed film the one that has established itself.",
+    "confidence": "Calibrated probability of `emotion`, or of the most probable one; of a film it is smoothed.",
     **{f"p_{emotion}": f"Probability of {emotion}, of this picture alone." for emotion in EMOTIONS},
     "model": "The network that answered, `name@sha256[:12]`.",
 }
@@ -70,7 +81,7 @@ def write_pages(folder: Path) -> None:
         "archive.md": _NOTICE + build_archive_columns(),
         "example.json": build_example() + "\n",
         "json.md": _NOTICE + build_json_tables(),
-        "fervid-1.schema.json": json.dumps(FrameModel.model_json_schema(), indent=2) + "\n",
+        "fervid-1.schema.json": json.dumps(LINE.json_schema(), indent=2) + "\n",
         "rest.md": _NOTICE + build_rest(openapi),
         "websocket.md": _NOTICE + describe_websocket(openapi),
         "openapi.json": json.dumps(openapi, indent=1, ensure_ascii=False) + "\n",
@@ -135,7 +146,7 @@ def analyse_portrait() -> Analysis:
 def build_example() -> str:
     """A real answer."""
     data = analyse_portrait().to_dict()
-    AnalysisModel.model_validate(data)
+    LINE.validate_python(data)
     text = json.dumps(data, indent=2)
     for key in ("size", "box"):  # a list of numbers on one line
         text = _join_list(text, key)
