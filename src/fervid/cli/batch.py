@@ -69,21 +69,28 @@ def run(
         typer.Option(min=0, help="Processes, or actors; one per core if not given. 0: none beside this one."),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of each worker; the workers share the cores if not given.")
+        int | None,
+        typer.Option(
+            min=1, help="Threads of each worker; if not given, the workers share the cores, and Ray's have one each."
+        ),
     ] = None,
     address: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Ray cluster; auto is the one that runs here.")
     ] = None,
     gpus: Annotated[float, typer.Option(min=0.0, help="Share of a GPU that each Ray actor is given.")] = 0.0,
     chunk: Annotated[
-        int, typer.Option(min=1, help="Photos that are written together; what an interruption costs at most.")
+        int,
+        typer.Option(min=1, help="Photos that are written together; what an interruption costs each worker at most."),
     ] = _CHUNK,
     every: Annotated[
         float, typer.Option(min=0.0, metavar="SEC", help="Read one frame of a film in so many seconds; 0: every one.")
     ] = _EVERY_S,
     smooth: SmoothOption = SMOOTH_S,
     range_s: Annotated[
-        float, typer.Option("--range", min=1.0, metavar="SEC", help="Longer films are shared among the workers.")
+        float,
+        typer.Option(
+            "--range", min=1.0, metavar="SEC", help="Films of two such lengths or more are shared among the workers."
+        ),
     ] = _RANGE_S,
     labels: LabelsOption = 7,
     detector: DetectorOption = "auto",

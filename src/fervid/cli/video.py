@@ -64,8 +64,8 @@ def video(
     start: Annotated[float, typer.Option(min=0.0, metavar="SEC", help="Leave out what comes before.")] = 0.0,
     end: Annotated[float | None, typer.Option(min=0.0, metavar="SEC", help="Leave out what comes after.")] = None,
     every: Annotated[
-        float | None, typer.Option(min=0.0, metavar="SEC", help="Read one frame in so many seconds, not every one.")
-    ] = None,
+        float, typer.Option(min=0.0, metavar="SEC", help="Read one frame in so many seconds; 0: every one.")
+    ] = 0.0,
     smooth: SmoothOption = SMOOTH_S,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the same command was interrupted.")] = False,
     labels: LabelsOption = 7,
@@ -100,7 +100,7 @@ def video(
     from fervid.pipeline import Analyzer
 
     analyzer = Analyzer(model, detector, labels=cast("LabelCount", labels), threads=threads, min_face=min_face)
-    stream = analyzer.video(film, start_s=start, end_s=end, every_s=every, smooth_s=smooth)
+    stream = analyzer.video(film, start_s=start, end_s=end, every_s=every or None, smooth_s=smooth)
     with stream, contextlib.ExitStack() as stack:
         journal = None if plan.journal is None else stack.enter_context(open_journal(plan.journal, stream, resume))
         found = read_film(stream, plan, journal, threads)
