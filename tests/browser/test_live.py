@@ -155,7 +155,14 @@ def test_networks_that_cannot_be_fetched_are_a_reason_to_ask(context: Any, site:
     page.goto(f"{site.address}/live")
     page.get_by_role("button", name="Start the camera").click()
     page.get_by_role("button", name="Send pictures to the server").wait_for()
-    assert "is not the published one" in page.get_by_role("alert").inner_text()
+    said = page.get_by_role("alert").inner_text()
+    assert "The networks could not be loaded: the file of" in said
+    assert "is not the published one" in said
+    assert "This browser" not in said
+    context.unroute("**/api/v1/models/*/file*")
+    page.get_by_role("button", name="Try again").click()
+    page.locator(".live-now strong").wait_for()
+    page.get_by_text("Nothing leaves it").wait_for()
 
 
 def test_what_was_recorded_can_be_saved_when_the_camera_is_off(page: Any) -> None:

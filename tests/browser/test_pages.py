@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 SLOW_MS = 60_000
 """A network on a busy machine."""
@@ -68,6 +68,17 @@ def portrait_film(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> 
         for index in range(30):
             writer.write(there if index < 20 else np.full_like(there, 90), index / 10)
     return path
+
+
+def begin_later(route: Route) -> None:
+    """Answers with what would have been read of the film, had its first readable frame been at 1.5 s."""
+    times = {"start_s", "end_s", "first_s", "last_s"}
+    answer = route.fetch()
+    late = json.loads(
+        answer.text(),
+        object_hook=lambda found: {name: value + 1.5 if name in times else value for name, value in found.items()},
+    )
+    route.fulfill(response=answer, json=late)
 
 
 def is_wider_than_window(page: Page) -> bool:
@@ -156,6 +167,7 @@ def test_a_film_is_read_scrubbed_and_deleted(
     site: Any, browser: Browser, portrait_film: Path, find_problems: Callable[[Page], list[str]]
 ) -> None:
     with open_page(browser, 1280) as page:
+        page.route(re.compile(r"/files/(timeline|summary)\.json$"), begin_later)
         page.goto(f"{site.address}/film")
         with page.expect_file_chooser() as chooser:
             page.get_by_role("button", name="Choose a film").click()
@@ -170,13 +182,15 @@ def test_a_film_is_read_scrubbed_and_deleted(
         assert place is not None
         page.mouse.click(place["x"] + place["width"] / 2, place["y"] + 10)
         page.wait_for_function("() => Math.abs(document.querySelector('video').currentTime - 1.5) < 0.1")
+        assert (slider.get_attribute("aria-valuetext") or "").startswith("0:03.")  # of the film, which begins at 1.5 s
         assert "Person 1: happy" in (slider.get_attribute("aria-valuetext") or "")
         slider.press("ArrowRight")
         page.wait_for_function("() => document.querySelector('video').currentTime > 2.4")
         assert "Person 1 is not seen" in (slider.get_attribute("aria-valuetext") or "")
         slider.press("Home")
         page.wait_for_function("() => document.querySelector('video').currentTime === 0")
-        page.get_by_role("button", name=re.compile("^happy, .*: go to 0:00$")).click()
+        page.get_by_role("button", name=re.compile("^happy, .*: go to 0:02$")).click()
+        page.wait_for_function("() => document.querySelector('video').currentTime < 0.1")
         assert not find_problems(page)
 
         with page.expect_download() as download:

@@ -1,7 +1,7 @@
 /** Requests to the server that this page came from. */
 
 import { ApiError, networkError, readError } from "./errors";
-import type { Annotation, Health, ImageAnswer, Job } from "./types";
+import type { Annotation, Health, ImageAnswer, Job, JobFile } from "./types";
 
 const ROOT = "/api/v1";
 
@@ -105,6 +105,13 @@ export async function fetchJobFile<T>(job: Job, name: string, signal?: AbortSign
     });
   }
   return (await fetchAnswer(file.url, { signal: signal ?? null })).json();
+}
+
+/** Throws why a file of a job cannot be had. */
+export async function checkFile(file: JobFile): Promise<void> {
+  // One byte of it: the server takes no HEAD there.
+  const answer = await fetchAnswer(file.url, { headers: { Range: "bytes=0-0" }, cache: "no-store" });
+  await answer.body?.cancel();
 }
 
 /** The JSON that the API answers with. */

@@ -1,8 +1,10 @@
 /**
- * Pictures at the size a detector looks at, to the bit as `fervid.detection.resizing` makes them.
+ * Pictures at the size a detector looks at, as `fervid.detection.resizing` makes them.
  *
  * The arithmetic is Pillow's (its `Resample.c` and `Reduce.c`): a triangle with antialiasing, in integers with 22 binary
- * places, first along rows, then along columns, rounded to bytes in between.
+ * places, first along rows, then along columns, rounded to bytes in between. The bytes are the same where both sides
+ * change by much the same factor, as they do for detectors. Where the height shrinks more than the width, some
+ * versions of Pillow take columns first, and values differ by a level here and there.
  */
 
 import type { Box, Picture } from "./picture";

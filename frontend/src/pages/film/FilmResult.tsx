@@ -1,6 +1,6 @@
 /** What was read of a film: the annotated film, everybody's timeline, and figures. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { fetchJobFile } from "../../api/client";
 import { type ApiError, toApiError } from "../../api/errors";
 import type { Job, Summary, Timeline } from "../../api/types";
@@ -8,21 +8,22 @@ import { ErrorNotice } from "../../ui/ErrorNotice";
 import { asSentence, formatBytes } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { PeopleTable } from "./PeopleTable";
+import { explainPlayer, type PlayerTrouble } from "./player";
 import { TimelineView } from "./TimelineView";
 import { usePlayhead } from "./usePlayhead";
 import { nameFile } from "./wording";
 
 export function FilmResult({ job }: { job: Job }) {
   const { data, error, retry } = useResults(job);
-  const video = useRef<HTMLVideoElement>(null);
+  const [player, setPlayer] = useState<HTMLVideoElement | null>(null);
   const film = job.files.find((file) => file.name === "annotated.mp4");
-  const [unplayable, setUnplayable] = useState(false);
+  const [trouble, setTrouble] = useState<PlayerTrouble | null>(null);
   const whole = data && {
     start: data.timeline.start_s,
     stop: data.timeline.start_s + Math.max(data.timeline.seconds, 0.001),
   };
-  const { time, playing, seek, toggle } = usePlayhead(video, whole?.start ?? 0);
-  const plays = film !== undefined && !unplayable;
+  const { time, playing, seek, toggle } = usePlayhead(player, whole?.start ?? 0);
+  const plays = film !== undefined && trouble === null;
 
   return (
     <div class="film-result">
@@ -41,21 +42,25 @@ export function FilmResult({ job }: { job: Job }) {
           <div class="film-screen">
             {/* biome-ignore lint/a11y/useMediaCaption: the film is the reader's own, and it has none */}
             <video
-              ref={video}
+              ref={setPlayer}
               src={film.url}
               controls
               playsInline
               preload="metadata"
               aria-label={`${job.name}, annotated`}
-              onError={() => setUnplayable(true)}
+              onError={async (event) =>
+                setTrouble(await explainPlayer(film, event.currentTarget.error?.code))
+              }
             />
           </div>
         )}
-        {unplayable && (
+        {trouble === "unplayable" ? (
           <div class="notice notice-caution">
             <Icon name="alert" />
             <p>This browser cannot play the annotated film. It can be saved below and played elsewhere.</p>
           </div>
+        ) : (
+          trouble && <ErrorNotice error={trouble} onRetry={() => setTrouble(null)} />
         )}
         {error && <ErrorNotice error={error} onRetry={retry} />}
         {!data && !error && <div class="film-waiting" aria-busy="true" />}

@@ -16,6 +16,8 @@ const POLL_MS = 1500;
 export function JobList({ arrivals }: { arrivals: number }) {
   const [jobs, setJobs] = useState<Job[] | null>(null);
   const [error, setError] = useState<ApiError | null>(null);
+  /** Why the last action was not done; the next answer to the list knows nothing of it. */
+  const [refusal, setRefusal] = useState<ApiError | null>(null);
   const [round, setRound] = useState(0);
   const [doomed, setDoomed] = useState<Job | null>(null);
 
@@ -43,21 +45,23 @@ export function JobList({ arrivals }: { arrivals: number }) {
   }, [round, arrivals]);
 
   const act = async (action: () => Promise<unknown>, said: string): Promise<void> => {
+    setRefusal(null);
     try {
       await action();
       announce(said);
     } catch (reason) {
-      setError(toApiError(reason));
+      setRefusal(toApiError(reason));
     }
     setRound((value) => value + 1);
   };
 
   if (error && jobs === null) return <ErrorNotice error={error} onRetry={() => setRound(round + 1)} />;
-  if (!jobs || (jobs.length === 0 && !error)) return null;
+  if (!jobs || (jobs.length === 0 && !error && !refusal)) return null;
   return (
     <section class="job-list" aria-label="Films on the server">
       <h2>Films on the server</h2>
       {error && <ErrorNotice error={error} onRetry={() => setRound(round + 1)} />}
+      {refusal && <ErrorNotice error={refusal} />}
       <ul>
         {jobs.map((job) => (
           <li key={job.id} class="job card">

@@ -19,25 +19,28 @@ import { formatMoment } from "./wording";
 
 export default function ResultPage({ params }: PageProps) {
   const id = params.id ?? "";
-  const { job, error, watchAgain, setError } = useJob(id);
+  const { job, error, watchAgain } = useJob(id);
+  /** Why the last action was not done; how the job goes on says nothing of it. */
+  const [refusal, setRefusal] = useState<ApiError | null>(null);
   const [doomed, setDoomed] = useState(false);
 
   const act = async (action: () => Promise<unknown>): Promise<void> => {
-    setError(null);
+    setRefusal(null);
     try {
       await action();
       watchAgain();
     } catch (reason) {
-      setError(toApiError(reason));
+      setRefusal(toApiError(reason));
     }
   };
   const remove = async (): Promise<void> => {
+    setRefusal(null);
     try {
       await deleteJob(id);
       announce("The film was deleted");
       navigate("/film", { replace: true });
     } catch (reason) {
-      setError(toApiError(reason));
+      setRefusal(toApiError(reason));
     }
   };
 
@@ -65,6 +68,7 @@ export default function ResultPage({ params }: PageProps) {
       </header>
 
       {error && <ErrorNotice error={error} onRetry={error.isTemporary ? watchAgain : undefined} />}
+      {refusal && <ErrorNotice error={refusal} />}
       {!job && !error && <div class="page-loading" aria-busy="true" />}
       {job && !isSettled(job.status) && <Running job={job} onCancel={() => act(() => cancelJob(id))} />}
       {job?.status === "failed" && (
@@ -141,5 +145,5 @@ function useJob(id: string) {
       onError: setError,
     });
   }, [id, round]);
-  return { job, error, setError, watchAgain: () => setRound((value) => value + 1) };
+  return { job, error, watchAgain: () => setRound((value) => value + 1) };
 }

@@ -1,6 +1,5 @@
 /** Where a film stands: of the video where there is one, else of the page's own. */
 
-import type { RefObject } from "preact";
 import { useCallback, useEffect, useState } from "preact/hooks";
 
 export interface Playhead {
@@ -12,16 +11,20 @@ export interface Playhead {
   toggle: () => void;
 }
 
-export function usePlayhead(video: RefObject<HTMLVideoElement | null>, start: number): Playhead {
-  const [time, setTime] = useState(start);
+/** @param start of the first frame, s of the film: the player's 0. */
+export function usePlayhead(player: HTMLVideoElement | null, start: number): Playhead {
+  const [played, setPlayed] = useState(0); // since the first frame, so that a start may be told late
   const [playing, setPlaying] = useState(false);
 
   useEffect(() => {
-    const player = video.current;
-    if (!player) return;
+    if (!player) {
+      setPlaying(false);
+      return;
+    }
+    if (played > 0) player.currentTime = played; // the one before it was lost on the way
     let request = 0;
     const follow = (): void => {
-      setTime(player.currentTime);
+      setPlayed(player.currentTime);
       setPlaying(!player.paused && !player.ended);
       // Events of time come four times a second; the line is to move as the picture does.
       if (!player.paused && !player.ended) request = requestAnimationFrame(follow);
@@ -36,18 +39,21 @@ export function usePlayhead(video: RefObject<HTMLVideoElement | null>, start: nu
       cancelAnimationFrame(request);
       for (const name of names) player.removeEventListener(name, restart);
     };
-  }, [video.current]);
+  }, [player]);
 
-  const seek = useCallback((target: number): void => {
-    setTime(target);
-    if (video.current) video.current.currentTime = target;
-  }, []);
+  const seek = useCallback(
+    (target: number): void => {
+      const place = Math.max(0, target - start);
+      setPlayed(place);
+      if (player) player.currentTime = place;
+    },
+    [player, start],
+  );
   const toggle = useCallback((): void => {
-    const player = video.current;
     if (!player) return;
     if (player.paused)
       void player.play().catch(() => undefined); // the player itself shows what it cannot play
     else player.pause();
-  }, []);
-  return { time, playing, seek, toggle };
+  }, [player]);
+  return { time: start + played, playing, seek, toggle };
 }

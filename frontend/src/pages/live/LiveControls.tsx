@@ -1,5 +1,6 @@
 /** What can be done while the camera runs. */
 
+import { announce } from "../../ui/announce";
 import { writeCsv } from "../../ui/csv";
 import { saveText } from "../../ui/download";
 import { formatCount } from "../../ui/format";
@@ -23,10 +24,16 @@ export function LiveControls({
   const isRecording = session.isRecording.value;
   const rows = session.rows.value;
   const cameras = session.cameras.value;
+  const isChoice = cameras.length > 1;
   return (
     <div class="live-controls">
       <div class="button-row">
-        <button type="button" class="button" onClick={() => session.togglePause()}>
+        <button
+          type="button"
+          class="button"
+          disabled={session.phase.value === "camera"}
+          onClick={() => session.togglePause()}
+        >
           <Icon name={isPaused ? "play" : "pause"} /> {isPaused ? "Go on" : "Pause"}
         </button>
         <Segmented
@@ -62,18 +69,21 @@ export function LiveControls({
         {rows > 0 && <SaveButton session={session} />}
         <span class="live-hint soft">
           {isRecording
-            ? "Numbers only, no pictures; they stay in this page."
+            ? `Numbers only, no pictures; they stay in this page.${isChoice ? " Another camera ends the recording." : ""}`
             : rows === 0
               ? ""
               : "Kept until you record again or leave this page."}
         </span>
       </div>
-      {cameras.length > 1 && (
+      {isChoice && (
         <label class="live-camera">
           <span>Camera</span>
           <select
             value={session.cameraId.value}
-            onChange={(event) => session.changeCamera(event.currentTarget.value)}
+            onChange={(event) => {
+              if (isRecording) announce("The recording ended with its camera");
+              void session.changeCamera(event.currentTarget.value);
+            }}
           >
             {cameras.map((camera, i) => (
               <option key={camera.deviceId} value={camera.deviceId}>

@@ -54,7 +54,7 @@ export default function LivePage() {
       {session?.error.value && <ErrorNotice error={session.error.value} onRetry={() => session.start()} />}
       {session && !isOn && session.rows.value > 0 && <RecordingNotice session={session} />}
       {session && phase === "offer" && <ServerOffer session={session} />}
-      {session?.isRemote.value && phase === "running" && <RemoteNotice reason={session.obstacle.value} />}
+      {session?.isRemote.value && phase === "running" && <RemoteNotice obstacle={session.obstacle.value} />}
       {session && phase === "idle" && <LiveIntro onStart={() => session.start()} />}
       <div class="live" hidden={!isOn}>
         <div class="live-main">

@@ -104,25 +104,31 @@ export function averageCourse(course: Course): Probabilities | null {
   );
 }
 
-/** Events per second, over the last two seconds. */
+const RATE_S = 2;
+
+/** Events per second, over the last two seconds, as `fervid.live.rate` measures them. */
 export class Rate {
-  private readonly times: number[] = [];
+  private times: number[] = [];
 
   add(timeS: number): void {
+    this.forget(timeS);
     this.times.push(timeS);
-    while (this.times.length > 0 && timeS - (this.times[0] as number) > 2) this.times.shift();
   }
 
-  /** 0 before there are two. */
-  get perSecond(): number {
+  /** 0 before there are two; falls when there are no more. */
+  measure(nowS: number): number {
+    this.forget(nowS);
     const first = this.times[0];
     const last = this.times[this.times.length - 1];
-    return first === undefined || last === undefined || last <= first
-      ? 0
-      : (this.times.length - 1) / (last - first);
+    if (first === undefined || last === undefined || last <= first) return 0;
+    return (this.times.length - 1) / (Math.max(nowS - 1 / 5, last) - first);
+  }
+
+  private forget(nowS: number): void {
+    this.times = this.times.filter((timeS) => nowS - timeS <= RATE_S);
   }
 
   clear(): void {
-    this.times.length = 0;
+    this.times = [];
   }
 }

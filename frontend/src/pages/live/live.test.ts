@@ -98,7 +98,15 @@ it("a recording of nobody does not grow", () => {
 
 it("a rate counts the last two seconds", () => {
   const rate = new Rate();
-  expect(rate.perSecond).toBe(0);
+  expect(rate.measure(0)).toBe(0);
   for (let i = 0; i < 100; i++) rate.add(i / 10);
-  expect(rate.perSecond).toBeCloseTo(10);
+  expect(rate.measure(9.95)).toBeCloseTo(10);
+});
+
+it("a rate falls when nothing happens any more", () => {
+  const rate = new Rate();
+  for (let i = 0; i <= 20; i++) rate.add(i / 10);
+  expect(rate.measure(2.1)).toBeCloseTo(10); // the next one may be due
+  expect(rate.measure(3)).toBeCloseTo(10 / 1.8);
+  expect(rate.measure(4.1)).toBe(0);
 });

@@ -1,22 +1,47 @@
 // @vitest-environment happy-dom
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { Face, Frame } from "../../api/types";
+import { findObstacle } from "../../inference/client";
+import { InferenceError } from "../../inference/errors";
 import { closeCamera, openCamera } from "../../ui/camera";
-import { type PictureReader, ServerReader } from "./reader";
+import { LocalReader, type PictureReader, ServerReader } from "./reader";
 import { LiveSession } from "./session";
 
-vi.mock("../../inference/client", () => ({ findObstacle: () => "it has no workers" }));
+vi.mock("../../inference/client", () => ({ findObstacle: vi.fn() }));
 vi.mock("../../ui/camera");
-vi.mock("./reader", () => ({ LocalReader: {}, ServerReader: { open: vi.fn() } }));
+vi.mock("./reader", () => ({ LocalReader: { open: vi.fn() }, ServerReader: { open: vi.fn() } }));
 
-const VIDEO = { play: async () => {}, requestVideoFrameCallback: () => 0, srcObject: null };
+const VIDEO = {
+  play: vi.fn(async () => {}),
+  pause: vi.fn(),
+  requestVideoFrameCallback: vi.fn((_: () => void) => 0),
+  srcObject: null,
+  videoWidth: 640,
+};
 
-function makeStream(): MediaStream {
-  const track = { addEventListener: () => {}, getSettings: () => ({ facingMode: "user" }) };
-  return { getVideoTracks: () => [track] } as unknown as MediaStream;
+/** A camera, and how to lose it. */
+function makeStream(deviceId = ""): MediaStream & { lose: () => void } {
+  const track = Object.assign(new EventTarget(), { getSettings: () => ({ facingMode: "user", deviceId }) });
+  const lose = () => track.dispatchEvent(new Event("ended"));
+  return { getVideoTracks: () => [track], lose } as unknown as MediaStream & { lose: () => void };
 }
 
-function makeReader() {
-  return { isRemote: true, describe: () => "", read: vi.fn(), reset: vi.fn(), close: vi.fn() };
+function makeFace(): Face {
+  return {
+    box: [0, 0, 50, 60],
+    score: 0.9,
+    emotion: "happy",
+    confidence: 1,
+    probabilities: { happy: 1 },
+    votes: {},
+    landmarks: null,
+    quality: null,
+    track: 1,
+  };
+}
+
+function makeReader(isRemote = true) {
+  return { isRemote, describe: () => "", read: vi.fn(), reset: vi.fn(), close: vi.fn() };
 }
 
 /** A promise, and the function that keeps it. */
@@ -35,6 +60,8 @@ describe("LiveSession", () => {
 
   beforeEach(() => {
     vi.clearAllMocks();
+    VIDEO.play.mockImplementation(async () => {});
+    vi.mocked(findObstacle).mockReturnValue("it has no workers");
     vi.stubGlobal("navigator", { mediaDevices: { enumerateDevices: async () => [] } });
     session = new LiveSession(VIDEO as unknown as HTMLVideoElement, () => {});
   });
@@ -87,5 +114,132 @@ describe("LiveSession", () => {
     await settle();
     expect(vi.mocked(closeCamera).mock.calls).toEqual([[slow]]);
     expect(session.phase.value).toBe("offer");
+  });
+
+  describe("whose networks do not come", () => {
+    const failure = new InferenceError("network", "/api/v1/models cannot be reached", "Check the server.");
+
+    beforeEach(async () => {
+      vi.mocked(openCamera).mockResolvedValue(makeStream());
+      vi.mocked(findObstacle).mockReturnValue(null);
+      vi.mocked(LocalReader.open).mockRejectedValueOnce(failure);
+      await session.start();
+    });
+
+    it("does not call that a lack of the browser, and tries again", async () => {
+      expect(session.phase.value).toBe("offer");
+      expect(session.obstacle.value).toEqual({
+        message: "The networks could not be loaded: /api/v1/models cannot be reached",
+        advice: "Check the server.",
+        isPassing: true,
+      });
+      vi.mocked(LocalReader.open).mockResolvedValueOnce(makeReader(false) as unknown as LocalReader);
+      await session.retryNetworks();
+      expect([session.phase.value, session.isRemote.value]).toEqual(["running", false]);
+      expect(openCamera).toHaveBeenCalledOnce();
+    });
+
+    it("keeps one reader when the server was asked meanwhile", async () => {
+      const [server, own] = [makeReader(), makeReader(false)];
+      const late = defer<LocalReader>();
+      vi.mocked(LocalReader.open).mockReturnValueOnce(late.promise);
+      vi.mocked(ServerReader.open).mockResolvedValue(server as unknown as ServerReader);
+      const offered = session.useServer();
+      const retried = session.retryNetworks();
+      await offered;
+      late.resolve(own as unknown as LocalReader);
+      await retried;
+      expect([server.close.mock.calls.length, own.close.mock.calls.length]).toEqual([0, 1]);
+      expect([session.phase.value, session.isRemote.value]).toEqual(["running", true]);
+    });
+  });
+
+  it("says what the browser lacks, which no second try helps", async () => {
+    vi.mocked(openCamera).mockResolvedValue(makeStream());
+    await session.start();
+    expect(session.obstacle.value).toEqual({
+      message: "This browser cannot run the networks: it has no workers",
+      isPassing: false,
+    });
+  });
+
+  /** The ids of the cameras that were asked for; empty for the browser's choice. */
+  function listWanted(): string[] {
+    return vi
+      .mocked(openCamera)
+      .mock.calls.map(([wanted]) => (wanted?.deviceId as { exact: string } | undefined)?.exact ?? "");
+  }
+
+  it("opens the camera again that was lost, or that did not start", async () => {
+    const stream = makeStream("a");
+    vi.mocked(openCamera).mockResolvedValue(stream);
+    await session.start();
+    stream.lose();
+    expect(session.phase.value).toBe("failed");
+    await session.start();
+    vi.mocked(openCamera).mockRejectedValueOnce(new DOMException("", "NotReadableError"));
+    await session.changeCamera("b");
+    expect(session.phase.value).toBe("failed");
+    await session.start();
+    expect(listWanted()).toEqual(["", "a", "b", "b"]);
+  });
+
+  it.each(["OverconstrainedError", "NotFoundError"])("opens another camera after %s", async (name) => {
+    vi.mocked(openCamera)
+      .mockRejectedValueOnce(new DOMException("", name))
+      .mockResolvedValueOnce(makeStream("a"));
+    await session.start("gone");
+    expect(listWanted()).toEqual(["gone", ""]);
+    expect([session.phase.value, session.cameraId.value]).toEqual(["offer", "a"]);
+  });
+
+  it("cannot be paused before the camera runs", async () => {
+    const late = defer<void>();
+    vi.mocked(openCamera).mockResolvedValue(makeStream());
+    VIDEO.play.mockReturnValue(late.promise);
+    const started = session.start();
+    await settle();
+    session.togglePause();
+    expect([session.isPaused.value, VIDEO.pause.mock.calls.length]).toEqual([false, 0]);
+    late.resolve();
+    await started;
+    expect(session.phase.value).toBe("offer");
+  });
+
+  describe("that runs", () => {
+    const reader = makeReader();
+    const show = async (): Promise<void> => {
+      VIDEO.requestVideoFrameCallback.mock.lastCall?.[0]();
+      await settle();
+    };
+
+    beforeEach(async () => {
+      vi.mocked(openCamera).mockImplementation(async () => makeStream());
+      vi.mocked(ServerReader.open).mockResolvedValue(reader as unknown as ServerReader);
+      reader.read.mockResolvedValue({ time_s: 0, faces: [makeFace()] } as unknown as Frame);
+      await session.start();
+      await session.useServer();
+      await show();
+    });
+
+    it("ends its recording with the camera, and keeps the rows", async () => {
+      session.toggleRecording();
+      await show();
+      expect([session.isRecording.value, session.rows.value]).toEqual([true, 1]);
+      await session.changeCamera("b");
+      await show();
+      expect([session.isRecording.value, session.rows.value]).toEqual([false, 1]);
+      expect(session.recording.frames).toHaveLength(1);
+    });
+
+    it("is said to stand still while it is paused", async () => {
+      await show();
+      await show();
+      session.checkPace();
+      expect(session.pace.value.shown).toBeGreaterThan(0);
+      session.togglePause();
+      session.checkPace();
+      expect([session.pace.value.shown, session.pace.value.read]).toEqual([0, 0]);
+    });
   });
 });

@@ -20,16 +20,23 @@ export interface Pace {
   delayMs: number;
 }
 
+/** Why the browser does not read by itself, in words. */
+export interface Obstacle extends ErrorText {
+  /** Whether it may be gone when it is tried again: the browser lacks nothing. */
+  isPassing: boolean;
+}
+
 /** How often `checkPace` wants to be called, ms. */
 export const PACE_EVERY_MS = 500;
 /** A camera that sends nothing for so long is said to be lost. */
 const SILENT_MS = 4000;
+/** What browsers call a camera that was named and is not there. */
+const GONE = new Set(["OverconstrainedError", "NotFoundError"]);
 
 export class LiveSession {
   readonly phase = signal<Phase>("idle");
   readonly error = signal<ErrorText | null>(null);
-  /** Why the browser does not read by itself. */
-  readonly obstacle = signal<string | null>(null);
+  readonly obstacle = signal<Obstacle | null>(null);
   readonly progress = signal(0);
   readonly frame = signal<Frame | null>(null);
   readonly pace = signal<Pace>({ shown: 0, read: 0, delayMs: 0 });
@@ -57,6 +64,8 @@ export class LiveSession {
   private delayMs = 0;
   private heardMs = 0;
   private run = 0;
+  /** The camera that `start` opens; empty for the browser's choice. */
+  private wantedId = "";
 
   /** `draw` is called for every picture that is shown, with its faces. */
   constructor(video: HTMLVideoElement, draw: (faces: readonly Face[]) => void) {
@@ -64,9 +73,10 @@ export class LiveSession {
     this.draw = draw;
   }
 
-  /** Ask for the camera, get ready, go on until `stop`. */
-  async start(deviceId = ""): Promise<void> {
+  /** Ask for a camera, which is the one that was wanted last unless it is named; get ready, go on until `stop`. */
+  async start(deviceId = this.wantedId): Promise<void> {
     const run = ++this.run;
+    this.wantedId = deviceId;
     batch(() => {
       this.error.value = null;
       this.phase.value = "camera";
@@ -111,16 +121,24 @@ export class LiveSession {
     else reader.close();
   }
 
+  /** Fetch the networks again, which did not come; the camera stays on. */
+  async retryNetworks(): Promise<void> {
+    if (this.phase.value === "offer") await this.prepare(this.run);
+  }
+
+  /** Ends the recording, whose rows stay: people are numbered anew, and a number must not be two of them. */
   async changeCamera(deviceId: string): Promise<void> {
+    this.isRecording.value = false;
     this.release();
     this.reader?.reset();
     await this.start(deviceId);
   }
 
   togglePause(): void {
+    if (this.phase.value === "camera") return; // a pause in between looks to `connect` like a camera in use
     this.isPaused.value = !this.isPaused.value;
     if (this.isPaused.value) this.video.pause();
-    else void this.video.play();
+    else void this.video.play().catch(() => undefined); // paused again before it plays
   }
 
   toggleRecording(): void {
@@ -132,8 +150,7 @@ export class LiveSession {
   }
 
   private async connect(run: number, deviceId: string): Promise<void> {
-    const choice = deviceId === "" ? { facingMode: "user" } : { deviceId: { exact: deviceId } };
-    const stream = await openCamera({ height: { ideal: 720 }, frameRate: { ideal: 30 }, ...choice });
+    const stream = await this.open(run, deviceId);
     if (run !== this.run) {
       closeCamera(stream); // nobody waits for it any more
       return;
@@ -149,30 +166,45 @@ export class LiveSession {
     const settings = track?.getSettings() ?? {};
     batch(() => {
       this.cameras.value = devices.filter((device) => device.kind === "videoinput");
-      this.cameraId.value = settings.deviceId ?? "";
+      this.cameraId.value = this.wantedId = settings.deviceId ?? "";
       this.isFacing.value = settings.facingMode !== "environment";
       this.isPaused.value = this.isSilent.value = false;
     });
     this.forget();
   }
 
+  private async open(run: number, deviceId: string): Promise<MediaStream> {
+    const choice = deviceId === "" ? { facingMode: "user" } : { deviceId: { exact: deviceId } };
+    try {
+      return await openCamera({ height: { ideal: 720 }, frameRate: { ideal: 30 }, ...choice });
+    } catch (reason) {
+      const isGone = reason instanceof DOMException && GONE.has(reason.name);
+      if (deviceId === "" || !isGone || run !== this.run) throw reason;
+      return this.open(run, ""); // another camera is better than none
+    }
+  }
+
   private async prepare(run: number): Promise<void> {
     this.phase.value = "networks";
     this.progress.value = 0;
-    let obstacle = findObstacle();
-    if (obstacle === null) {
+    const lack = findObstacle();
+    let obstacle: Obstacle;
+    if (lack !== null) {
+      obstacle = { message: `This browser cannot run the networks: ${lack}`, isPassing: false };
+    } else {
       try {
         const reader = await LocalReader.open((share) => {
           this.progress.value = share;
         });
-        if (run === this.run) this.begin(reader);
+        if (run === this.run && this.reader === null) this.begin(reader);
         else reader.close();
         return;
       } catch (error) {
-        obstacle = describeError(error).message;
+        const { message, advice } = describeError(error);
+        obstacle = { message: `The networks could not be loaded: ${message}`, advice, isPassing: true };
       }
     }
-    if (run !== this.run) return;
+    if (run !== this.run || this.reader !== null) return; // the server may read by now
     this.obstacle.value = obstacle;
     this.phase.value = "offer"; // also at localhost, which may be the end of a tunnel: whoever is seen says so
   }
@@ -229,13 +261,15 @@ export class LiveSession {
   /** To be called now and then: how fast it goes, and whether the camera still sends. */
   checkPace(): void {
     if (this.phase.value !== "running") return;
-    const isSilent = !this.isPaused.value && !document.hidden && performance.now() - this.heardMs > SILENT_MS;
+    const now = performance.now();
+    const isSilent = !this.isPaused.value && !document.hidden && now - this.heardMs > SILENT_MS;
+    const isStill = isSilent || this.isPaused.value;
     batch(() => {
       this.isSilent.value = isSilent;
       this.means.value = this.reader?.describe() ?? "";
       this.pace.value = {
-        shown: isSilent ? 0 : this.shownRate.perSecond,
-        read: isSilent ? 0 : this.readRate.perSecond,
+        shown: isStill ? 0 : this.shownRate.measure(now / 1000),
+        read: isStill ? 0 : this.readRate.measure(now / 1000),
         delayMs: this.delayMs,
       };
     });

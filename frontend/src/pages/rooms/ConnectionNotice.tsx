@@ -49,7 +49,7 @@ export function ConnectionNotice({
           <p class="notice-title">The connection is lost.</p>
           <p>{consequence}</p>
           <div class="button-row">
-            <button type="button" class="button button-small" onClick={onHurry} disabled={status !== "lost"}>
+            <button type="button" class="button button-small" onClick={onHurry}>
               <Icon name="retry" /> Try now
             </button>
             <span class="soft numbers">{leftS > 0 ? `Next try in ${leftS} s` : "Trying …"}</span>

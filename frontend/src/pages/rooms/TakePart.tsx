@@ -23,6 +23,10 @@ export function TakePart({ participant, camera }: { participant: Participant; ca
   const title = useRef<HTMLHeadingElement>(null);
   useLayoutEffect(() => title.current?.focus({ preventScroll: true }), []);
   useWakeLock(!isPaused);
+  const isSeen = camera?.phase.value === "on";
+  useLayoutEffect(() => {
+    if (camera && !isSeen) participant.withhold(); // counts are on screen only while the camera is on
+  }, [isSeen]);
 
   const pause = (): void => {
     participant.pause();
@@ -101,7 +105,7 @@ function Standing({ participant }: { participant: Participant }) {
   const words = {
     crowd: `You are counted, in sums of at least ${room.min_group} people.`,
     waiting: `You are counted. Sums are shown once ${room.min_group} or more can be added up together.`,
-    held: `Somebody left or fell silent. So that nobody can be singled out, your answers are shown again when everybody is back, in ${Math.ceil(room.hold_s / 60 + 0.2)} minutes at most; nothing is kept of them meanwhile.`,
+    held: `Somebody left or fell silent. So that nobody can be singled out, your answers are shown again when everybody is back. Failing that, they can be in ${Math.ceil(room.hold_s / 60 + 0.2)} minutes, if enough people answer. Nothing is kept of them meanwhile.`,
   };
   return (
     <p class="standing soft" role="status">

@@ -93,7 +93,7 @@ describe("findState", () => {
     const state = findState([row], 6, 52, room);
     expect(state).toEqual({ kind: "change", returnsS: 430 });
     if (state.kind !== "change") throw new Error();
-    expect(describeState(state, 52).text).toContain("in about 6 minutes");
+    expect(describeState(state, 52).text).toContain("sums can come back in about 6 minutes");
     expect(describeState(state, 390).text).toContain("in about 40 s");
     expect(describeState(state, 429).text).toContain("in a moment");
   });

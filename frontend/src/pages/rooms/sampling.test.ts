@@ -18,6 +18,8 @@ describe("coarsen", () => {
 
   it("never makes an expression out of a tie with no answer", () => {
     expect(coarsen([...repeat("happy", 5), ...repeat(null, 5)], 5)).toEqual({ happy: 2 });
+    const thirds = [...repeat(null, 4), ...repeat("happy", 1), ...repeat("sad", 10)];
+    expect(coarsen(thirds, 5)).toEqual({ sad: 3 });
   });
 
   it("sums to the steps at most, and is whole", () => {

@@ -13,9 +13,9 @@ export type Counts = Partial<Record<Emotion, number>>;
 export function coarsen(samples: readonly (Emotion | null)[], steps: number): Counts {
   if (samples.length === 0) return {};
   const exact = ([null, ...EMOTIONS] as const).map((label) => {
-    const share = samples.filter((sample) => sample === label).length / samples.length;
-    const whole = Math.floor(share * steps + 1e-9);
-    return { label, whole, rest: share * steps - whole };
+    // In whole numbers: thirds of steps, as fractions, differ in their last bits, and no tie would be one.
+    const parts = samples.filter((sample) => sample === label).length * steps;
+    return { label, whole: Math.floor(parts / samples.length), rest: parts % samples.length };
   });
   let left = steps - exact.reduce((sum, { whole }) => sum + whole, 0);
   for (const part of [...exact].sort((a, b) => b.rest - a.rest)) {

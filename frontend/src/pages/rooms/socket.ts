@@ -11,6 +11,8 @@ const LONGEST_S = 30;
 const SILENT_BUCKETS = 3.5;
 /** The same before it is known how long buckets are, s. */
 const FIRST_SILENCE_S = 35;
+/** Browsers wait minutes for a server that does not even refuse a connection, s. */
+const HANDSHAKE_S = 12;
 
 /** How long to wait before try number `attempt` (0, 1, …), s: 1, 2, 4, … 30, each ± 50 % at random. */
 export function drawDelay(attempt: number, random: () => number = Math.random): number {
@@ -70,11 +72,14 @@ export class RoomSocket<In extends { type: string }> {
     return true;
   }
 
-  /** Try now instead of later. */
+  /** Try now instead of later; a try that is under way may be on a line that is dead, and is begun anew. */
   readonly hurry = (): void => {
-    if (this.connection.value.status !== "lost" || document.hidden) return;
+    const { status } = this.connection.value;
+    if ((status !== "lost" && status !== "connecting") || document.hidden) return;
     clearTimeout(this.retry);
+    const abandoned = this.socket;
     this.open();
+    abandoned?.close();
   };
 
   /** The other side knows us, and its buckets are so long, s: the next loss starts with a short wait again. */
@@ -100,7 +105,9 @@ export class RoomSocket<In extends { type: string }> {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(`${scheme}//${location.host}${this.path}`);
     this.socket = socket;
+    this.watch(HANDSHAKE_S);
     socket.onopen = () => {
+      if (socket !== this.socket) return;
       this.watch();
       socket.send(writeMessage(this.handlers.greet()));
     };
@@ -135,12 +142,12 @@ export class RoomSocket<In extends { type: string }> {
     this.retry = setTimeout(() => this.open(), delayMs);
   }
 
-  private watch(): void {
+  private watch(limitS = this.silenceS): void {
     clearTimeout(this.watchdog);
     this.watchdog = setTimeout(() => {
       const socket = this.socket;
       this.lose();
       socket?.close();
-    }, 1000 * this.silenceS);
+    }, 1000 * limitS);
   }
 }

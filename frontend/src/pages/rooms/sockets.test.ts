@@ -173,6 +173,32 @@ describe("a participant", () => {
     participant.close();
   });
 
+  it("gives a connection up that is not made, nor refused", () => {
+    const participant = new Participant(ROOM, "K7PM3Q");
+    const first = FakeSocket.last;
+    vi.advanceTimersByTime(11_900);
+    expect(participant.connection.value.status).toBe("connecting");
+    vi.advanceTimersByTime(200);
+    expect([participant.connection.value.status, first.readyState]).toEqual(["lost", 3]);
+    vi.advanceTimersByTime(1000);
+    expect(FakeSocket.made).toHaveLength(2);
+    participant.close();
+  });
+
+  it("makes a connection anew that hangs, when it is told to hurry", () => {
+    const participant = new Participant(ROOM, "K7PM3Q");
+    const first = FakeSocket.last;
+    participant.hurry();
+    expect([FakeSocket.made.length, first.readyState]).toEqual([2, 3]);
+    expect(participant.connection.value.status).toBe("connecting");
+    FakeSocket.last.open();
+    FakeSocket.last.say({ type: "welcome", room: ROOM, bucket: 4, ends_in_s: 10 });
+    participant.hurry();
+    expect(FakeSocket.made).toHaveLength(2);
+    expect(participant.connection.value.status).toBe("open");
+    participant.close();
+  });
+
   it("gives a silent connection up", () => {
     const participant = join();
     vi.advanceTimersByTime(34_000);

@@ -24,12 +24,12 @@ export function describeState(
     case "change":
       return {
         title: "Somebody left or fell silent",
-        text: `So that no difference tells what they said, sums come back ${describeReturn(state.returnsS, nowS)}.`,
+        text: `So that no difference tells what they said, sums can come back ${describeReturn(state.returnsS, nowS)}.`,
       };
   }
 }
 
-/** When sums come back, no more exact than it is known. */
+/** When sums can come back, no more exact than it is known: whoever was held may have to wait for enough others then. */
 function describeReturn(returnsS: number | null, nowS: number): string {
   if (returnsS === null) return "when everybody answers again";
   const leftS = returnsS - nowS;
