@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -17,10 +21,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fervid.web.database.engine import Database
-from fervid.web.films.folders import FilmFolders, ServerFolder, create_id, is_id
+from fervid.web.films.folders import DESERTED_S, FilmFolders, ServerFolder, create_id, is_id
 from fervid.web.films.jobs import NAME_LENGTH, FilmOptions, Job, Status, clean_name
-from fervid.web.films.runner import STOPPED, Pace
+from fervid.web.films.runner import STOPPED, FilmRunner, Pace
 from fervid.web.films.store import JobStore
+from fervid.web.settings import Settings
 
 
 class Clock:
@@ -212,6 +217,45 @@ def test_servers_are_known_to_be_alive_by_their_lock(tmp_path: Path) -> None:
     (folders.of_server("1" * 32)).mkdir()
     (folders.of_server("1" * 32) / "lock").touch()
     assert folders.is_alive("1" * 32) is False
+
+
+def test_locks_are_asked_for_as_nfs_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    flock = fcntl.flock
+
+    def lock_as_nfs(file: IO[bytes], operation: int) -> None:
+        if not file.writable():
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock_as_nfs)
+    folders = FilmFolders(tmp_path)
+    with ServerFolder(folders) as server:
+        assert folders.is_alive(server.owner) is True
+    (folders.of_server("1" * 32)).mkdir()
+    (folders.of_server("1" * 32) / "lock").touch()
+    assert folders.is_alive("1" * 32) is False
+
+
+def test_where_no_lock_tells_folders_of_servers_go_once_they_are_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FilmFolders, "is_alive", lambda *_: None)
+    settings = Settings(data_dir=tmp_path)
+    folders = FilmFolders(tmp_path / "films")
+    old = time.time() - DESERTED_S - 60
+    with Database(settings.database_url) as database, ServerFolder(folders) as server:
+        runner = FilmRunner(settings, JobStore(database), folders, server)
+        deserted, fresh = folders.of_server("1" * 32), folders.of_server("2" * 32)
+        for folder in (deserted, fresh):
+            folder.mkdir()
+        for folder in (deserted, server.path):
+            os.utime(folder, (old, old))
+        runner._recover()
+        assert not deserted.exists()
+        assert fresh.is_dir()
+        assert server.path.is_dir()
+        assert not folders.is_deserted(server.owner)  # it says that it is in use
 
 
 def test_folders_of_no_job_go_once_they_are_old(tmp_path: Path) -> None:

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
 from fervid.web.errors import RequestError, SlowError, TooLargeError, TooManyError
-from fervid.web.limits import BODY_BYTES, BodyGuard, Memory, Places, RateGuard, RateLimiter, TokenBucket, name_address
+from fervid.web.limits import (
+    BODY_BYTES,
+    BodyGuard,
+    Memory,
+    Places,
+    RateGuard,
+    RateLimiter,
+    SocketGuard,
+    TokenBucket,
+    name_address,
+)
 
 
 class Clock:
@@ -213,3 +223,42 @@ def test_the_api_has_a_rate_and_pages_have_none() -> None:
 
     asyncio.run(run())
     assert passed == ["/api/v1/health", "/", "/ws/live", "/assets/x.js"]
+
+
+def test_one_address_has_so_many_websockets_open_and_is_told() -> None:
+    opened, leave = [], asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        opened.append(scope["client"][0])
+        await leave.wait()
+
+    async def connect(guard: SocketGuard, address: str) -> list[Message]:
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "websocket.connect"}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope = {"type": "websocket", "path": "/ws/live", "client": (address, 5), "headers": []}
+        await guard(scope, receive, send)
+        return sent
+
+    async def run() -> None:
+        guard = SocketGuard(app, most=2)
+        addresses = ("192.0.2.7", "192.0.2.7", "192.0.2.8", "2001:db8::1", "2001:db8::2")
+        tasks = [asyncio.create_task(connect(guard, address)) for address in addresses]
+        await asyncio.sleep(0)
+        for address in ("192.0.2.7", "2001:db8::3"):
+            accepted, told, closed = await connect(guard, address)
+            assert accepted["type"] == "websocket.accept"
+            assert "2 connections of this address are open already" in told["text"]
+            assert (closed["code"], closed["reason"]) == (1008, "web.too_many")
+        leave.set()
+        assert await asyncio.gather(*tasks) == [[]] * 5
+        assert await connect(guard, "192.0.2.7") == []
+        assert not guard._open
+
+    asyncio.run(run())
+    assert opened == ["192.0.2.7", "192.0.2.7", "192.0.2.8", "2001:db8::1", "2001:db8::2", "192.0.2.7"]

@@ -17,6 +17,8 @@ import websockets
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from numpy.typing import NDArray
+from starlette import websockets as websocket
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from fervid.imaging import load_image
@@ -293,6 +295,29 @@ def test_a_message_beyond_every_limit_is_cut_off(app: FastAPI, start_server: Cal
             return connection.close_code
 
     assert asyncio.run(run()) == 1009
+
+
+@pytest.mark.parametrize(("path", "code"), [("/ws/rooms/x", 1009), ("/ws/%72ooms/x/host", 1009), ("/ws/live", 1000)])
+def test_messages_of_rooms_are_cut_off_sooner(start_server: Callable[..., int], path: str, code: int) -> None:
+    async def take_one(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            connection = websocket.WebSocket(scope, receive, send)
+            await connection.accept()
+            with contextlib.suppress(WebSocketDisconnect):
+                await connection.receive_text()
+                await connection.close()
+
+    port = start_server(take_one)
+
+    async def run() -> int | None:
+        async with websockets.connect(f"ws://127.0.0.1:{port}{path}", compression=None) as connection:
+            with contextlib.suppress(websockets.ConnectionClosed):
+                await connection.send(["x" * 1000] * 20)  # one message, not finished before it is too large
+                await connection.recv()
+            await connection.wait_closed()
+            return connection.close_code
+
+    assert asyncio.run(run()) == code
 
 
 def shake_hands(connection: socket.socket) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
 import re
 import shutil
@@ -24,10 +25,11 @@ from fervid.cli.app import app
 from fervid.cli.camera import camera
 from fervid.cli.video import video
 from fervid.errors import MissingExtraError, UsageError
+from fervid.web.database.engine import Database
 from fervid.web.films import worker
 from fervid.web.films.jobs import FilmOptions
 from fervid.web.live import LIVE_MIN_FACE
-from fervid.web.server import describe_address, open_socket
+from fervid.web.server import MOST_FILES, describe_address, open_socket, raise_file_limit
 from fervid.web.settings import Settings
 
 FERVID = (sys.executable, "-m", "fervid")
@@ -150,7 +152,13 @@ def test_help_names_every_setting() -> None:
         ({"workers": -1}, "workers"),
         ({"threads": 0}, "threads"),
         ({"min_group": 2}, "min_group"),
-        ({"max_film_s": 0}, "max_film_s"),
+        ({"max_film_s": 0}, "--max-film-s"),
+        ({"max_film_s": math.inf}, "--max-film-s"),
+        ({"film_hours": 100_000_000}, "--film-hours"),
+        ({"film_hours": math.nan}, "--film-hours"),
+        ({"room_hours": math.inf}, "--room-hours"),
+        ({"max_film_mb": math.inf}, "--max-film-mb"),
+        ({"max_upload_mb": math.inf}, "--max-upload-mb"),
         ({"origins": ("example.org",)}, "origin"),
         ({"origins": ("https://example.org/path",)}, "origin"),
         ({"origins": ("javascript://example.org",)}, "origin"),
@@ -161,6 +169,35 @@ def test_help_names_every_setting() -> None:
 def test_settings_out_of_range_are_refused(wrong: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         Settings(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_database_lies_in_the_data_folder_whatever_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "what?%25#x"
+    Database(Settings(data_dir=folder).database_url).close()
+    assert (folder / "fervid.sqlite3").is_file()
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ((1024, 4096), (4096, 4096)),
+        ((1024, 1_000_000), (MOST_FILES, 1_000_000)),
+        ((1024, -1), (MOST_FILES, -1)),
+        ((100_000, 1_000_000), None),
+        ((-1, -1), None),
+    ],
+)
+def test_it_may_open_as_many_files_as_the_system_allows(
+    monkeypatch: pytest.MonkeyPatch, before: tuple[int, int], after: tuple[int, int] | None
+) -> None:
+    resource = pytest.importorskip("resource")
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "RLIM_INFINITY", -1)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: before)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: told.append(limits))
+    raise_file_limit()
+    assert told == ([] if after is None else [after])
 
 
 def test_films_and_cameras_are_read_as_by_the_command_line() -> None:

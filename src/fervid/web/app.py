@@ -14,7 +14,7 @@ from fervid.web.database.statements import StatementStore
 from fervid.web.errors import ErrorGuard, install_error_handlers
 from fervid.web.films import routes as film_routes
 from fervid.web.films.service import FilmService
-from fervid.web.limits import FORM_BYTES, BodyGuard, RateGuard
+from fervid.web.limits import FORM_BYTES, BodyGuard, RateGuard, SocketGuard
 from fervid.web.rooms.routes import create_routers
 from fervid.web.rooms.service import Rooms
 from fervid.web.schemas import ErrorAnswer
@@ -77,6 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
         f"{API}/videos": int(settings.max_film_mb * MEGABYTE) + FORM_BYTES,
     }
     app.add_middleware(BodyGuard, larger=larger)
+    app.add_middleware(SocketGuard)
     app.add_middleware(RateGuard)
     app.add_middleware(ErrorGuard)
     app.add_middleware(SecurityGuard, settings=settings)

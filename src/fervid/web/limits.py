@@ -13,14 +13,17 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
-from fervid.web.errors import RequestError, SlowError, TooLargeError, TooManyError
+from fervid.web.errors import RequestError, SlowError, TooLargeError, TooManyError, close_with_error
 
 BODY_BYTES: Final = 64_000
 """A request's body where no route says otherwise."""
 REQUEST_RATE: Final = 100.0
 REQUEST_BURST: Final = 500.0
 """Requests per second of one address, and at once: a school may stand behind it."""
+MOST_SOCKETS: Final = 512
+"""WebSockets of one address at the same time: a room that is full may stand behind it."""
 FORM_BYTES: Final = 16_000
 """What a form adds to the file in it."""
 IDLE_S: Final = 30.0
@@ -211,6 +214,40 @@ class RateGuard:
         if scope["type"] in ("http", "websocket") and scope["path"].startswith(("/api/", "/ws/")):
             self._limiter.check(name_client(HTTPConnection(scope)))
         await self._app(scope, receive, send)
+
+
+class SocketGuard:
+    """Refuses a WebSocket of a client that has too many open; in words, which browsers show of no other refusal.
+
+    Args:
+        app: what is guarded.
+        most: WebSockets of one address at the same time.
+    """
+
+    def __init__(self, app: ASGIApp, *, most: int = MOST_SOCKETS) -> None:
+        self._app = app
+        self._most = most
+        self._open: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
+        client = name_client(HTTPConnection(scope))
+        count = self._open[client]
+        if count >= self._most:
+            websocket = WebSocket(scope, receive, send)
+            await websocket.accept()
+            error = TooManyError(f"{count} connections of this address are open already", retry_after_s=30)
+            await close_with_error(websocket, error)
+            return
+        self._open[client] += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._open[client] -= 1
+            if not self._open[client]:
+                del self._open[client]
 
 
 class BodyGuard:

@@ -58,8 +58,13 @@ class FaceModel(BaseModel):
 
     box: BoxArray
     score: Share = Field(description="The detector's confidence.")
-    emotion: str | None = Field(description="The most probable expression; null when the model is uncertain.")
-    confidence: Share = Field(description="Calibrated probability of the most probable expression.")
+    emotion: str | None = Field(
+        description="The most probable expression, or null when confidence is below the model's threshold (uncertain). "
+        "In a smoothed film and live the one that has established itself."
+    )
+    confidence: Share = Field(
+        description="Calibrated probability of emotion, of the most probable expression when it is null."
+    )
     probabilities: Shares
     votes: Shares = Field(description="How ten people would vote, over eight expressions.")
     landmarks: list[Point] | None = Field(description="Right eye, left eye, nose, right and left mouth corner.")

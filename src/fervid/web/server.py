@@ -8,13 +8,16 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
+from urllib.parse import unquote
 
 import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
 
 from fervid.errors import UsageError
 from fervid.web.app import create_app
@@ -22,6 +25,10 @@ from fervid.web.settings import Settings
 
 LARGEST_MESSAGE: Final = 4_000_000
 """Of a WebSocket, bytes: more is cut off by the protocol; routes refuse less than that in words."""
+LARGEST_OF_ROOMS: Final = 16_000
+"""The same of rooms, whose messages are small: many may be on their way at once."""
+MOST_FILES: Final = 65_536
+"""Sockets and files that the server opens at the same time, where the system lets it; many systems begin with 1024."""
 PING_S: Final = 20.0
 HEADERS_S: Final = 15.0
 """The headers of a request come within so long, or the connection is closed."""
@@ -81,6 +88,19 @@ def check_certificate(settings: Settings) -> None:
         ) from None
 
 
+def raise_file_limit() -> None:
+    """Let this process open as many files as the system allows it, :data:`MOST_FILES` at most."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with suppress(OSError, ValueError):  # macOS allows less than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def describe_address(settings: Settings, listener: socket.socket) -> str:
     """The URL to open."""
     host, port = listener.getsockname()[:2]
@@ -101,6 +121,7 @@ def serve(settings: Settings, *, notify: Callable[[str], None]) -> None:
         ModelError: a model cannot be used.
     """
     check_certificate(settings)
+    raise_file_limit()
     listener = open_socket(settings)
     try:
         logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")  # stderr; nothing below warnings
@@ -217,7 +238,7 @@ class TimedProtocol(H11Protocol):
 
 
 class TimedWebSocket(WebSocketsSansIOProtocol):
-    """A WebSocket whose client is dropped when it takes nothing, or no longer answers pings."""
+    """A WebSocket whose client is dropped when it takes nothing, sends too much, or no longer answers pings."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -230,6 +251,11 @@ class TimedWebSocket(WebSocketsSansIOProtocol):
     def resume_writing(self) -> None:
         self._stall.stop()
         super().resume_writing()
+
+    def handle_connect(self, event: Request) -> None:
+        if unquote(event.path).startswith("/ws/rooms/"):
+            self.conn.max_message_size = LARGEST_OF_ROOMS
+        super().handle_connect(event)
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()

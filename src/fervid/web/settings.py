@@ -19,6 +19,15 @@ MEGABYTE: Final = 1_000_000
 LEAST_GROUP: Final = 3
 """No room shows anything of fewer people, whatever the operator says."""
 
+_LARGEST: Final = {
+    "room_hours": 31 * 24.0,  # a room's day is up to 2 MB of memory
+    "max_upload_mb": 10_000.0,
+    "max_film_mb": 1_000_000.0,
+    "max_film_s": 365 * 24 * 3600.0,
+    "film_hours": 100 * 365.25 * 24,
+}
+"""Whole numbers of bytes and dates are made of these; more than that is a slip."""
+
 
 def default_data_dir() -> Path:
     """The user's own folder for films, results and the database."""
@@ -89,8 +98,10 @@ class Settings:
         _require(self.workers >= 0, f"workers is {self.workers}", "Use 1 or more, or 0 for one per core.")
         for name in ("threads", "max_pixels", "film_jobs"):
             _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}", "Use 1 or more.")
-        for name in ("room_hours", "max_upload_mb", "max_film_mb", "max_film_s", "film_hours"):
-            _require(getattr(self, name) > 0, f"{name} is {getattr(self, name)}", "Use a number above 0.")
+        for name, largest in _LARGEST.items():
+            value, option = getattr(self, name), f"--{name.replace('_', '-')}"
+            advice = f"Give {option} a number above 0, {largest:,.0f} at most."
+            _require(0 < value <= largest, f"{name} is {value}", advice)
         _require(
             self.min_group >= LEAST_GROUP,
             f"min_group is {self.min_group}",
@@ -111,7 +122,7 @@ class Settings:
         for path in (self.ssl_certfile, self.ssl_keyfile):
             _require(path is None or path.is_file(), f"{path} is no file", "Give the path of a PEM file.")
         if not self.database_url:
-            object.__setattr__(self, "database_url", f"sqlite:///{self.data_dir / 'fervid.sqlite3'}")
+            object.__setattr__(self, "database_url", _address_sqlite(self.data_dir / "fervid.sqlite3"))
         if not self.workers:
             object.__setattr__(self, "workers", os.cpu_count() or 1)
 
@@ -132,6 +143,13 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _address_sqlite(path: Path) -> str:
+    """The URL of a file, whatever characters its path has."""
+    from sqlalchemy import URL
+
+    return URL.create("sqlite", database=str(path)).render_as_string()
 
 
 def _require(condition: bool, message: str, advice: str) -> None:

@@ -22,7 +22,7 @@ import websockets
 from fastapi import FastAPI
 
 from fervid.web.errors import ErrorGuard, install_error_handlers
-from fervid.web.rooms import service
+from fervid.web.rooms import audience
 from fervid.web.rooms.aggregation import Values
 from fervid.web.rooms.memory import MemoryStore
 from fervid.web.rooms.room import Room, Row
@@ -195,7 +195,7 @@ def serve_rooms(settings: Settings, *, ping_s: float = 20.0, **options: Any) -> 
 
 @pytest.fixture(autouse=True)
 def fast_news(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "NEWS_S", 0.05)
+    monkeypatch.setattr(audience, "NEWS_S", 0.05)
 
 
 @pytest.fixture

@@ -63,7 +63,10 @@ async def play(store: Store, script: list[tuple[Any, ...]]) -> list[object]:
                 case "touch":
                     said.append(await store.touch(ROOM, arguments[0], ["a"]))
                 case "raise":
-                    said.append(await store.raise_hand(ROOM, Hand(arguments[0], "x", 1.0 + ord(arguments[0]))))
+                    hand = Hand(
+                        arguments[0], "x", 1.0 + ord(arguments[0]), "" if arguments[0] == "a" else "b's and c's"
+                    )
+                    said.append(await store.raise_hand(ROOM, hand))
                 case "lower":
                     said.append(await store.lower_hand(ROOM, arguments[0]))
                 case "contribute":

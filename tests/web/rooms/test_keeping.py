@@ -78,6 +78,21 @@ def test_hands_are_raised_by_name_and_lowered(bench: Bench):
     asyncio.run(work())
 
 
+def test_who_raises_a_second_hand_lowers_the_first(bench: Bench):
+    async def work() -> None:
+        async with bench.open() as store:
+            room = bench.make_room()
+            await store.create(room)
+            await store.raise_hand(room, Hand("b", "Bob", 1.0, "bob's"))
+            for i in range(2 * MAX_HANDS):
+                await store.raise_hand(room, Hand(f"h{i}", "Ada", 2.0, "ada's"))
+            assert [hand.name for hand in (await store.read(room)).hands] == ["Bob", "Ada"]
+            assert [event["hand"] for event in await bench.wait_for("lowered", 2 * MAX_HANDS - 1)][:2] == ["h0", "h1"]
+            assert "owner" not in (await store.read(room)).hands[0].to_dict()
+
+    asyncio.run(work())
+
+
 def test_a_hand_that_no_process_vouches_for_is_lowered(bench: Bench):
     async def work() -> None:
         async with bench.open() as store:

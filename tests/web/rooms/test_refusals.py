@@ -7,12 +7,14 @@ import json
 import socket
 import time
 from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import websockets
 
+from fervid.web.rooms.links import MAX_LINKS
 from fervid.web.rooms.room import MAX_HANDS, MAX_MARKS, Hand, Mark
 from fervid.web.settings import Settings
 
@@ -154,6 +156,31 @@ def test_as_many_as_the_room_holds(memory_server: Server, monkeypatch: pytest.Mo
             assert (await third.wait_for("error"))["error"]["code"] == "room.full"
         async with memory_server.join(room, "c"):
             pass
+
+    run(work())
+
+
+def test_one_token_has_a_few_connections_and_one_hand(memory_server: Server):
+    """A page whose connection was lost comes back before the old one is known to be dead: the oldest has to go."""
+
+    async def work() -> None:
+        room = memory_server.make_room()
+        async with memory_server.host(room) as host, AsyncExitStack() as stack:
+            pages = [await stack.enter_async_context(memory_server.join(room, "ada")) for _ in range(MAX_LINKS)]
+            for i, page in enumerate(pages[:3]):
+                await page.say(type="hand", name=f"Ada {i}")
+                await page.wait_for("hand", lambda m: m["hand"] is not None)
+            for page in pages[:2]:
+                await page.wait_until("hand", lambda m: m["hand"] is None)
+            await host.wait_until("hands", lambda m: [h["name"] for h in m["hands"]] == ["Ada 2"])
+            await stack.enter_async_context(memory_server.join(room, "ada"))
+            assert (await pages[0].wait_for("error"))["error"]["code"] == "room.full"
+            assert (await pages[0].wait_for("closed"))["code"] == 1008
+            assert not any(page.list("closed") for page in pages[1:])
+            snapshot = memory_server.ask("GET", room).json()
+            assert (snapshot["present"], [hand["name"] for hand in snapshot["hands"]]) == (1, ["Ada 2"])
+            async with memory_server.join(room, "bob"):
+                assert not any(page.list("closed") for page in pages[1:])
 
     run(work())
 

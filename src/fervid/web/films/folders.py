@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import secrets
 import shutil
@@ -23,6 +24,9 @@ RESULTS: Final = {
     "timeline.png": "image/png",
 }
 """The files that a film can have, and their media types; no other name is served."""
+
+DESERTED_S: Final = 6 * 3600.0
+"""A server of which nothing else is known has ended when it has not touched its folder for so long."""
 
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 
@@ -126,13 +130,17 @@ class FilmFolders:
         try:
             import fcntl
 
-            with (self.of_server(owner) / "lock").open("rb") as lock:
+            with (self.of_server(owner) / "lock").open("r+b") as lock:  # NFS locks only what may be written
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
         except (ImportError, OSError):
             return None
         return False
+
+    def is_deserted(self, owner: str) -> bool:
+        """Whether that server has not said for hours that it uses its folder."""
+        return _age(self.of_server(owner)) > DESERTED_S
 
     def remove_server(self, owner: str) -> None:
         """Remove what a dead server was receiving."""
@@ -171,6 +179,11 @@ class ServerFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
         made.rename(self.path)
         return self
+
+    def touch(self) -> None:
+        """Say that the folder is in use, where no lock does."""
+        with contextlib.suppress(OSError):
+            os.utime(self.path)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -71,6 +71,7 @@ class FilmRunner:
         self._settings = settings
         self._store = store
         self._folders = folders
+        self._server = server
         self._owner = server.owner
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -99,6 +100,7 @@ class FilmRunner:
             try:
                 self._step()
             except DatabaseError:  # in the log already
+                self._sweep_s = time.monotonic()  # other servers could not say either that they live
                 self._stopping.wait(BEAT_S)
             except Exception:
                 LOG.exception("looking after films failed")
@@ -144,6 +146,7 @@ class FilmRunner:
 
     def _recover(self) -> None:
         """What dead servers were reading has failed; what they were receiving goes."""
+        self._server.touch()
         running = {self._owner}
         for owner, heartbeat_at in self._store.list_owners().items():
             alive = self._folders.is_alive(owner)
@@ -157,7 +160,10 @@ class FilmRunner:
                     LOG.warning("a server died while it read the film %s", job.id)
                     self._folders.remove_results(job.id)
         for owner in self._folders.list_servers():
-            if owner not in running and self._folders.is_alive(owner) is False:
+            if owner in running:
+                continue
+            alive = self._folders.is_alive(owner)
+            if alive is False or (alive is None and self._folders.is_deserted(owner)):
                 self._folders.remove_server(owner)
 
     def _expire(self) -> None:
@@ -201,20 +207,22 @@ class _Reading(threading.Thread):
             self._process.kill_silent()
 
     def run(self) -> None:
-        try:
-            self._read()
-        except Exception:
-            LOG.exception("reading a film failed")
-            self._settle(lambda: self._store.fail(self.job, INTERNAL))
-        finally:
-            self._settle(lambda: self._store.release(self.job))
-            self._wake.set()
+        with contextlib.suppress(DatabaseError):  # the server stops; the next one sees that nobody let go of the film
+            try:
+                self._read()
+            except DatabaseError:
+                raise
+            except Exception:
+                LOG.exception("reading a film failed")
+                self._insist(lambda: self._store.fail(self.job, INTERNAL))
+            self._store.release(self.job)  # or the runner does, once it can
+        self._wake.set()
 
     def _read(self) -> None:
         job, folders = self.job, self._folders
         film = folders.film(job.id)
         if not film.is_file():
-            self._store.fail(job, MISSING)
+            self._insist(lambda: self._store.fail(job, MISSING))
             return
         folders.remove_results(job.id)
         last: dict[str, Any] = {}
@@ -234,21 +242,35 @@ class _Reading(threading.Thread):
     def _conclude(self, last: dict[str, Any], end: str) -> None:
         job, folders = self.job, self._folders
         if last.get("event") == "done":
-            if self._store.finish(job, last["warnings"], last["frames"]):
+            if self._insist(lambda: self._store.finish(job, last["warnings"], last["frames"])):
                 folders.remove_film(job.id)
                 return
         elif last.get("event") == "failed":
-            self._store.fail(job, last["error"])
+            self._insist(lambda: self._store.fail(job, last["error"]))
         elif self._stopping.is_set():
-            self._store.requeue(job)
+            self._insist(lambda: self._store.requeue(job))
         elif not self._stopped.is_set():
             LOG.error("the process that read a film ended: %s", end)
-            self._store.fail(job, INTERNAL)
+            self._insist(lambda: self._store.fail(job, INTERNAL))
         folders.remove_results(job.id)
 
     def _report(self, progress: float, frames: int, left_s: float | None) -> None:
         # A moment without the database costs nothing but this news.
         self._settle(lambda: self._store.report(self.job, progress=progress, frames=frames, seconds_left=left_s))
+
+    def _insist(self, step: Callable[[], bool]) -> bool:
+        """Take a step as soon as the database lets it: what became of a film must not be lost with it.
+
+        Raises:
+            DatabaseError: it does not answer, and the server stops.
+        """
+        while True:
+            try:
+                return step()
+            except DatabaseError:
+                if self._stopping.is_set():
+                    raise
+            self._stopping.wait(BEAT_S)
 
     def _settle(self, step: Callable[[], object]) -> None:
         with contextlib.suppress(DatabaseError):

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
 
 from fervid.web.database.engine import Database
 from fervid.web.database.tables import FILM_JOBS
@@ -81,9 +81,12 @@ class JobStore:
         return self._update(_is_reading(job), progress=progress, frames=frames, seconds_left=seconds_left)
 
     def finish(self, job: Job, warnings: Sequence[str], frames: int) -> bool:
-        """All results are there; False when nobody wants them any more."""
+        """All results are there; False when nobody wants them any more.
+
+        May be said again, when the answer was lost on the way.
+        """
         return self._update(
-            _is_reading(job),
+            or_(_is_reading(job), and_(_C.id == job.id, _C.attempt == job.attempt, _C.status == Status.DONE)),
             status=str(Status.DONE),
             progress=1.0,
             frames=frames,

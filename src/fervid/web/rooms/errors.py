@@ -47,6 +47,14 @@ class RoomFullError(ConflictError):
         return cls(f"{most} participants are there, which is all the room holds", advice="Try again when one has left.")
 
     @classmethod
+    def of_links(cls, most: int) -> Self:
+        """A newer connection of the same participant takes the place of this one."""
+        return cls(
+            f"{most} newer connections of the same participant are open, which is all that one may have",
+            advice="Close the other pages of the room in this browser.",
+        )
+
+    @classmethod
     def of_hosts(cls, most: int) -> Self:
         """No further page of a host is let in."""
         return cls(f"{most} pages of hosts are connected, which is all a room takes", advice="Close one of them.")

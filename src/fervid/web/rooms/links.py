@@ -14,11 +14,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from fervid.errors import FervidError
 from fervid.web.errors import SlowError, TooManyError, close_with_error
 from fervid.web.limits import TokenBucket
-from fervid.web.rooms.errors import RoomMessageError
+from fervid.web.rooms.errors import RoomFullError, RoomMessageError
 from fervid.web.rooms.room import Hand, Room
 
 MAX_HOSTS: Final = 8
 """Pages of hosts that a room takes in one process."""
+
+MAX_LINKS: Final = 4
+"""Connections of one participant that a room takes in one process: those that are dead and not yet known to be, too."""
 
 BEHIND: Final = 64
 """Messages that a browser may be behind."""
@@ -43,12 +46,17 @@ class Link:
 
     Attributes:
         hand: the raised one; only this link knows whose it is.
+        hand_owner: another hash of the participant's token than ``member``, so that a store cannot tell which of its
+            people raised a hand.
         member: the hash of a participant's token; empty for hosts.
+        since_s: when it was made, by ``clock``.
     """
 
     def __init__(self, websocket: WebSocket, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.hand: Hand | None = None
+        self.hand_owner = ""
         self.member = ""
+        self.since_s = clock()
         self._websocket = websocket
         self._queue: asyncio.Queue[str | _Goodbye] = asyncio.Queue(BEHIND + 1)
         self._kept: list[str] | None = None
@@ -149,6 +157,15 @@ class Local:
     ticker: asyncio.Task[None] | None = None
     news: asyncio.Task[None] | None = None
     refresh: asyncio.Task[None] | None = None
+
+    def admit(self, link: Link) -> None:
+        """Take one more connection of a participant; when there are too many of theirs, the oldest is closed."""
+        own = [other for other in self.participants if other.member == link.member]
+        if len(own) >= MAX_LINKS:
+            oldest = min(own, key=lambda other: other.since_s)
+            self.participants.discard(oldest)
+            oldest.close(RoomFullError.of_links(MAX_LINKS))
+        self.participants.add(link)
 
 
 def dump(message: dict[str, Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -20,6 +19,7 @@ from fervid.web.rooms.aggregation import (
     close_bucket,
     place_contribution,
 )
+from fervid.web.rooms.clock import SteadyClock
 from fervid.web.rooms.errors import RoomEndedError, RoomFullError, RoomUnknownError
 from fervid.web.rooms.room import (
     MAX_HANDS,
@@ -60,12 +60,12 @@ class MemoryStore(Store):
     """Keeps rooms in this process; all of it runs on one event loop, so that every method is one step.
 
     Args:
-        clock: s since 1970.
+        clock: s since 1970; None is a steady one.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, *, clock: Callable[[], float] | None = None) -> None:
         self.listener: Listener = ignore_event
-        self._clock = clock
+        self.clock = clock or SteadyClock()
         self._rng = random.SystemRandom()
         self._shelves: dict[str, _Shelf] = {}
         self._codes: dict[str, str] = {}
@@ -205,6 +205,8 @@ class MemoryStore(Store):
 
     async def raise_hand(self, room: Room, hand: Hand) -> None:
         shelf = self._open(room)
+        for other in [h.id for h in shelf.hands.values() if hand.owner and h.owner == hand.owner and h.id != hand.id]:
+            await self.lower_hand(room, other)
         if hand.id not in shelf.hands and len(shelf.hands) >= MAX_HANDS:
             raise RoomFullError.of_hands(MAX_HANDS)
         shelf.hands[hand.id] = hand
@@ -227,7 +229,7 @@ class MemoryStore(Store):
 
     def _find(self, room_id: str) -> _Shelf | None:
         shelf = self._shelves.get(room_id)
-        if shelf is not None and self._clock() >= shelf.room.expires_at:
+        if shelf is not None and self.clock() >= shelf.room.expires_at:
             self._sweep()
             return None
         return shelf
@@ -247,7 +249,7 @@ class MemoryStore(Store):
             self._sweep()
 
     def _sweep(self) -> None:
-        now = self._clock()
+        now = self.clock()
         for shelf in [s for s in self._shelves.values() if now >= s.room.expires_at]:
             del self._shelves[shelf.room.id]
             self._codes.pop(shelf.room.code, None)

@@ -17,33 +17,29 @@ from typing import Any, Final, Self
 
 from fervid.errors import MissingExtraError, UsageError
 from fervid.web.rooms import scripts
-from fervid.web.rooms.aggregation import ABSENCE, Ledger, Person, Sums, Tally, Values, close_bucket
+from fervid.web.rooms.aggregation import ABSENCE, Ledger, Values, close_bucket
 from fervid.web.rooms.batching import Batcher
+from fervid.web.rooms.clock import SteadyClock
 from fervid.web.rooms.errors import RoomEndedError, RoomFullError, RoomUnknownError, UnavailableError
 from fervid.web.rooms.room import (
     MAX_HANDS,
     MAX_MARKS,
     Hand,
     Mark,
-    Record,
     Room,
     Row,
     build_row,
-    build_rows,
     make_record,
 )
 from fervid.web.rooms.store import HAND_PATIENCE, Contents, Event, Listener, Receipt, Store, ignore_event, is_present
+from fervid.web.rooms.texts import PARTS, PREFIX, ROOMS, format_person, name_key, parse_person, parse_rows, parse_sums
 
 LOG: Final = logging.getLogger("fervid.web")
-PREFIX: Final = "fervid:room:"
-ROOMS: Final = "fervid:rooms"
 LOCK_MS: Final = 3000
 """A process that dies while it closes a bucket stops its room for so long."""
 
 COMPLAINT_S: Final = 10.0
 """The log says so often that Redis is away."""
-
-_PARTS: Final = ("lock", "meta", "people", "sums", "rows", "marks", "hands", "hands_seen")
 
 
 class RedisStore(Store):
@@ -51,7 +47,7 @@ class RedisStore(Store):
 
     Args:
         url: ``redis://…``, ``rediss://…`` or ``unix://…``.
-        clock: s since 1970.
+        clock: s since 1970; None takes the time from Redis, so that all servers agree, and goes on steadily from there.
         timeout_s: of one command.
 
     Raises:
@@ -60,7 +56,7 @@ class RedisStore(Store):
         UnavailableError: nobody answers there.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], float] = time.time, timeout_s: float = 5.0) -> None:
+    def __init__(self, url: str, *, clock: Callable[[], float] | None = None, timeout_s: float = 5.0) -> None:
         try:
             import redis
             import redis.asyncio
@@ -68,9 +64,9 @@ class RedisStore(Store):
             import redis.backoff
         except ImportError:
             raise MissingExtraError.for_extra("redis", "redis", "sharing rooms by --redis") from None
-        _try_connection(url, timeout_s)
+        now = _ask_time(url, timeout_s)
         self.listener: Listener = ignore_event
-        self._clock = clock
+        self.clock = clock or SteadyClock(now)
         self._rng = random.SystemRandom()
         # BlockingConnectionPool: a burst of contributions waits for a connection and opens no thousand.
         pool = redis.asyncio.BlockingConnectionPool.from_url(
@@ -116,22 +112,22 @@ class RedisStore(Store):
 
     async def create(self, room: Room) -> bool:
         record = json.dumps(room.to_record())
-        keys = [f"fervid:code:{room.code}", _key(room.id, "meta"), ROOMS]
-        arguments: list[str | int] = [room.id, record, math.ceil(room.expires_at), math.floor(self._clock())]
+        keys = [f"fervid:code:{room.code}", name_key(room.id, "meta"), ROOMS]
+        arguments: list[str | int] = [room.id, record, math.ceil(room.expires_at), math.floor(self.clock())]
         async with self._reach():
             return bool(await self._scripts["CREATE"](keys=keys, args=arguments))
 
     async def count(self) -> int:
         async with self._reach():
-            return int(await self._redis.zcount(ROOMS, f"({self._clock()}", "+inf"))
+            return int(await self._redis.zcount(ROOMS, f"({self.clock()}", "+inf"))
 
     async def find(self, room_id: str) -> Room | None:
         async with self._reach():
-            record, ended = await self._redis.hmget(_key(room_id, "meta"), "record", "ended")
+            record, ended = await self._redis.hmget(name_key(room_id, "meta"), "record", "ended")
         if record is None:
             return None
         room = Room.from_record(json.loads(record))
-        return None if self._clock() >= room.expires_at else replace(room, ended=ended == "1")
+        return None if self.clock() >= room.expires_at else replace(room, ended=ended == "1")
 
     async def find_code(self, code: str) -> Room | None:
         async with self._reach():
@@ -143,8 +139,8 @@ class RedisStore(Store):
         if found is None or found.ended:
             return
         async with self._reach(), self._redis.pipeline(transaction=True) as pipe:
-            pipe.hset(_key(room.id, "meta"), "ended", 1)
-            pipe.delete(*(_key(room.id, part) for part in ("people", "sums", "hands", "hands_seen")))
+            pipe.hset(name_key(room.id, "meta"), "ended", 1)
+            pipe.delete(*(name_key(room.id, part) for part in ("people", "sums", "hands", "hands_seen")))
             pipe.delete(f"fervid:code:{room.code}")
             await pipe.execute()
         await self._emit(room, {"type": "ended"})
@@ -152,7 +148,7 @@ class RedisStore(Store):
     async def delete(self, room: Room) -> None:
         found = await self.find(room.id)
         async with self._reach(), self._redis.pipeline(transaction=True) as pipe:
-            pipe.delete(*(_key(room.id, part) for part in _PARTS))
+            pipe.delete(*(name_key(room.id, part) for part in PARTS))
             if found is not None and not found.ended:
                 pipe.delete(f"fervid:code:{room.code}")
             pipe.zrem(ROOMS, room.id)
@@ -162,7 +158,7 @@ class RedisStore(Store):
 
     async def open_bucket(self, room: Room) -> int:
         async with self._reach():
-            bucket, ended = await self._redis.hmget(_key(room.id, "meta"), "bucket", "ended")
+            bucket, ended = await self._redis.hmget(name_key(room.id, "meta"), "bucket", "ended")
         if bucket is None:
             raise RoomUnknownError
         if ended == "1":
@@ -202,35 +198,35 @@ class RedisStore(Store):
     async def close_bucket(self, room: Room, now: float) -> Row | None:
         following = room.find_bucket(now)
         async with self._reach():
-            meta = await self._redis.hmget(_key(room.id, "meta"), "bucket", "ended")
+            meta = await self._redis.hmget(name_key(room.id, "meta"), "bucket", "ended")
             if meta[0] is None or meta[1] == "1" or following <= int(meta[0]):
                 return None
             token = secrets.token_hex(8)
-            if not await self._redis.set(_key(room.id, "lock"), token, nx=True, px=LOCK_MS):
+            if not await self._redis.set(name_key(room.id, "lock"), token, nx=True, px=LOCK_MS):
                 return None  # another process closes it
             try:
                 return await self._close(room, following, token)
             finally:
-                await self._scripts["UNLOCK"](keys=[_key(room.id, "lock")], args=[token])
+                await self._scripts["UNLOCK"](keys=[name_key(room.id, "lock")], args=[token])
 
     async def _close(self, room: Room, following: int, token: str) -> Row | None:
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hmget(_key(room.id, "meta"), "bucket", "crowds", "next")
-            pipe.hgetall(_key(room.id, "people"))
-            pipe.hgetall(_key(room.id, "sums"))
-            pipe.hgetall(_key(room.id, "hands_seen"))
+            pipe.hmget(name_key(room.id, "meta"), "bucket", "crowds", "next")
+            pipe.hgetall(name_key(room.id, "people"))
+            pipe.hgetall(name_key(room.id, "sums"))
+            pipe.hgetall(name_key(room.id, "hands_seen"))
             (bucket, crowds, next_crowd), texts, sums, hands_seen = await pipe.execute()
         if bucket is None or following <= int(bucket):
             return None
         ledger = Ledger(
             int(bucket),
-            {member: _parse_person(text) for member, text in texts.items()},
+            {member: parse_person(text) for member, text in texts.items()},
             {int(crowd): last for crowd, last in json.loads(crowds).items()},
             int(next_crowd),
         )
-        closing = close_bucket(ledger, _parse_sums(sums, len(room.options)), following, room.rules, self._rng)
+        closing = close_bucket(ledger, parse_sums(sums, len(room.options)), following, room.rules, self._rng)
         record = make_record(ledger.bucket, closing)
-        kept = {member: _format_person(person) for member, person in closing.ledger.people.items()}
+        kept = {member: format_person(person) for member, person in closing.ledger.people.items()}
         hands = [hand for hand, seen in hands_seen.items() if following - int(seen) > HAND_PATIENCE]
         changes = {
             "bucket": following,
@@ -241,7 +237,7 @@ class RedisStore(Store):
             "hands": hands,
             "row": "" if record is None else json.dumps(record),
         }
-        keys = [_key(room.id, part) for part in ("lock", "meta", "people", "sums", "rows", "hands", "hands_seen")]
+        keys = [name_key(room.id, part) for part in ("lock", "meta", "people", "sums", "rows", "hands", "hands_seen")]
         if not await self._scripts["COMMIT"](keys=keys, args=[token, ledger.bucket, json.dumps(changes)]):
             return None
         for hand in hands:
@@ -256,23 +252,23 @@ class RedisStore(Store):
 
     async def read(self, room: Room) -> Contents:
         async with self._reach(), self._redis.pipeline(transaction=True) as pipe:
-            pipe.lrange(_key(room.id, "rows"), 0, -1)
-            pipe.lrange(_key(room.id, "marks"), 0, -1)
+            pipe.lrange(name_key(room.id, "rows"), 0, -1)
+            pipe.lrange(name_key(room.id, "marks"), 0, -1)
             records, marks = await pipe.execute()
         hands, present = await self.read_present(room)
-        rows = await asyncio.to_thread(_parse_rows, room, records)  # there may be a day of them
+        rows = await asyncio.to_thread(parse_rows, room, records)  # there may be a day of them
         return Contents(rows, tuple(Mark(**json.loads(mark)) for mark in marks), hands, present)
 
     async def read_present(self, room: Room) -> tuple[tuple[Hand, ...], int]:
         async with self._reach(), self._redis.pipeline(transaction=True) as pipe:
-            pipe.hget(_key(room.id, "meta"), "bucket")
-            pipe.hvals(_key(room.id, "hands"))
-            pipe.hvals(_key(room.id, "people"))
+            pipe.hget(name_key(room.id, "meta"), "bucket")
+            pipe.hvals(name_key(room.id, "hands"))
+            pipe.hvals(name_key(room.id, "people"))
             bucket, texts, people = await pipe.execute()
         if bucket is None:
             raise RoomUnknownError
         hands = sorted((Hand(**json.loads(text)) for text in texts), key=lambda hand: hand.at_s)
-        return tuple(hands), sum(is_present(_parse_person(text), int(bucket)) for text in people)
+        return tuple(hands), sum(is_present(parse_person(text), int(bucket)) for text in people)
 
     async def add_mark(self, room: Room, mark: Mark) -> None:
         answer = await self._run("MARK", room.id, ("marks",), json.dumps(mark.to_dict()), MAX_MARKS)
@@ -282,15 +278,18 @@ class RedisStore(Store):
 
     async def raise_hand(self, room: Room, hand: Hand) -> None:
         parts = ("hands", "hands_seen")
-        answer = await self._run("RAISE", room.id, parts, hand.id, json.dumps(hand.to_dict()), MAX_HANDS)
+        record = json.dumps(hand.to_record())
+        answer = await self._run("RAISE", room.id, parts, hand.id, record, MAX_HANDS, hand.owner)
         if answer[0] == "full":
             raise RoomFullError.of_hands(MAX_HANDS)
+        for replaced in answer[2:]:
+            await self._emit(room, {"type": "lowered", "hand": replaced})
         await self._emit(room, {"type": "hands"})
 
     async def lower_hand(self, room: Room, hand_id: str) -> None:
         async with self._reach():
-            lowered = await self._redis.hdel(_key(room.id, "hands"), hand_id)
-            await self._redis.hdel(_key(room.id, "hands_seen"), hand_id)
+            lowered = await self._redis.hdel(name_key(room.id, "hands"), hand_id)
+            await self._redis.hdel(name_key(room.id, "hands_seen"), hand_id)
         if lowered:
             await self._emit(room, {"type": "lowered", "hand": hand_id})
             await self._emit(room, {"type": "hands"})
@@ -302,7 +301,7 @@ class RedisStore(Store):
 
     async def _run(self, name: str, room_id: str, parts: tuple[str, ...], *arguments: str | int) -> list[Any]:
         """What a script says of a room. Waits while another process holds the lock."""
-        keys = [_key(room_id, part) for part in ("lock", "meta", *parts)]
+        keys = [name_key(room_id, part) for part in ("lock", "meta", *parts)]
         async with self._reach():
             for _ in range(LOCK_MS // 10):
                 answer: list[Any] = await self._scripts[name](keys=keys, args=list(arguments))
@@ -358,43 +357,18 @@ class RedisStore(Store):
             wait_s = min(5.0, wait_s * 2)
 
 
-def _try_connection(url: str, timeout_s: float) -> None:
-    """Whether anybody answers; before the server starts, so that it can be said plainly."""
+def _ask_time(url: str, timeout_s: float) -> float:
+    """What time Redis has, s since 1970; before the server starts, so that it can be said plainly if nobody answers."""
     import redis
 
     try:
         with redis.Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s) as client:
-            client.ping()
+            answer: Any = client.time()
     except ValueError as error:
         raise UsageError(f"the URL of Redis is none ({error})", advice="Use redis://HOST:PORT/0.") from None
     except (redis.RedisError, OSError) as error:
         raise UnavailableError(
             f"Redis cannot be reached ({error})", advice="Check --redis, and that Redis runs there."
         ) from None
-
-
-def _key(room_id: str, part: str) -> str:
-    return f"{PREFIX}{{{room_id}}}:{part}"
-
-
-def _parse_rows(room: Room, texts: Sequence[str]) -> tuple[Row, ...]:
-    return build_rows(room, (Record(*json.loads(text)) for text in texts))
-
-
-def _parse_person(text: str) -> Person:
-    contributed, crowd, held_until, seen, gone = map(int, text.split(":"))
-    return Person(contributed, crowd, held_until, seen, bool(gone))
-
-
-def _format_person(p: Person) -> str:
-    return f"{p.contributed}:{p.crowd}:{p.held_until}:{p.seen}:{int(p.gone)}"
-
-
-def _parse_sums(fields: dict[str, str], options: int) -> Sums:
-    crowds = {int(name.partition(":")[0]) for name in fields}
-    return {
-        crowd: Tally(
-            int(fields.get(f"{crowd}:n", 0)), tuple(int(fields.get(f"{crowd}:{i}", 0)) for i in range(options))
-        )
-        for crowd in crowds
-    }
+    seconds, microseconds = answer
+    return float(seconds) + float(microseconds) / 1e6

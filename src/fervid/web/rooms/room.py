@@ -128,8 +128,8 @@ class Row:
         contributors: people in the sums; 0 when nothing may be shown.
         withheld: people who contributed and are not in the sums.
         why: too ``few`` for a crowd, or a ``change`` is waited out; None when nobody is withheld.
-        returns_s: when those who are held are counted again at the latest, if they are enough, s since the room was
-            made; None when nobody is held.
+        returns_s: when the first of those who are held wait for a new crowd, unless theirs is whole again before, s
+            since the room was made; None when nobody is held.
         shares: per option; they sum to 1.
         intervals: Wilson's 95 %, for ``contributors`` people.
         lost: how many said so; None in rooms without that option.
@@ -166,14 +166,27 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Hand:
-    """Who wants attention, since when, s since the room was made."""
+    """Who wants attention.
+
+    Attributes:
+        id: at random.
+        name: the participant's words.
+        at_s: since when, s since the room was made.
+        owner: the same for all hands of one participant, and not what else is kept of them; leaves the server nowhere.
+            Empty when nobody knows.
+    """
 
     id: str
     name: str
     at_s: float
+    owner: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Its JSON."""
+        """As everybody may see it."""
+        return {"id": self.id, "name": self.name, "at_s": self.at_s}
+
+    def to_record(self) -> dict[str, Any]:
+        """As a store keeps it."""
         return asdict(self)
 
 

@@ -66,7 +66,9 @@ class RowModel(BaseModel):
     contributors: int = Field(description="People in the sums; 0 when nothing may be shown.")
     withheld: int = Field(description="People who contributed and are not in the sums.")
     why: Literal["few", "change"] | None = Field(description="Too few for a crowd, or a change is waited out.")
-    returns_s: float | None = Field(description="When those who are held are counted again at the latest.")
+    returns_s: float | None = Field(
+        description="When the first of those who are held wait for a new crowd, unless theirs is whole again before."
+    )
     shares: dict[str, float] | None = Field(description="Per option; they sum to 1.")
     intervals: dict[str, tuple[float, float]] | None = Field(description="Wilson's 95 %.")
     lost: int | None = Field(description="How many said so.")

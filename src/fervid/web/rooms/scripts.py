@@ -110,7 +110,16 @@ return {'ok', bucket}
 RAISE: Final = (
     _PREAMBLE
     + """
--- KEYS: lock meta hands hands_seen; ARGV: hand, its JSON, most hands
+-- KEYS: lock meta hands hands_seen; ARGV: hand, its JSON, most hands, its owner
+local answer = {'ok', bucket}
+local hands = ARGV[4] ~= '' and redis.call('HGETALL', KEYS[3]) or {}
+for i = 1, #hands, 2 do
+  if hands[i] ~= ARGV[1] and cjson.decode(hands[i + 1]).owner == ARGV[4] then
+    redis.call('HDEL', KEYS[3], hands[i])
+    redis.call('HDEL', KEYS[4], hands[i])
+    answer[#answer + 1] = hands[i]
+  end
+end
 if redis.call('HEXISTS', KEYS[3], ARGV[1]) == 0 and redis.call('HLEN', KEYS[3]) >= tonumber(ARGV[3]) then
   return {'full'}
 end
@@ -118,10 +127,10 @@ redis.call('HSET', KEYS[3], ARGV[1], ARGV[2])
 redis.call('HSET', KEYS[4], ARGV[1], bucket)
 redis.call('EXPIREAT', KEYS[3], expires)
 redis.call('EXPIREAT', KEYS[4], expires)
-return {'ok', bucket}
+return answer
 """
 )
-"""Raise a hand."""
+"""Raise a hand; another one of its owner goes, and is answered."""
 
 MARK: Final = (
     _PREAMBLE

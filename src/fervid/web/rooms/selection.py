@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from fervid.web.rooms.memory import MemoryStore
 from fervid.web.rooms.store import Store
 from fervid.web.settings import Settings
 
 
-def create_store(settings: Settings, clock: Callable[[], float]) -> Store:
+def create_store(settings: Settings) -> Store:
     """Redis when ``settings`` name one, else memory.
 
     Raises:
@@ -18,7 +16,7 @@ def create_store(settings: Settings, clock: Callable[[], float]) -> Store:
         UnavailableError: nobody answers there.
     """
     if settings.redis_url is None:
-        return MemoryStore(clock=clock)
+        return MemoryStore()
     from fervid.web.rooms.redis import RedisStore
 
-    return RedisStore(settings.redis_url, clock=clock)
+    return RedisStore(settings.redis_url)

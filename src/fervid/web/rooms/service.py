@@ -1,22 +1,21 @@
-"""Rooms as the routes and sockets use them: who may do what, the clock of each room, and the news."""
+"""Rooms as the routes and sockets use them: who may do what."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from fervid.errors import UsageError
 from fervid.web.errors import TooManyError
 from fervid.web.limits import RateLimiter
 from fervid.web.rooms import codes
-from fervid.web.rooms.aggregation import ABSENCE, Values
+from fervid.web.rooms.aggregation import Values
+from fervid.web.rooms.audience import Audience
 from fervid.web.rooms.errors import (
     RoomEndedError,
     RoomFullError,
@@ -25,14 +24,11 @@ from fervid.web.rooms.errors import (
     UnavailableError,
     check_kind,
 )
-from fervid.web.rooms.links import MAX_HOSTS, Link, Local, dump, tell
+from fervid.web.rooms.links import MAX_HOSTS, Link, dump
 from fervid.web.rooms.room import BUCKET_S, HOLD_S, LARGEST_GROUP, Hand, Kind, Mark, Question, Room
 from fervid.web.rooms.selection import create_store
-from fervid.web.rooms.store import MAX_ROOMS, Contents, Event, Receipt, Store
+from fervid.web.rooms.store import MAX_ROOMS, Contents, Receipt, Store
 from fervid.web.settings import Settings
-
-LOG: Final = logging.getLogger("fervid.web")
-NEWS_S: Final = 0.5  # hands and the number of people are told a host so often
 
 
 class Rooms:
@@ -45,7 +41,6 @@ class Rooms:
         store: instead of the one that ``settings`` name.
         bucket_s: how long sums run.
         hold_s: how long a page repeats one choice.
-        clock: s since 1970.
 
     Raises:
         UsageError: expression rooms are allowed without a statement.
@@ -61,7 +56,6 @@ class Rooms:
         store: Store | None = None,
         bucket_s: float = BUCKET_S,
         hold_s: float = HOLD_S,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         if settings.allow_expression_rooms and not settings.statement.strip():
             raise UsageError(
@@ -73,10 +67,9 @@ class Rooms:
         self.settings = settings
         self.bucket_s, self.hold_s = bucket_s, hold_s
         self._record_statement = record_statement
-        self._clock = clock
-        self._store = store or create_store(settings, clock)
-        self._store.listener = self._hear
-        self._local: dict[str, Local] = {}
+        self._store = store or create_store(settings)
+        self._clock = self._store.clock
+        self._audience = Audience(self._store, lambda room: self.describe(room, type="snapshot"))
         self._guesses = codes.AddressLimit("too many wrong codes or keys", 20, 300)
         self._creations = codes.AddressLimit("too many rooms are made", 20, 300)
         share = MAX_ROOMS / 4  # while a room lasts as much comes again: half of all at most
@@ -91,10 +84,7 @@ class Rooms:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        tasks = [t for local in self._local.values() for t in (local.ticker, local.news, local.refresh) if t]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._audience.stop()
         await self._store.__aexit__(kind, error, trace)
 
     async def create(
@@ -231,9 +221,10 @@ class Rooms:
         """
         await self._store.close_bucket(room, self._clock())  # nobody may have been there to close it
         link.member = codes.hash_token(room.id, token)
+        link.hand_owner = codes.hash_token(f"hand:{room.id}", token)
         await self._store.join(room, link.member)
         bucket = await self._store.open_bucket(room)
-        self._open(room).participants.add(link)
+        self._audience.open(room).admit(link)
         ends_in_s = max(0.0, room.find_end(bucket) - self._clock())
         link.send({"type": "welcome", "room": room.to_dict(), "bucket": bucket, "ends_in_s": round(ends_in_s, 3)})
 
@@ -244,7 +235,7 @@ class Rooms:
             RoomUnknownError: the room is gone.
             RoomFullError: as many hosts are there as may be.
         """
-        local = self._open(room)
+        local = self._audience.open(room)
         if len(local.hosts) >= MAX_HOSTS:
             raise RoomFullError.of_hosts(MAX_HOSTS)
         link.keep()  # news of the time in which the snapshot is made come after it
@@ -260,9 +251,10 @@ class Rooms:
             return await self._store.contribute(room, link.member, values)
 
     async def raise_hand(self, room: Room, link: Link, name: str) -> Hand:
-        """Raise a participant's hand, or rename it."""
+        """Raise a participant's hand, or rename it; one that they raised over another connection is lowered."""
         if link.hand is None:
-            hand = Hand(secrets.token_urlsafe(6), name, round(self._clock() - room.created_at, 3))
+            at_s = round(self._clock() - room.created_at, 3)
+            hand = Hand(secrets.token_urlsafe(6), name, at_s, link.hand_owner)
         else:
             hand = replace(link.hand, name=name)
         await self._store.raise_hand(room, hand)
@@ -277,7 +269,7 @@ class Rooms:
 
     async def detach(self, room: Room, link: Link, *, left: bool = False) -> None:
         """A browser is gone: ``left`` when it said so."""
-        local = self._local.get(room.id)
+        local = self._audience.find(room.id)
         if local is not None:
             local.participants.discard(link)
             local.hosts.discard(link)
@@ -290,110 +282,3 @@ class Rooms:
                 await self._store.leave(room, link.member)
             elif not elsewhere:
                 await self._store.disconnect(room, link.member)
-
-    def _open(self, room: Room) -> Local:
-        local = self._local.get(room.id)
-        if local is None:
-            local = self._local[room.id] = Local(room)
-            local.ticker = asyncio.create_task(self._tick(local), name=f"fervid-room-{room.id}")
-        return local
-
-    def _close(self, local: Local) -> None:
-        self._local.pop(local.room.id, None)
-        if local.ticker is not None and local.ticker is not asyncio.current_task():
-            local.ticker.cancel()
-
-    async def _tick(self, local: Local) -> None:
-        """Close buckets at their end, while somebody of the room is connected here, and then until all are forgotten:
-        neither open sums nor hashes of tokens are left behind.
-        """
-        room, deserted = local.room, 0
-        while deserted <= room.rules.hold + ABSENCE + 1:
-            bucket = room.find_bucket(self._clock())
-            await asyncio.sleep(max(0.001, min(room.find_end(bucket), room.expires_at) - self._clock()))
-            now = self._clock()
-            if now >= room.expires_at:
-                self._say_goodbye(local, {"type": "deleted"})
-                return
-            if now < room.find_end(bucket):
-                continue  # the timer was a little early
-            members = [link.member for link in local.participants]
-            hands = [link.hand.id for link in local.participants if link.hand is not None]
-            try:
-                await self._store.close_bucket(room, now)
-                await self._store.touch(room, members, hands)  # in the new bucket, however late it opened
-            except UnavailableError as error:
-                tell(local.hosts, {"type": "unavailable", "error": error.to_dict()})
-                self._hear_of_store(local, "back")  # tries until it is, and tells hosts that the trouble is over
-            except Exception:  # a room's clock never stops
-                LOG.exception("a bucket of a room could not be closed")
-            ends_in_s = round(max(0.0, room.find_end(bucket + 1) - self._clock()), 3)
-            # Hosts too: whoever hears nothing for some buckets knows that the connection is dead.
-            tell((*local.participants, *local.hosts), {"type": "bucket", "bucket": bucket + 1, "ends_in_s": ends_in_s})
-            deserted = 0 if local.participants or local.hosts else deserted + 1
-        self._close(local)
-
-    def _hear(self, room_id: str, event: Event) -> None:
-        """Something happened in a room, here or in another process."""
-        kind = event["type"]
-        if not room_id:
-            for local in list(self._local.values()):
-                self._hear_of_store(local, kind)
-            return
-        if room_id not in self._local:
-            return
-        local = self._local[room_id]
-        if kind in ("row", "mark"):
-            tell(local.hosts, event)
-        elif kind in ("hands", "present"):
-            if local.news is None and local.hosts:
-                local.news = asyncio.create_task(self._tell_news(local))
-        elif kind == "lowered":
-            for link in local.participants:
-                if link.hand is not None and link.hand.id == event["hand"]:
-                    link.hand = None
-                    link.send({"type": "hand", "hand": None})
-        elif kind in ("ended", "deleted"):
-            self._say_goodbye(local, event)
-
-    def _hear_of_store(self, local: Local, kind: str) -> None:
-        if kind == "away":
-            tell(local.hosts, {"type": "unavailable", "error": UnavailableError().to_dict()})
-        elif local.refresh is None or local.refresh.done():
-            local.refresh = asyncio.create_task(self._refresh(local))
-
-    async def _refresh(self, local: Local) -> None:
-        """Everything anew: what happened while nothing could be heard is in no event."""
-        wait_s = 0.2
-        while self._local.get(local.room.id) is local:
-            try:
-                found = await self._store.find(local.room.id)
-                if found is None or found.ended:
-                    self._say_goodbye(local, {"type": "deleted" if found is None else "ended"})
-                else:
-                    tell(local.hosts, await self.describe(local.room, type="snapshot"))
-                return
-            except RoomUnknownError:  # ended since: that is an event
-                return
-            except UnavailableError:
-                await asyncio.sleep(wait_s)
-                wait_s = min(5.0, wait_s * 2)
-
-    async def _tell_news(self, local: Local) -> None:
-        await asyncio.sleep(NEWS_S)
-        local.news = None
-        with suppress(UnavailableError, RoomUnknownError):
-            hands, present = await self._store.read_present(local.room)
-            tell(local.hosts, {"type": "hands", "hands": [hand.to_dict() for hand in hands]})
-            tell(local.hosts, {"type": "present", "present": present})
-
-    def _say_goodbye(self, local: Local, event: Event) -> None:
-        tell(local.participants, {"type": "ended"})
-        if event["type"] == "ended":
-            room = {**local.room.to_dict(), "code": None, "ended": True}
-            tell(local.hosts, {"type": "ended", "room": room})
-        else:
-            tell(local.hosts, {"type": "deleted"})
-        for link in (*local.participants, *local.hosts):
-            link.close()
-        self._close(local)

@@ -56,6 +56,9 @@ class Store(AbstractAsyncContextManager["Store"], Protocol):
     listener: Listener
     """Told of every event of every room, from any process."""
 
+    clock: Callable[[], float]
+    """s since 1970; passes steadily, and agrees in all processes that share the rooms."""
+
     async def create(self, room: Room) -> bool:
         """Keep a new room; False when its code is taken."""
 
@@ -123,7 +126,7 @@ class Store(AbstractAsyncContextManager["Store"], Protocol):
         """
 
     async def raise_hand(self, room: Room, hand: Hand) -> None:
-        """Raise a hand, or rename the one of that id. Emits ``hands``.
+        """Raise a hand, or rename the one of that id; another one of its owner is lowered. Emits ``hands``.
 
         Raises:
             RoomFullError: there are as many as may be.
