@@ -23,8 +23,8 @@ from fervid.cli.terminal import ERROR, INTERRUPTED, SOME_FAILED, print_error, pr
 from fervid.cli.train import RUNS, show_training
 from fervid.datasets.faceset import FaceSet
 from fervid.datasets.parquet import read_faces
-from fervid.errors import ConfigError, FervidError
-from fervid.training.checkpoint import check_folder, read_metrics
+from fervid.errors import ConfigError, FervidError, ModelError
+from fervid.training.checkpoint import check_folder, count_epochs, read_metrics
 from fervid.training.devices import choose_device
 from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.data import make_training_data
@@ -32,6 +32,7 @@ from fervid.training.expressions.export import export_onnx
 from fervid.training.expressions.loop import train
 from fervid.training.expressions.teachers import FACTS_FILE, ask_teacher, save_teacher
 from fervid.training.progress import Progress
+from fervid.training.recipes import read_recipe
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 
@@ -136,8 +137,9 @@ class Sweep:
     def _train(self, recipe: TrainingConfig, budget: Budget) -> None:
         folder = self._output / recipe.name
         model = folder / f"{recipe.name}.onnx"
-        if len(read_metrics(folder)) < recipe.schedule.epochs or not model.exists():
-            print_note(f"{recipe.name}: {len(read_metrics(folder))} of {recipe.schedule.epochs} epochs are done")
+        finished = count_epochs(folder, recipe.schedule.epochs)
+        if finished < recipe.schedule.epochs or not model.exists():
+            print_note(f"{recipe.name}: {finished} of {recipe.schedule.epochs} epochs are done")
             data = make_training_data(self._read(), recipe)
             with show_training() as show:
 
@@ -170,8 +172,12 @@ class Sweep:
         """
         rows = []
         for recipe in self._recipes:
-            metrics = read_metrics(self._output / recipe.name)
-            epochs = f"{len(metrics)}/{recipe.schedule.epochs}"
+            folder = self._output / recipe.name
+            try:
+                finished, metrics = str(count_epochs(folder, recipe.schedule.epochs)), read_metrics(folder)
+            except ModelError:  # of a damaged file: that is no reason to hide the other runs
+                finished, metrics = "?", []
+            epochs = f"{finished}/{recipe.schedule.epochs}"
             if not metrics:
                 rows.append((-1.0, (recipe.name, epochs, *["–"] * (len(COLUMNS) - 2))))
                 continue
@@ -196,6 +202,17 @@ class Sweep:
         )
 
 
+def read_recipes(paths: Sequence[Path]) -> list[TrainingConfig]:
+    """Read recipes of expression networks. Raises ConfigError when one is wrong, or a detector's."""
+    recipes = []
+    for path in paths:
+        recipe = read_recipe(path)
+        if not isinstance(recipe, TrainingConfig):
+            raise ConfigError(f"{path} is the recipe of a detector", advice="Train it with fervid train.")
+        recipes.append(recipe)
+    return recipes
+
+
 def main() -> int:
     """Read the command line, train, print the table; the exit status."""
     parser = argparse.ArgumentParser(description="Train recipes one after another, as far as the time goes.")
@@ -210,7 +227,7 @@ def main() -> int:
     budget = Budget(arguments.minutes)
     try:
         sweep = Sweep(
-            [TrainingConfig.from_toml(path) for path in arguments.recipes],
+            read_recipes(arguments.recipes),
             arguments.data,
             arguments.output,
             teachers=ROOT / "runs" / "teachers" if arguments.keep_teachers else None,

@@ -111,6 +111,15 @@ def test_a_recipe_and_faces_become_a_model(faces: Path, recipe: Path, tmp_path: 
     assert model.read_bytes() == content
     assert (folder / "checkpoint.pt").stat().st_mtime_ns == modified
 
+    (folder / "checkpoint.pt").unlink()
+    without = run(recipe, "--data", faces, "-o", folder)
+    assert without.stdout == result.stdout
+    assert "the run is finished" in without.stderr
+    assert model.read_bytes() == content
+    assert not (folder / "checkpoint.pt").exists()
+    (folder / "weights.pt").unlink()
+    assert "cannot go on without checkpoint.pt" in fail(recipe, "--data", "nowhere.parquet", "-o", folder).message
+
     other = tmp_path / "other.toml"
     text = recipe.read_text(encoding="utf-8")
     other.write_text(text.replace("depths = [1, 1]", "depths = [1, 2]"), encoding="utf-8")
@@ -151,6 +160,12 @@ def test_wrong_arguments_cost_no_reading(recipe: Path, tmp_path: Path) -> None:
     assert isinstance(fail(recipe, "--data", nowhere, "--labels", "5"), UsageError)
     assert isinstance(fail(recipe, "--data", nowhere, "-o", tmp_path / "run"), DatasetError)
     assert not (tmp_path / "run").exists()
+    text = recipe.read_text(encoding="utf-8")
+    for path in ((tmp_path / "none").as_posix(), "none.onnx", "nobody"):
+        recipe.write_text(f'initial_weights = "{path}"\n{text}', encoding="utf-8")
+        error = fail(recipe, "--data", nowhere, "-o", tmp_path / "run")
+        assert isinstance(error, ConfigError)
+        assert "the initial weights" in error.message
     device = CliRunner().invoke(app, [str(recipe), "--data", str(nowhere), "--device", "abacus"])
     assert isinstance(device.exception, ConfigError)
 

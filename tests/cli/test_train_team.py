@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -101,6 +102,62 @@ def test_a_killed_process_is_said_rather_than_what_follows_from_it(monkeypatch: 
     monkeypatch.setattr(launching, "PATIENCE_S", 5.0)
     with pytest.raises(FervidError, match="ended by signal 9"):
         launching.run_team(["sh", "-c", "if [ $RANK = 0 ]; then exit 1; else kill -9 $$; fi"], 2)
+
+
+@pytest.mark.parametrize("tidy", [True, False])
+def test_a_polite_kill_leaves_no_orphans(tmp_path: Path, tidy: bool) -> None:
+    """It reaches the first process alone, which waits until the others have ended and said what they have to."""
+    said = "open(f'{rank}.said', 'w').close(); os._exit(130)" if tidy else "raise"
+    script = f"""if True:
+        import os, time
+        os.chdir({str(tmp_path)!r})
+        rank = os.environ["RANK"]
+        try:
+            open(f"{{rank}}.pid", "w").write(str(os.getpid()))
+            time.sleep(60)
+        except KeyboardInterrupt:
+            {said}
+    """
+
+    def terminate() -> None:
+        deadline = time.monotonic() + 30
+        while len([path for path in tmp_path.glob("*.pid") if path.read_text()]) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    killer = threading.Thread(target=terminate)
+    killer.start()
+    command = [sys.executable, "-ISc", script]
+    if tidy:
+        assert launching.run_team(command, 2) == 130
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            launching.run_team(command, 2)
+    killer.join()
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert len(list(tmp_path.glob("*.said"))) == (2 if tidy else 0)
+    for path in tmp_path.glob("*.pid"):
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(path.read_text()), 0)
+
+
+def test_those_that_do_not_listen_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launching, "PATIENCE_S", 0.2)
+    killer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))
+    killer.start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        launching.run_team(["sh", "-c", "trap '' INT; sleep 60"], 2)
+    assert time.monotonic() - began < 30
+
+
+def test_a_thread_may_run_a_team() -> None:
+    statuses: list[int] = []
+    thread = threading.Thread(target=lambda: statuses.append(launching.run_team(["sh", "-c", "exit 3"], 2)))
+    thread.start()
+    thread.join()
+    assert statuses == [3]
 
 
 def test_detectors_are_trained_by_one_process(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def main() -> None:
     with join_team() as team:
         for name, job in jobs.items():
             try:
-                report = work(team, job, out / name)
+                report = work(team, job, out / job.get("folder", name))
             except Exception as error:
                 report = {"error": type(error).__name__, "message": str(error)}
             (out / f"{name}.{team.rank}.json").write_text(json.dumps(report), encoding="utf-8")

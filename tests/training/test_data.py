@@ -110,3 +110,6 @@ def test_the_spec_says_where_a_model_comes_from(make_faces: Any, recipe: Any) ->
     changes = {"initial_weights": ["training-runs/first", "training-runs/second"]}
     mixed = make_training_data(make_faces(40, 16, 4), TrainingConfig.from_dict(recipe(**changes))).spec.recipe
     assert mixed == f"{plain}, from the mean of the weights of first and second"
+    changes = {"initial_weights": ["training-runs/first/weights.pt", "other.onnx", "weights.pt"]}
+    mixed = make_training_data(make_faces(40, 16, 4), TrainingConfig.from_dict(recipe(**changes))).spec.recipe
+    assert mixed == f"{plain}, from the mean of the weights of first and other.onnx and weights.pt"

@@ -4,6 +4,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from fervid.errors import ConfigError, ContractError
 from fervid.models.detectorspec import INPUT, DetectorSpec
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.store import load_model
-from fervid.training.checkpoint import check_folder, claim_folder
+from fervid.training.checkpoint import check_folder, claim_folder, save_weights
 from fervid.training.detection import export
 from fervid.training.detection.config import DetectionConfig
 from fervid.training.detection.export import (
@@ -30,6 +31,7 @@ from fervid.training.detection.export import (
     choose_threshold,
     export_onnx,
     find_alarms,
+    make_spec,
 )
 from fervid.training.detection.graph import fold_network
 from fervid.training.detection.integers import GROUP, group_columns
@@ -37,6 +39,7 @@ from fervid.training.detection.network import DetectionNetwork
 from fervid.training.detection.validation import TorchDetector, evaluate_network, find_highest, split_outputs
 from fervid.training.onnxgraph import round_weights
 from fervid.training.quantisation import LEVELS, open_session
+from fervid.training.recipes import read_recipe
 
 
 @pytest.fixture(scope="module", params=[0, 2], ids=["one head", "branches"])
@@ -191,7 +194,7 @@ def test_the_recipe_says_how_the_file_is_stored(detector_recipe: Any, tmp_path: 
     assert plain.export.precision == "float16"
     stored = DetectionConfig.from_dict(detector_recipe(export={"precision": "int8"}))
     claim_folder(plain, tmp_path)
-    (tmp_path / "metrics.jsonl").write_text('{"epoch": 1}\n', encoding="utf-8")
+    save_weights(tmp_path, torch.nn.Linear(1, 1))
     check_folder(stored, tmp_path)  # the same run, exported another way
     with pytest.raises(ConfigError, match=r"export\.precision is 'int4'"):
         DetectionConfig.from_dict(detector_recipe(export={"precision": "int4"}))
@@ -280,7 +283,7 @@ def test_a_file_of_another_network_is_refused(
 def test_the_threshold_keeps_precision_and_silence(network: DetectionNetwork, training_photos: Any) -> None:
     evaluation = evaluate_network(network, training_photos.validation, torch.device("cpu"))
     none = np.zeros(0, dtype=np.float32)
-    wanted = 0.0 if evaluation.strict is None else evaluation.strict[1]
+    wanted = 0.5 if evaluation.strict is None else evaluation.strict[1]
     assert wanted <= choose_threshold(evaluation, none) <= wanted + 0.01
     alarms = np.concatenate([np.full(99, 0.2), [0.95]]).astype(np.float32)
     assert choose_threshold(evaluation, alarms) == max(0.21, math.ceil(wanted * 100) / 100)
@@ -288,6 +291,33 @@ def test_the_threshold_keeps_precision_and_silence(network: DetectionNetwork, tr
     threshold = choose_threshold(evaluation, rising)
     assert (rising >= threshold).mean() <= 0.01 < (rising >= threshold - 0.01).mean()
     assert choose_threshold(evaluation, np.full(100, 0.973, dtype=np.float32)) == pytest.approx(0.98)
+    weak = dataclasses.replace(evaluation, strict=None)  # no score makes nearly all detections faces
+    assert choose_threshold(weak, none) == choose_threshold(weak, np.zeros(3)) == 0.5
+    assert choose_threshold(weak, alarms) == 0.5
+    assert choose_threshold(weak, np.full(100, 0.6)) == pytest.approx(0.61)
+
+
+def test_a_file_says_whose_photos_it_learned_from(
+    config: DetectionConfig, training_photos: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = dataclasses.replace(config, name="faces")
+    theirs = make_spec(published, training_photos)
+    faces = sum(len(part.marks.boxes) for part in (*training_photos.album.people, *training_photos.album.heads))
+    assert theirs.training_data == f"10 photos with people and 5 heads, {faces} faces marked; 5 photos without a face"
+    assert theirs.recipe == "faces.toml"
+    monkeypatch.setattr(export, "PHOTOS_DIGEST", training_photos.digest)
+    ours = make_spec(published, training_photos)
+    bundled = read_metadata(create_session(load_model("faces")))
+    known = DetectorSpec.from_metadata(bundled, "faces")
+    assert re.sub(r"[\d,]+(?= )", "N", ours.training_data) == re.sub(r"[\d,]+(?= )", "N", known.training_data)
+    assert ours.recipe == known.recipe == "runs/faces.toml"
+    assert make_spec(config, training_photos).recipe == "tiny.toml"
+
+
+def test_the_projects_recipes_are_known() -> None:
+    runs = Path(__file__).resolve().parents[2] / "runs"
+    detectors = {path.stem for path in runs.glob("*.toml") if isinstance(read_recipe(path), DetectionConfig)}
+    assert detectors == set(export.RECIPES)
 
 
 def test_the_threshold_is_the_files(

@@ -19,12 +19,13 @@ from typer.testing import CliRunner
 from fervid.cli.train import train as train_verb
 from fervid.detection.faces import FacesDetector
 from fervid.errors import ConfigError, DatasetError, FervidError, UsageError
-from fervid.training.checkpoint import check_folder, claim_folder, read_metrics
+from fervid.training.checkpoint import check_folder, claim_folder, read_metrics, save_weights
 from fervid.training.detection.checkpoint import load_network
 from fervid.training.detection.config import DetectionConfig
 from fervid.training.detection.curves import draw_curves
 from fervid.training.detection.data import load_training_photos
 from fervid.training.detection.loop import EMPHASIS, learning_rate, train
+from fervid.training.detection.network import DetectionNetwork
 from fervid.training.devices import explain_shortage
 from fervid.training.expressions.config import TrainingConfig
 from fervid.training.progress import Progress
@@ -164,6 +165,22 @@ def test_a_run_can_start_from_another(detector_recipe: Any, training_photos: Any
     assert not (tmp_path / "third").exists()
 
 
+def test_a_finished_run_needs_no_checkpoint(detector_recipe: Any, training_photos: Any, tmp_path: Path) -> None:
+    config = DetectionConfig.from_dict(detector_recipe())
+    network = DetectionNetwork(config.network)
+    claim_folder(config, tmp_path)
+    (tmp_path / "metrics.jsonl").write_text('{"epoch": 1}\n{"epoch": 2}\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"cannot go on without checkpoint\.pt"):
+        train(config, training_photos, tmp_path, workers=0)
+    save_weights(tmp_path, network)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    again = train(config, training_photos, tmp_path, workers=0, on_progress=lambda _: pytest.fail("it trains"))
+    assert not again.training
+    for mine, theirs in zip(again.state_dict().values(), network.state_dict().values(), strict=True):
+        assert torch.equal(mine, theirs)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
 def test_photos_without_faces_are_refused(photo_rows: Any, tmp_path: Path) -> None:
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     for rows, what in ((photo_rows[:20], "validation"), (photo_rows[20:], "Training")):
@@ -205,6 +222,14 @@ def test_a_wrong_recipe_says_what_is_wrong(detector_recipe: Any, change: dict[st
 def test_a_recipe_survives_json(detector_recipe: Any) -> None:
     config = DetectionConfig.from_dict(detector_recipe())
     assert DetectionConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_initial_weights_are_missed_before_photos_are_read(tmp_path: Path) -> None:
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(f'initial_weights = "{(tmp_path / "none").as_posix()}"\n{RECIPE}', encoding="utf-8")
+    result = CliRunner().invoke(app, [str(recipe), "--data", "none.parquet", "-o", str(tmp_path / "run")])
+    assert isinstance(result.exception, ConfigError)
+    assert "cannot read the initial weights" in result.exception.message
 
 
 def test_the_task_decides_what_a_recipe_is(tmp_path: Path) -> None:

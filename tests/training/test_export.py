@@ -21,7 +21,7 @@ from fervid.evaluation.metrics import negative_log_likelihood
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.spec import ModelSpec, layers_from_metadata
 from fervid.models.store import load_model
-from fervid.training.expressions import export
+from fervid.training.expressions import export, norms
 from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.data import TrainingData, make_training_data
 from fervid.training.expressions.export import calibrate, check_parity, export_onnx
@@ -61,6 +61,19 @@ def test_the_file_answers_like_torch(trained: Any, tmp_path: Path) -> None:
     shares = blend_heads(labels, softmax(votes.numpy(), large.spec.votes_temperature), large.spec.blend)
     np.testing.assert_allclose(answer.probabilities, shares, atol=1e-4)
     np.testing.assert_allclose(answer.votes, softmax(votes.numpy(), large.spec.votes_temperature), atol=1e-4)
+
+
+def test_every_face_counts_alike_in_the_norms(
+    make_faces: Any, make_network: Any, recipe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_training_data(make_faces(129, 32, 4), TrainingConfig.from_dict(recipe()))
+    data.images[-1] = 255  # one that is unlike all others
+    network = make_network(data, recipe())
+    fresh = norms.measure_norms(network, data)
+    monkeypatch.setattr(norms, "BATCH", len(data.images))
+    whole = norms.measure_norms(network, data)
+    torch.testing.assert_close(fresh.stem[1].running_mean, whole.stem[1].running_mean, rtol=0.02, atol=0.01)
+    torch.testing.assert_close(fresh.stem[1].running_var, whole.stem[1].running_var, rtol=0.05, atol=0.01)
 
 
 def test_half_precision_halves_the_weights(make_faces: Any, make_network: Any, recipe: Any, tmp_path: Path) -> None:

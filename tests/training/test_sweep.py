@@ -126,8 +126,15 @@ def test_the_command_line_prints_the_table(
     monkeypatch.setattr("sys.argv", command)
     assert script.main() == 0
     assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["small", "0/30"]
-    monkeypatch.setattr("sys.argv", [*command, str(tmp_path / "none.toml")])
-    assert script.main() == 1
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert "cannot read the recipe" in captured.err
+    (tmp_path / "small.toml").write_text('task = "expression"\nname = "small"\n', encoding="utf-8")
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small" / "checkpoint.pt").write_bytes(b"abc")
+    assert script.main() == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["small", "?/30"]
+    (tmp_path / "faces.toml").write_text('task = "detection"\nname = "faces"\n', encoding="utf-8")
+    for name, words in (("none.toml", "cannot read the recipe"), ("faces.toml", "is the recipe of a detector")):
+        monkeypatch.setattr("sys.argv", [*command, str(tmp_path / name)])
+        assert script.main() == 1
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert words in captured.err.replace("\n", " ")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import os
@@ -112,9 +113,13 @@ def together(recipe: Any, data: TrainingData, tmp_path_factory: pytest.TempPathF
     """A folder of runs of two processes that go on, are refused and break."""
     folder = tmp_path_factory.mktemp("together")
     plain = recipe(schedule=SCHEDULE)
+    infinite = dataclasses.replace(data, votes=torch.full_like(data.votes, torch.inf))
     jobs: dict[str, Any] = {
         "continued": {"recipe": plain, "data": data},
         "too small": {"recipe": recipe(schedule={**SCHEDULE, "batch_size": 2}), "data": data},
+        "too few": {"recipe": recipe(schedule={**SCHEDULE, "batch_size": 400}), "data": data},
+        "other data": {"recipe": plain, "data": dataclasses.replace(data, digest="other"), "folder": "continued"},
+        "diverging": {"recipe": recipe(schedule={**SCHEDULE, "learning_rate": 100}), "data": infinite},
         "broken": {"recipe": plain, "data": data, "break": (1, 1, 2)},
     }
 
@@ -169,14 +174,49 @@ def test_a_run_goes_on_with_another_number_of_processes(run_alone: Any, together
         assert len(read_report(together, "continued", rank)["losses"]) == 3
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("too small", "2 processes cannot share batches of 2"),
+        ("too few", "96 training faces are fewer than one batch of 400"),
+        ("other data", "a run on other data"),
+        ("diverging", "the loss became"),
+    ],
+)
+def test_what_befalls_all_is_said_once(together: Path, name: str, words: str) -> None:
+    said, other = (read_report(together, name, rank) for rank in range(2))
+    assert said["error"] == "ConfigError"
+    assert words in said["message"]
+    assert other["error"] == "TeamStoppedError"
+
+
 def test_a_process_that_fails_ends_the_others(together: Path) -> None:
-    for rank in range(2):
-        assert read_report(together, "too small", rank)["error"] == "ConfigError"
     assert read_report(together, "broken", 1) == {"error": "BrokenError", "message": "this process breaks"}
     stopped = read_report(together, "broken", 0)
     assert stopped["error"] == "TeamStoppedError"
     assert "another process of the training is gone" in stopped["message"]
     assert read_metrics(together / "broken") == []
+
+
+def test_the_leader_says_what_befell_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(failures: list[Any], mine: object) -> None:
+        failures[:] = [False, pickle.loads(pickle.dumps(there))] if mine is False else [False, mine]
+
+    def fail() -> None:
+        raise there
+
+    monkeypatch.setattr(distributed, "all_gather_object", answer)
+    there: Any = ConfigError("there is no GPU", advice="Buy one.")
+    with pytest.raises(ConfigError, match=r"no GPU\. Buy one"):
+        Team(0, 2).do_all(lambda: 7)
+    with pytest.raises(TeamStoppedError):
+        Team(1, 2).do_all(fail)
+    there = ZeroDivisionError()  # a fault of ours, whose traceback is where it befell
+    with pytest.raises(ZeroDivisionError):
+        Team(1, 2).do_all(fail)
+    there = True
+    with pytest.raises(TeamStoppedError):
+        Team(0, 2).do_all(lambda: 7)
 
 
 def test_shares_are_all_rows_once_and_pairs_stay_together() -> None:
@@ -193,6 +233,21 @@ def test_shares_are_all_rows_once_and_pairs_stay_together() -> None:
     assert ALONE.share(5, place) is None
     with pytest.raises(ConfigError, match="3 processes cannot share batches of 4"):
         Team(0, 3).share(4, place)
+
+
+def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    gpu = torch.device("cuda")
+    assert [str(Team(rank, 4, rank % 2).place(gpu)) for rank in range(4)] == ["cuda:0", "cuda:1"] * 2  # two machines
+    assert Team(5, 6, 5).place(torch.device("cpu")).type == "cpu"
+    assert str(ALONE.place(torch.device("cuda:1"))) == "cuda:1"
+    with pytest.raises(ConfigError, match="process 3 has no GPU of its own: its machine has 2"):
+        Team(2, 3, 2).place(gpu)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ConfigError, match="its machine has 1"):
+        Team(1, 2, 1).place(gpu)
+    with pytest.raises(ConfigError, match="a GPU each, not all of them cuda:0"):
+        Team(0, 2).place(torch.device("cuda:0"))
 
 
 def test_noise_of_a_share_is_the_batchs() -> None:

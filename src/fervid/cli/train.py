@@ -60,9 +60,9 @@ def train(
 ) -> None:
     """Train an expression network, or a face detector, and export it as ONNX.
 
-    The run's folder holds NAME.onnx, curves.png, metrics.jsonl, config.json and weights.pt. The same command continues
-    a run that was interrupted after its last finished epoch; it exports a finished one again. On several machines, or
-    with several GPUs, torchrun starts it.
+    The run's folder holds NAME.onnx, curves.png, metrics.jsonl, config.json, weights.pt and checkpoint.pt. The same
+    command continues a run that was interrupted after its last finished epoch, from checkpoint.pt; it exports a
+    finished one again, which needs that file no more. On several machines, or with several GPUs, torchrun starts it.
     """
     for module in ("torch", "onnx", "pyarrow"):
         if importlib.util.find_spec(module) is None:
@@ -89,14 +89,14 @@ def train(
         if status := run_team([sys.executable, "-m", *again, *shared], processes):
             raise typer.Exit(status)
         return
-    from fervid.training.checkpoint import read_metrics
+    from fervid.training.checkpoint import count_epochs
     from fervid.training.devices import choose_device
     from fervid.training.team import TeamStoppedError, join_team
 
     with join_team() as team:
         try:
             with speak_for(team):
-                team.do_all(lambda: choose_device(device))
+                team.do_all(lambda: team.place(choose_device(device)))
                 if isinstance(recipe, DetectionConfig):
                     train_detector(recipe, data, folder, device, threads)
                 else:
@@ -107,7 +107,7 @@ def train(
             raise typer.Exit(ERROR) from None
         except KeyboardInterrupt:
             if team.leads:
-                kept = len(read_metrics(folder))
+                kept = count_epochs(folder, recipe.schedule.epochs)
                 if team.size > 1 and processes == 1:
                     again = ["torchrun", "--nproc-per-node", str(team.size), "-m", *again]
                 print_note(f"interrupted; {kept} of {recipe.schedule.epochs} epochs are kept. Continue with:")
@@ -117,7 +117,7 @@ def train(
 
 @contextmanager
 def speak_for(team: Team) -> Iterator[None]:
-    """Of a team, only the leader says how it goes; errors are said by whom they befall."""
+    """Of a team, only the leader says how it goes; an error that it does not know of is said by whom it befalls."""
     if team.leads:
         yield
         return
@@ -133,8 +133,10 @@ def train_expressions(
     from fervid.training.expressions.data import load_training_data
     from fervid.training.expressions.export import export_onnx
     from fervid.training.expressions.loop import train as train_network
+    from fervid.training.expressions.unfolding import find_initial_weights
 
     team.lead(lambda: check_folder(recipe, folder))
+    team.lead(lambda: check_beginning(recipe, folder, find_initial_weights))
     with show_progress("reading", "faces") as advance:
         faces = team.do_all(lambda: load_training_data(data, recipe, progress=advance))
     print_note(
@@ -142,7 +144,7 @@ def train_expressions(
         f"{len(faces.validation_emotions):,} PublicTest faces; run in {folder}"
         + (f"; {team.size} processes" if team.size > 1 else "")
     )
-    note_finished(folder, recipe.schedule.epochs)
+    team.lead(lambda: note_finished(folder, recipe.schedule.epochs))
     with show_training() as on_progress:
         network = train_network(
             recipe, faces, folder, device=device, threads=threads, team=team, on_progress=on_progress
@@ -156,12 +158,13 @@ def train_expressions(
 
 def train_detector(recipe: DetectionConfig, data: Path, folder: Path, device: str, threads: int | None) -> None:
     """Train, export and describe a face detector."""
-    from fervid.training.checkpoint import check_folder
+    from fervid.training.checkpoint import check_folder, find_run
     from fervid.training.detection.data import load_training_photos
     from fervid.training.detection.export import export_onnx
     from fervid.training.detection.loop import train as train_network
 
     check_folder(recipe, folder)
+    check_beginning(recipe, folder, find_run)
     with show_progress("reading", "photos") as advance:
         photos = load_training_photos(data, progress=advance)
     album = photos.album
@@ -178,11 +181,25 @@ def train_detector(recipe: DetectionConfig, data: Path, folder: Path, device: st
     print_detector(exported)
 
 
+def check_beginning(recipe: TrainingConfig | DetectionConfig, folder: Path, find: Callable[[str], object]) -> None:
+    """Miss the initial weights of a run before its data are read; one that has begun needs them no more.
+
+    Raises:
+        ConfigError: ``find`` does not find them.
+        ModelError: they are damaged.
+    """
+    from fervid.training.checkpoint import is_begun
+
+    if not is_begun(folder):
+        for path in recipe.initial_weights:
+            find(path)
+
+
 def note_finished(folder: Path, epochs: int) -> None:
     """Say where a run that was begun before stands."""
-    from fervid.training.checkpoint import read_metrics
+    from fervid.training.checkpoint import count_epochs
 
-    finished = len(read_metrics(folder))
+    finished = count_epochs(folder, epochs)
     if finished:
         print_note(
             "the run is finished: exporting it again" if finished == epochs else f"continuing after epoch {finished}"

@@ -1,7 +1,7 @@
 """What every training run leaves in its folder, and how it is read back.
 
-``config.json`` is the recipe, ``weights.pt`` the averaged weights alone, ``checkpoint.pt`` what a run needs to go on,
-``metrics.jsonl`` one line per finished epoch.
+``config.json`` is the recipe, ``weights.pt`` the averaged weights alone, written when the run is finished,
+``checkpoint.pt`` what a run needs to go on, ``metrics.jsonl`` one line per finished epoch.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import pickle
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,22 @@ METRICS_FILE: Final = "metrics.jsonl"
 
 MOST_DIFFERENCES: Final = 3
 """Between two recipes, that an error names."""
+
+ANEW: Final = "Give another folder with -o, or delete this one to begin anew."
+
+DAMAGED: Final = (
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    struct.error,
+    pickle.UnpicklingError,
+)
+"""What reading a damaged file, or one of another kind, makes torch raise."""
 
 
 def write_config(folder: Path, table: dict[str, Any]) -> None:
@@ -84,20 +101,29 @@ def check_folder(config: Recipe, folder: Path) -> None:
     A recipe that no epoch was finished of gives way to any other.
 
     Raises:
-        ConfigError: it holds a run of another recipe.
+        ConfigError: it holds a run of another recipe, or what is left of one that can neither go on nor be exported.
         OutputError: nothing can be there.
     """
     try:
         begun = is_begun(folder)
     except OSError as error:
         raise OutputError.for_place(folder, error) from None
-    if begun:
-        check_recipe(config, folder)
+    if not begun:
+        return
+    check_recipe(config, folder)
+    if not (folder / CHECKPOINT_FILE).exists() and not is_complete(folder):
+        missing = " and ".join(name for name in (CONFIG_FILE, CHECKPOINT_FILE) if not (folder / name).exists())
+        raise ConfigError(f"{folder} holds what is left of a run, which cannot go on without {missing}", advice=ANEW)
 
 
 def is_begun(folder: Path) -> bool:
     """Whether a folder holds anything that a run has learned."""
     return any((folder / name).exists() for name in (CHECKPOINT_FILE, METRICS_FILE, WEIGHTS_FILE))
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a folder holds all that is needed of a finished run; its ``checkpoint.pt`` no longer is."""
+    return all((folder / name).exists() for name in (CONFIG_FILE, WEIGHTS_FILE))
 
 
 def check_recipe(config: Recipe, folder: Path) -> None:
@@ -173,14 +199,46 @@ def save_checkpoint(
 
 
 def load_checkpoint(folder: Path, place: torch.device) -> dict[str, Any] | None:
-    """The tables that :func:`save_checkpoint` wrote, or None before the first epoch's end.
+    """The tables that :func:`save_checkpoint` wrote, or None before the first epoch's end, or when it was deleted.
 
     Raises:
         ModelError: the file is damaged.
     """
-    if not (folder / CHECKPOINT_FILE).exists():
+    path = folder / CHECKPOINT_FILE
+    if not path.exists():
         return None
-    return load_tensors(folder / CHECKPOINT_FILE, place)
+    complete = is_complete(folder)
+    advice = f"Delete it: the run is finished, and {WEIGHTS_FILE} is all that it needs." if complete else ANEW
+    state = load_tensors(path, place, advice=advice)
+    missing = [key for key in ("network", "average", "optimizer", "metrics") if key not in state]
+    if missing:
+        raise ModelError(f"{path} is damaged (it has no {missing[0]})", advice=advice)
+    return state
+
+
+def load_finished(folder: Path) -> dict[str, Any] | None:
+    """The weights of a finished run whose ``checkpoint.pt`` was deleted, on the CPU; None of any other folder.
+
+    Raises:
+        ModelError: they are damaged.
+    """
+    if (folder / CHECKPOINT_FILE).exists() or not is_complete(folder):
+        return None
+    return load_tensors(folder / WEIGHTS_FILE, torch.device("cpu"), advice=ANEW)
+
+
+def count_epochs(folder: Path, epochs: int) -> int:
+    """How many epochs of a run are finished and kept, of so many.
+
+    ``metrics.jsonl`` does not say: it may lack the last one's line, and outlive the weights.
+
+    Raises:
+        ModelError: the checkpoint is damaged.
+    """
+    checkpoint = load_checkpoint(folder, torch.device("cpu"))
+    if checkpoint is not None:
+        return len(checkpoint["metrics"])
+    return epochs if is_complete(folder) else 0
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
@@ -254,6 +312,19 @@ def read_run(path: str) -> tuple[str, dict[str, Any]]:
         ConfigError: there is no such file.
         ModelError: it is damaged.
     """
+    file = find_run(path)
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12], load_tensors(file, torch.device("cpu"))
+
+
+def find_run(path: str) -> Path:
+    """The ``weights.pt`` of a run that another begins from.
+
+    Args:
+        path: of the file, or of its folder.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
     file = Path(path)
     if file.suffix == ".onnx":
         raise ConfigError(
@@ -262,13 +333,13 @@ def read_run(path: str) -> tuple[str, dict[str, Any]]:
         )
     file = file / WEIGHTS_FILE if file.is_dir() else file
     try:
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+        with file.open("rb"):
+            return file
     except OSError as error:
         raise ConfigError(
             f"cannot read the initial weights {file} ({error.strerror})",
             advice="Give the weights.pt of a finished run; a relative path begins where you are.",
         ) from None
-    return digest, load_tensors(file, torch.device("cpu"))
 
 
 def average_weights(states: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
@@ -298,11 +369,14 @@ def save_tensors(path: Path, state: dict[str, Any]) -> None:
     write_file(path, content.getvalue())
 
 
-def load_tensors(path: Path, place: torch.device) -> dict[str, Any]:
-    """What torch saved in a file. Raises ModelError when it is damaged."""
+def load_tensors(path: Path, place: torch.device, *, advice: str = "Delete it and train again.") -> dict[str, Any]:
+    """What torch saved in a file. Raises ModelError, with this advice, when it is damaged or no table."""
+    content = io.BytesIO(path.read_bytes())  # so that what is wrong with the disk is told from what the file holds
     try:
-        state: dict[str, Any] = torch.load(path, map_location=place, weights_only=True)
-    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        state: object = torch.load(content, map_location=place, weights_only=True)
+    except DAMAGED as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ModelError(f"{path} is damaged ({reason})", advice="Delete it and train again.") from None
+        raise ModelError(f"{path} is damaged ({reason})", advice=advice) from None
+    if not isinstance(state, dict):
+        raise ModelError(f"{path} is damaged (it holds {type(state).__name__}, no table)", advice=advice)
     return state

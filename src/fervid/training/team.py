@@ -49,8 +49,24 @@ class Team:
         return self.rank == 0
 
     def place(self, device: torch.device) -> torch.device:
-        """The device of this process: each has a GPU of its own."""
-        return device if self.size == 1 or device.type != "cuda" else torch.device("cuda", self.local)
+        """The device of this process: each has a GPU of its own.
+
+        Raises:
+            ConfigError: there is none left for it, or all were to use the same.
+        """
+        if self.size == 1 or device.type != "cuda":
+            return device
+        if str(device) != device.type:
+            raise ConfigError(
+                f"{self.size} processes need a GPU each, not all of them {device}", advice="Use --device cuda, or cpu."
+            )
+        there = torch.cuda.device_count()
+        if self.local >= there:
+            raise ConfigError(
+                f"process {self.rank + 1} has no GPU of its own: its machine has {there}",
+                advice="Use --device cpu, or as many processes as there are GPUs.",
+            )
+        return torch.device("cuda", self.local)
 
     def share(self, total: int, place: torch.device) -> Share | None:
         """This process's rows of a batch; None when they are all.
@@ -116,7 +132,8 @@ class Team:
         """What ``action`` gives each process; an error of one ends all, and is said once.
 
         Raises:
-            TeamStoppedError: another process failed, and says why.
+            FervidError: an action raised it, here or elsewhere; only the leader raises the first of them.
+            TeamStoppedError: another process says why.
         """
         if self.size == 1:
             return action()
@@ -125,13 +142,16 @@ class Team:
             answer = action()
         except Exception as failure:
             error = failure
-        failed: list[bool] = [False] * self.size
+        failures: list[FervidError | bool] = [False] * self.size
         with _notice_loss():
-            distributed.all_gather_object(failed, error is not None)
-        if True not in failed:
+            distributed.all_gather_object(failures, error if isinstance(error, FervidError) else error is not None)
+        if not any(failures):
             return answer
-        if error is not None and failed.index(True) == self.rank:
+        rank, first = next((rank, failure) for rank, failure in enumerate(failures) if failure)
+        if error is not None and rank == self.rank and (self.leads or first is True):
             raise error
+        if self.leads and isinstance(first, FervidError):
+            raise first
         raise TeamStoppedError("another process of the training has failed") from None
 
 

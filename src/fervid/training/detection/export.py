@@ -44,6 +44,12 @@ from fervid.training.tables import Precision
 
 LICENCE: Final = "Apache-2.0"
 
+PHOTOS_DIGEST: Final = "721fd673b040"
+"""Of the photos that this project trains its detectors with, see :class:`.data.TrainingPhotos`."""
+
+RECIPES: Final = ("faces-1", "faces-2", "faces")
+"""This project's own, in ``runs/``."""
+
 SMALLEST, LARGEST = 20.0, 320.0
 """Heights of the faces that are found well in a single reading, px. Smaller ones are found too, but better enlarged."""
 
@@ -204,11 +210,13 @@ def find_alarms(detector: Detector, photos: Sequence[LabelledPhoto]) -> NDArray[
 def choose_threshold(evaluation: DetectionEvaluation, alarms: NDArray[np.floating]) -> float:
     """The lowest score, in hundredths, that gives the precision of :data:`PRECISION` and leaves :data:`CLEAN` alone.
 
+    A detector that reaches that precision nowhere gets :data:`.validation.THRESHOLD`, or more.
+
     Args:
         evaluation: on the validation photos, with a curve.
         alarms: from :func:`find_alarms`; may be empty.
     """
-    hundredths = [0 if evaluation.strict is None else math.ceil(evaluation.strict[1] * 100)]
+    hundredths = [math.ceil((THRESHOLD if evaluation.strict is None else evaluation.strict[1]) * 100)]
     few = math.floor((1 - CLEAN) * len(alarms) + 1e-9)  # photos that may have one
     if len(alarms):
         hundredths.append(math.floor(np.sort(alarms)[-1 - few] * 100) + 1)
@@ -217,8 +225,9 @@ def choose_threshold(evaluation: DetectionEvaluation, alarms: NDArray[np.floatin
 
 def make_spec(config: DetectionConfig, data: TrainingPhotos) -> DetectorSpec:
     """What the file of a detector says of itself, before its threshold is known."""
-    album = data.album
+    album, ours = data.album, data.digest == PHOTOS_DIGEST
     faces = sum(len(picture.marks.boxes) for picture in (*album.people, *album.heads))
+    origin, teacher = (", public collections", " by YuNet at several scales") if ours else ("", "")
     return DetectorSpec(
         name=config.name,
         version=config.version,
@@ -230,10 +239,10 @@ def make_spec(config: DetectionConfig, data: TrainingPhotos) -> DetectorSpec:
         smallest_face=SMALLEST,
         largest_face=LARGEST,
         framing=YUNET.framing,  # its boxes are what the network learns to draw
-        training_data=f"{len(album.people):,} photos with people and {len(album.heads):,} heads, public collections, "
-        f"{faces:,} faces marked by YuNet at several scales; {len(album.background):,} photos without a face",
+        training_data=f"{len(album.people):,} photos with people and {len(album.heads):,} heads{origin}, "
+        f"{faces:,} faces marked{teacher}; {len(album.background):,} photos without a face",
         licence=LICENCE,
-        recipe=f"runs/{config.name}.toml",
+        recipe=f"{'runs/' if ours and config.name in RECIPES else ''}{config.name}.toml",
         strides=STRIDES,
     )
 

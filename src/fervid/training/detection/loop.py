@@ -23,6 +23,7 @@ from fervid.training.checkpoint import (
     check_recipe,
     claim_folder,
     load_checkpoint,
+    load_finished,
     restore,
     save_checkpoint,
     save_weights,
@@ -75,9 +76,9 @@ def train(
         The averaged network (EMA weights) in evaluation mode, on the CPU.
 
     Raises:
-        ConfigError: the folder holds a run of another recipe or on other photos; the device or the initial weights are
-            not there or do not fit; the loss is no longer finite.
-        ModelError: the folder's checkpoint is damaged.
+        ConfigError: the folder holds a run of another recipe or on other photos, or what is left of one; the device or
+            the initial weights are not there or do not fit; the loss is no longer finite.
+        ModelError: the folder's checkpoint or its weights are damaged.
         OutputError: the folder cannot be written to.
         FervidError: there is too little memory, or a process that composes scenes was ended.
     """
@@ -90,6 +91,10 @@ def train(
     network = DetectionNetwork(config.network).to(place)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     checkpoint = load_checkpoint(folder, place)
+    finished = load_finished(folder)
+    if finished is not None:
+        restore(network, finished, folder)
+        return network.eval().cpu()
     if config.initial_weights and checkpoint is None:
         start_from(network, config.initial_weights)
     average = WeightAverage(network, schedule.ema)

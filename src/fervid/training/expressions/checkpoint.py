@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from fervid.errors import ConfigError
-from fervid.training.checkpoint import load_average, load_checkpoint, read_config_table, restore
+from fervid.training.checkpoint import load_average, load_checkpoint, read_config_table, read_metrics, restore
 from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.network import ExpressionNetwork
 
@@ -23,8 +23,11 @@ def check_data(folder: Path, digest: str) -> None:
 def list_origins(folder: Path) -> set[str]:
     """Digests of the files that a run began with; empty when it began by chance."""
     checkpoint = load_checkpoint(folder, torch.device("cpu"))
-    facts = checkpoint.get("facts", {}) if checkpoint is not None else {}
-    return set(str(facts.get("initial_weights", "")).split("+")) - {""}
+    if checkpoint is not None:
+        begun = checkpoint.get("facts", {}).get("initial_weights", "")
+    else:  # it was deleted when the run was finished
+        begun = next(iter(read_metrics(folder)), {}).get("initial_weights", "")
+    return set(str(begun).split("+")) - {""}
 
 
 def read_config(folder: Path) -> TrainingConfig:

@@ -21,6 +21,7 @@ from fervid.emotions import emotions_for, fold_label_indices
 from fervid.errors import DatasetError
 from fervid.geometry import Square, central_box
 from fervid.models.spec import ModelSpec
+from fervid.training.checkpoint import WEIGHTS_FILE
 from fervid.training.expressions.config import TrainingConfig
 
 LICENCE: Final = "Apache-2.0"
@@ -123,7 +124,7 @@ def draft_spec(config: TrainingConfig, training: FaceSet, origin: str) -> ModelS
         f"{stage.epochs} at {stage.size} px" + (f" from {stage.restart:g}" if stage.restart else "")
         for stage in schedule.stages
     )
-    begun = " and ".join(Path(path).name for path in config.initial_weights)
+    begun = " and ".join(name_origin(Path(path)) for path in config.initial_weights)
     start = f", from the {'mean of the ' if len(config.initial_weights) > 1 else ''}weights of {begun}" if begun else ""
     teachers = ", ".join(Path(folder).name for folder in config.distillation.teachers)
     return ModelSpec(
@@ -145,6 +146,11 @@ def draft_spec(config: TrainingConfig, training: FaceSet, origin: str) -> ModelS
         + (f", taught by {teachers}" if teachers else "")
         + start,
     )
+
+
+def name_origin(path: Path) -> str:
+    """What initial weights are called: all runs keep theirs in a file of one name, so their folder says whose."""
+    return (path.parent.name if path.name == WEIGHTS_FILE else "") or path.name
 
 
 def training_rows(faces: FaceSet) -> NDArray[np.int64]:

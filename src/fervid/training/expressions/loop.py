@@ -24,6 +24,7 @@ from fervid.training.checkpoint import (
     check_recipe,
     claim_folder,
     load_checkpoint,
+    load_finished,
     restore,
     save_checkpoint,
     save_weights,
@@ -42,7 +43,7 @@ from fervid.training.expressions.sharpness import climb, keep_noise
 from fervid.training.expressions.teachers import load_soft_targets
 from fervid.training.expressions.unfolding import read_initial_weights
 from fervid.training.expressions.validation import validate
-from fervid.training.noise import Noise, share_noise
+from fervid.training.noise import Noise, Share, share_noise
 from fervid.training.normalisation import share_statistics
 from fervid.training.progress import Progress
 from fervid.training.team import ALONE, Team
@@ -79,24 +80,18 @@ def train(
         The averaged network (EMA weights) in evaluation mode, on the CPU.
 
     Raises:
-        ConfigError: the folder holds a run of another recipe, on other data or with other teachers; a teacher, the
-            initial weights or the device is not there or does not fit; there are fewer faces than a batch; the loss
-            is no longer finite.
+        ConfigError: the folder holds a run of another recipe, on other data or with other teachers, or what is left of
+            one; a teacher, the initial weights or the device is not there or does not fit; there are fewer faces than
+            a batch; the loss is no longer finite.
         DatasetError: a teacher is damaged or saw other faces.
-        ModelError: the folder's checkpoint is damaged.
+        ModelError: the folder's checkpoint or its weights are damaged.
         OutputError: the folder cannot be written to.
         TeamStoppedError: another process of the team has failed.
         FervidError: there is too little memory.
     """
-    place = team.place(choose_device(device))
     schedule = config.schedule
+    place, share = team.do_all(lambda: _share_work(config, data, device, team))
     steps = len(data.images) // schedule.batch_size
-    if steps == 0:
-        raise ConfigError(
-            f"{len(data.images)} training faces are fewer than one batch of {schedule.batch_size}",
-            advice="Lower schedule.batch_size.",
-        )
-    share = team.share(schedule.batch_size, place)
     team.lead(lambda: check_folder(config, folder))
     if threads is not None:
         torch.set_num_threads(threads)
@@ -104,6 +99,10 @@ def train(
 
     network = ExpressionNetwork(config.network, config.labels).to(place)
     checkpoint = team.lead(lambda: load_checkpoint(folder, place if team.size == 1 else torch.device("cpu")))
+    finished = team.lead(lambda: load_finished(folder)) if checkpoint is None else None
+    if finished is not None:
+        team.do_all(partial(restore, network, finished, folder))
+        return network.eval().cpu()
     initial = ""
     if config.initial_weights and checkpoint is None:
         read = partial(read_initial_weights, config=config, data=data)
@@ -116,10 +115,9 @@ def train(
     if checkpoint is not None:
         metrics, facts = checkpoint["metrics"], checkpoint.get("facts", {})
         initial = str(facts.get("initial_weights", ""))
-        if facts.get("data", data.digest) != data.digest:
-            raise ConfigError(f"{folder} holds a run on other data", advice="Give another folder with -o.")
-        restore(network, checkpoint["network"], folder)
-        restore(average.network, checkpoint["average"], folder)
+        team.do_all(partial(_check_fact, facts.get("data"), data.digest, f"{folder} holds a run on other data"))
+        team.do_all(partial(restore, network, checkpoint["network"], folder))
+        team.do_all(partial(restore, average.network, checkpoint["average"], folder))
         optimizer.load_state_dict(checkpoint["optimizer"])
     if len(metrics) == schedule.epochs:
         if team.leads:
@@ -129,8 +127,7 @@ def train(
 
     taught = team.do_all(lambda: load_soft_targets(config, data))
     teachers = "" if taught is None else taught.digest
-    if facts.get("teachers", teachers) != teachers:
-        raise ConfigError(f"{folder} holds a run with other teachers", advice="Give another folder with -o.")
+    team.do_all(partial(_check_fact, facts.get("teachers"), teachers, f"{folder} holds a run with other teachers"))
     team.lead(lambda: claim_folder(config, folder))
     images, table = data.images.to(place), TargetTable(data, config, place, taught)
     if facts.get("device") == place.type:  # measuring again could decide otherwise, and the run would no longer repeat
@@ -200,8 +197,7 @@ def train(
                     Progress(epoch + 1, schedule.epochs, step + 1, steps, size, float(losses[-1]), speed, remaining)
                 )
         mean_loss = float(torch.stack(losses).mean())
-        if not math.isfinite(mean_loss):
-            raise ConfigError(f"the loss became {mean_loss} in epoch {epoch + 1}", advice="Lower the learning rate.")
+        team.do_all(partial(_check_loss, mean_loss, epoch))
         speed = steps * schedule.batch_size / (time.perf_counter() - began)
         figures = team.lead(lambda: validate(average.network, data, place))
         metrics.append(
@@ -249,6 +245,31 @@ def estimate_remaining(schedule: ScheduleConfig, epoch: int, done: float, elapse
     costs = [schedule.size_at(e) ** 2 for e in range(schedule.epochs)]
     left = (1 - done) * costs[epoch] + sum(costs[epoch + 1 :])
     return elapsed_s / (done * costs[epoch]) * left
+
+
+def _share_work(
+    config: TrainingConfig, data: TrainingData, device: str, team: Team
+) -> tuple[torch.device, Share | None]:
+    """The device of this process and its rows of a batch. Raises ConfigError when there are too few of either."""
+    place, batch_size = team.place(choose_device(device)), config.schedule.batch_size
+    if len(data.images) < batch_size:
+        raise ConfigError(
+            f"{len(data.images)} training faces are fewer than one batch of {batch_size}",
+            advice="Lower schedule.batch_size.",
+        )
+    return place, team.share(batch_size, place)
+
+
+def _check_fact(kept: str | None, now: str, message: str) -> None:
+    """Raise ConfigError, with this message, when a run began otherwise; an early checkpoint does not say how."""
+    if kept not in (None, now):
+        raise ConfigError(message, advice="Give another folder with -o.")
+
+
+def _check_loss(loss: float, epoch: int) -> None:
+    """Raise ConfigError when it is no longer finite."""
+    if not math.isfinite(loss):
+        raise ConfigError(f"the loss became {loss} in epoch {epoch + 1}", advice="Lower the learning rate.")
 
 
 def _make_optimizer(network: ExpressionNetwork, config: TrainingConfig) -> torch.optim.SGD:

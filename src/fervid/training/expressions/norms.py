@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from typing import Final
 
@@ -15,6 +16,7 @@ FACES: Final = 2048
 """Training faces that are read, each with its mirror image."""
 
 BATCH: Final = 128
+"""Of them at most so many are read at once."""
 
 
 def measure_norms(network: ExpressionNetwork, data: TrainingData) -> ExpressionNetwork:
@@ -29,10 +31,11 @@ def measure_norms(network: ExpressionNetwork, data: TrainingData) -> ExpressionN
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # the plain mean of all batches
+        norm.momentum = None  # the plain mean of all batches, so these must be of one size, give or take a face
         norm.train()
+    inputs = sample_inputs(data, FACES)
     with torch.no_grad():
-        for batch in torch.split(sample_inputs(data, FACES), BATCH):
+        for batch in torch.tensor_split(inputs, math.ceil(len(inputs) / BATCH)):
             fresh(torch.cat([batch, batch.flip(-1)]))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from fervid.errors import ConfigError, UnknownModelError
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.spec import ModelSpec
-from fervid.models.store import list_bundled, load_model
-from fervid.training.checkpoint import WEIGHTS_FILE, read_run
+from fervid.models.store import ModelFile, list_bundled, load_model
+from fervid.training.checkpoint import WEIGHTS_FILE, find_run, read_run
 from fervid.training.expressions.augmentation import augment
 from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.data import TrainingData, sample_inputs
@@ -40,8 +40,7 @@ def read_initial_weights(path: str, config: TrainingConfig, data: TrainingData) 
     """What :func:`fervid.training.checkpoint.start_from` begins with: a run's weights, or an exported file's.
 
     Args:
-        path: folder of a run, its ``weights.pt``, an ``.onnx`` file, or an installed model by its name, with ``@`` and
-            the digest that results carry (``base@c146a9b8aab6``) where it must be that very one.
+        path: as :func:`find_initial_weights` takes it.
         config: the recipe that begins.
         data: that it trains with.
 
@@ -52,11 +51,36 @@ def read_initial_weights(path: str, config: TrainingConfig, data: TrainingData) 
         ConfigError: there is no such file, or it is another architecture's.
         ModelError: it is damaged.
     """
+    file = find_initial_weights(path)
+    if file is None:
+        return read_run(path)
+    spec = ModelSpec.from_metadata(read_metadata(create_session(file)), file.name)
+    if len(spec.labels) != config.labels:
+        raise ConfigError(
+            f"the initial weights {path} know {len(spec.labels)} labels, the recipe {config.labels}",
+            advice=f"Set labels = {len(spec.labels)}.",
+        )
+    network = unfold(onnx.load_from_string(file.data), path, config, data)
+    return file.sha256[:12], network.state_dict()
+
+
+def find_initial_weights(path: str) -> ModelFile | None:
+    """The exported file that a run begins with; None where that is another run's ``weights.pt``.
+
+    Args:
+        path: folder of a run, its ``weights.pt``, an ``.onnx`` file, or an installed model by its name, with ``@`` and
+            the digest that results carry (``base@c146a9b8aab6``) where it must be that very one.
+
+    Raises:
+        ConfigError: there is no such file.
+        ModelError: it is damaged.
+    """
     name, _, digest = path.partition("@")
     plain = not {os.sep, "/"} & set(path) and Path(path).suffix not in (".pt", ".onnx")
     named = plain and not (Path(path) / WEIGHTS_FILE).is_file()
     if not named and not path.endswith(".onnx"):
-        return read_run(path)
+        find_run(path)
+        return None
     try:
         file = load_model(name if named else path)
     except UnknownModelError as error:
@@ -70,14 +94,7 @@ def read_initial_weights(path: str, config: TrainingConfig, data: TrainingData) 
             f"the model {name} that is installed is {file.identity}, not {path}",
             advice="Install the version of fervid that has it, or give the path of its .onnx file.",
         )
-    spec = ModelSpec.from_metadata(read_metadata(create_session(file)), file.name)
-    if len(spec.labels) != config.labels:
-        raise ConfigError(
-            f"the initial weights {path} know {len(spec.labels)} labels, the recipe {config.labels}",
-            advice=f"Set labels = {len(spec.labels)}.",
-        )
-    network = unfold(onnx.load_from_string(file.data), path, config, data)
-    return file.sha256[:12], network.state_dict()
+    return file
 
 
 def unfold(model: onnx.ModelProto, path: str, config: TrainingConfig, data: TrainingData) -> ExpressionNetwork:
