@@ -16,6 +16,18 @@ def test_a_file_appears_whole_in_a_new_folder(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_those_who_write_the_same_file_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / f"{240 * 'x'}.txt"  # with as long a name as a file may have, nearly
+    with write_atomically(path) as first:
+        first.write_text("first")
+        with write_atomically(path) as second:
+            second.write_text("second")
+            assert first.read_text() == "first"
+        assert path.read_text() == "second"
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_an_error_leaves_the_old_file_and_no_part(tmp_path: Path, error: type[BaseException]) -> None:
     path = tmp_path / "b.txt"

@@ -1,6 +1,8 @@
 import io
+import struct
 import threading
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +66,26 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored = Image.fromarray(np.ascontiguousarray(inverse[orientation](upright)))
-    assert (load_image(encode(stored, "PNG", exif=exif)) == upright).all()
+    for file_format in ("PNG", "TIFF"):  # the second is turned by Pillow, as it is decoded
+        assert (load_image(encode(stored, file_format, exif=exif)) == upright).all()
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+def test_exif_of_a_wrong_type_does_not_damage_a_picture(file_format: str) -> None:
+    upright = np.zeros((16, 32, 3), dtype=np.uint8)
+    upright[:8, :16] = 255
+    orientation = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
+    resolution = struct.pack("<HHI4s", 0x011A, 2, 3, b"72")  # as text, where two numbers belong
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 2) + orientation + resolution + bytes(4)
+    options = {"lossless": True} if file_format == "WEBP" else {}
+    data = encode(Image.fromarray(np.rot90(upright)), file_format, exif=exif, **options)
+    assert (load_image(data) == upright).all()
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("exif", [b"Exif\0\0nonsense", b"Exif\0\0II*\0\xff\xff\0\0", b"Exif\0\0"])
+def test_exif_that_cannot_be_read_does_not_damage_a_picture(file_format: str, exif: bytes) -> None:
+    assert (load_image(encode(Image.new("RGB", (16, 8), "white"), file_format, exif=exif)) == 255).all()
 
 
 def test_transparency_is_laid_over_white(gradient: NDArray[np.uint8]) -> None:
@@ -74,6 +95,31 @@ def test_transparency_is_laid_over_white(gradient: NDArray[np.uint8]) -> None:
     palette = Image.new("P", (3, 3), 0)
     palette.putpalette([255, 0, 0])
     assert (load_image(encode(palette, "PNG", transparency=0)) == 255).all()
+    assert (load_image(Image.new("La", (3, 3))) == 255).all()  # colours that their alpha is multiplied into
+
+
+def test_the_transparent_level_of_16_bits_is_white() -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 3, 1, 16, 0, 0, 0, 0)
+    row = zlib.compress(b"\0" + struct.pack(">3H", 1000, 1001, 40000))
+    parts = {
+        b"IHDR": header,
+        b"tRNS": struct.pack(">H", 1000),
+        b"IDAT": row,
+        b"IEND": b"",
+    }  # Pillow writes no such tRNS
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts.items())
+    assert load_image(data)[0, :, 0].tolist() == [255, 4, 156]
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".bmp", ".png"])
+def test_transparency_is_saved_as_it_is_loaded(suffix: str, tmp_path: Path) -> None:
+    clear = np.zeros((16, 16, 4), dtype=np.uint8)
+    clear[:8, :, 3] = 128
+    save_image(tmp_path / f"clear{suffix}", clear)
+    assert np.abs(load_image(tmp_path / f"clear{suffix}").astype(int) - load_image(clear)).max() <= 1
 
 
 def test_depth_of_16_bits_is_reduced() -> None:
@@ -84,6 +130,8 @@ def test_depth_of_16_bits_is_reduced() -> None:
     assert (load_image(encode(Image.fromarray(deep), "TIFF")) == expected).all()
     dark = np.array([[0, 100, 200]], dtype=np.uint16)  # 16 bits, though no value exceeds 255
     assert load_image(encode(Image.fromarray(dark), "PNG")).max() <= 1
+    assert load_image(encode(Image.fromarray(dark.astype(">u2")), "TIFF")).max() <= 1
+    assert (load_image(deep.astype(">u2")) == expected).all()
 
 
 @pytest.mark.parametrize("highest", [1, 255, 65535])

@@ -1,4 +1,5 @@
 import json
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -71,6 +72,8 @@ def test_derived_analyzers_share_the_networks(analyzer: Analyzer, astronaut: Pat
     assert derived.derive().analyze(astronaut) == derived.analyze(astronaut)
     with pytest.raises(UsageError, match="min_face is 0"):
         analyzer.derive(min_face=0)
+    with pytest.raises(UsageError, match="min_face is inf"):
+        analyzer.derive(min_face=math.inf)
     with pytest.raises(SizeError):
         analyzer.derive(max_pixels=100).analyze(astronaut)
 
@@ -195,8 +198,9 @@ def test_wrong_options_are_refused() -> None:
         Analyzer(labels=5)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="threads is 0"):
         Analyzer(threads=0)
-    with pytest.raises(UsageError, match="min_face"):
-        Analyzer(min_face=0)
+    for min_face in (0, math.inf, math.nan):
+        with pytest.raises(UsageError, match="min_face"):
+            Analyzer(min_face=min_face)
     with pytest.raises(ModelError, match="'absent'"):
         Analyzer("absent")
 
@@ -206,9 +210,27 @@ def test_bad_input_is_an_input_error(analyzer: Analyzer, tmp_path: Path) -> None
         analyzer.analyze(tmp_path / "absent.jpg")
     with pytest.raises(UsageError, match="batch_size"):
         next(analyzer.map([], batch_size=0))
-    for one in (str(tmp_path / "photo.jpg"), b"photo"):
-        with pytest.raises(UsageError, match="was given one"):
-            next(analyzer.map(one))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        "photo.jpg", Path("photo.jpg"), b"photo", bytearray(b"photo"), memoryview(b"photo"), Image.new("RGB", (9, 9)),
+        np.zeros((9, 9), np.uint8), *(np.zeros((9, 9, channels), np.uint8) for channels in (1, 3, 4)),
+    ],
+    ids=lambda one: f"{type(one).__name__}{getattr(one, 'shape', '')}",
+)  # fmt: skip
+def test_a_single_picture_is_not_read_as_many(analyzer: Analyzer, one: Any) -> None:
+    for verb in (analyzer.map, analyzer.classify):
+        with pytest.raises(UsageError, match=f"{verb.__name__} reads many pictures, and was given one"):
+            list(verb(one))
+
+
+def test_a_stack_of_pictures_is_many(analyzer: Analyzer) -> None:
+    grey = np.zeros((5, 48, 48), np.uint8)
+    for stack in (grey, grey[..., None], np.repeat(grey[..., None], 3, axis=3)):
+        assert len(analyzer.classify(stack)) == 5  # type: ignore[arg-type]
+        assert len(list(analyzer.map(stack))) == 5
 
 
 def test_a_detector_may_be_the_path_of_its_file(astronaut: Path) -> None:

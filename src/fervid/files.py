@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -69,12 +70,13 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
 
     The folder is made if absent. On an error, an interrupt included, the part is removed and an existing file at
     ``path`` stays as it was. A link stays one; a folder, a device or a pipe is refused, which the part would replace.
+    Of several that write the same path at the same time, the last to end has it, whole.
     """
     final = Path(os.path.realpath(path))
     if final.exists() and not final.is_file():
         raise OSError(errno.EINVAL, _NO_FILE, str(path))
     final.parent.mkdir(parents=True, exist_ok=True)
-    part = final.with_name(f".{final.name}.{os.getpid()}.part")
+    part = final.with_name(f".{os.urandom(8).hex()}.part")  # the final name may be as long as a name can be
     try:
         yield part
         part.replace(final)
@@ -112,7 +114,10 @@ def open_text(place: str) -> Iterator[IO[str]]:
         OutputError: it cannot be written.
     """
     if place == STDOUT:
-        yield sys.stdout
+        with explain_failures(place):
+            if isinstance(sys.stdout, io.TextIOWrapper):  # data are as in a file, whatever the terminal's encoding is
+                sys.stdout.reconfigure(encoding="utf-8", errors=sys.stdout.errors)
+            yield sys.stdout
         return
     with make_file(place) as part, part.open("w", encoding="utf-8", newline="") as stream:
         yield stream

@@ -13,31 +13,18 @@ import threading
 import warnings
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fervid.arrays import TensorLike, check_size, convert_tensor, load_array, reduce_depth
 from fervid.errors import FervidError, ImageError, InputError, OutputError, SizeError
 from fervid.files import write_atomically
 from fervid.results import Box
 
 if TYPE_CHECKING:
     from PIL import Image
-
-
-@runtime_checkable
-class TensorLike(Protocol):
-    """What fervid knows a torch tensor by."""
-
-    def detach(self) -> Any:
-        """The same values without a gradient."""
-
-    def cpu(self) -> Any:
-        """The same values in the machine's memory."""
-
-    def numpy(self) -> Any:
-        """The same values as an array."""
 
 
 ImageLike: TypeAlias = (
@@ -53,6 +40,7 @@ SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", "
 """File name endings that a folder is searched for."""
 
 _FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+_OPAQUE: Final = ("JPEG", "BMP")
 _STRIP: Final = 8
 _ROWS: Final = 256
 _LARGEST_BOX: Final = 16  # times the longer side of a picture of 256 px or more
@@ -109,7 +97,7 @@ def load_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np
         InputError: the file cannot be opened.
     """
     if isinstance(source, np.ndarray):
-        return _load_array(source, max_pixels)
+        return load_array(source, max_pixels)
     from PIL import Image
 
     if isinstance(source, Image.Image):
@@ -119,7 +107,7 @@ def load_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np
     if isinstance(source, str | os.PathLike):
         return _decode(_read_file(Path(source)), str(source), max_pixels)
     if isinstance(source, TensorLike):
-        return _load_array(_convert_tensor(source), max_pixels)
+        return load_array(convert_tensor(source), max_pixels)
     raise ImageError(
         f"cannot read a picture from {type(source).__name__}",
         advice="Give a path, bytes, a Pillow image, an RGB uint8 array or a torch tensor.",
@@ -129,7 +117,8 @@ def load_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np
 def save_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
     """Write ``(H, W, 3)`` uint8 RGB (or RGBA, or ``(H, W)`` grey) in the format that the file's ending names.
 
-    The file appears whole or not at all; its folder is made if absent.
+    Transparency is laid over white in JPEG and BMP, which have none. The file appears whole or not at all; its folder
+    is made if absent.
 
     Raises:
         ImageError: the array is no picture, or the ending names no format.
@@ -145,9 +134,11 @@ def save_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
     if image.dtype != np.uint8 or 0 in image.shape or not (image.ndim == 2 or image.shape[2:] in ((3,), (4,))):
         raise ImageError(f"cannot save {image.dtype} {image.shape}", advice="Give (H, W, 3) uint8.")
     picture = Image.fromarray(image)
-    if final.suffix.lower() in (".jpg", ".jpeg"):
-        picture = picture.convert("RGB")
     file_format = Image.registered_extensions()[final.suffix.lower()]
+    if picture.mode == "RGBA" and file_format in _OPAQUE:
+        picture = _lay_over_white(picture).convert("RGB")  # as load_image would show it from a PNG
+    elif file_format == "JPEG":
+        picture = picture.convert("RGB")
     try:
         with write_atomically(final) as part:
             picture.save(part, format=file_format, **({"quality": 92} if file_format == "JPEG" else {}))
@@ -315,86 +306,51 @@ def _decode(data: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
 
 
 def _load_pillow(picture: Image.Image, name: str, max_pixels: int) -> NDArray[np.uint8]:
-    from PIL import Image, ImageOps
-
     width, height = picture.size
-    _check_size(width, height, name, max_pixels)
+    check_size(width, height, name, max_pixels)
     try:
         picture.load()
-        upright = ImageOps.exif_transpose(picture)
     except Exception as error:  # and so do damaged pixels
         raise _damaged(name, error) from None
+    upright = _turn_upright(picture)
     if upright.mode.startswith(("I", "F")):
-        return _load_array(_reduce_depth(np.asarray(upright)), max_pixels)
+        levels = np.asarray(upright)
+        grey = reduce_depth(levels)
+        if "transparency" in upright.info:  # the level that a PNG of 16 bits has for it
+            grey[levels == upright.info["transparency"]] = 255
+        return load_array(grey, max_pixels)
     if upright.has_transparency_data:
-        layer = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+        upright = _lay_over_white(upright)
     return np.array(upright.convert("RGB"))
+
+
+def _turn_upright(picture: Image.Image) -> Image.Image:
+    """As the camera was held; where its EXIF cannot be read, as it is, for its pixels are sound."""
+    from PIL import ExifTags
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    try:  # ImageOps.exif_transpose writes the EXIF anew as well, and fails where a tag is of the wrong type
+        turn = turns.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:
+        turn = None
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _lay_over_white(picture: Image.Image) -> Image.Image:
+    from PIL import Image
+
+    layer = (picture.convert("LA") if picture.mode == "La" else picture).convert("RGBA")  # Pillow knows no direct way
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
 
 
 def _damaged(name: str, error: Exception) -> ImageError:
     return ImageError(f"{name} is damaged ({error})", advice="Save the picture again.")
-
-
-def _load_array(array: NDArray[np.uint8] | NDArray[np.uint16], max_pixels: int) -> NDArray[np.uint8]:
-    shape = array.shape
-    if array.ndim not in (2, 3) or (array.ndim == 3 and shape[2] not in (1, 3, 4)) or 0 in shape:
-        raise ImageError(f"an array of shape {shape} is no picture", advice="Give (H, W, 3) RGB uint8.")
-    _check_size(shape[1], shape[0], "the array", max_pixels)
-    if array.dtype == np.uint16:
-        array = _reduce_depth(array)
-    if array.dtype != np.uint8:
-        raise ImageError(f"an array of {array.dtype} is no picture", advice="Give uint8 with values of 0–255.")
-    if array.ndim == 2:
-        array = array[:, :, None]
-    if array.shape[2] == 1:
-        return np.repeat(array, 3, axis=2)
-    if array.shape[2] == 4:
-        alpha = array[:, :, 3:].astype(np.uint16)
-        return ((array[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-    return np.array(array, dtype=np.uint8)
-
-
-def _convert_tensor(tensor: TensorLike) -> NDArray[np.uint8]:
-    """``(H, W)`` or ``(H, W, C)`` uint8 of a tensor in torch's order."""
-    values = tensor.detach().cpu()
-    shape, floating = tuple(values.shape), values.is_floating_point()
-    name = f"a tensor of {str(values.dtype).removeprefix('torch.')} {shape}"
-    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[0] not in (1, 3, 4)) or 0 in shape:
-        advice = "Give (C, H, W) with C of 1, 3 or 4; of a batch, one picture after another."
-        if len(shape) == 3 and shape[2] in (1, 3, 4):
-            advice = "Channels come first: give tensor.permute(2, 0, 1)."
-        raise ImageError(f"{name} is no picture", advice=advice)
-    array: NDArray[Any] = (values.float() if floating else values).numpy()  # NumPy knows no bfloat16
-    if floating:
-        low, high = float(array.min()), float(array.max())
-        if not (low >= -1e-3 and high <= 1 + 1e-3):  # what is not a number, too
-            raise ImageError(
-                f"{name} has values of {low:g} to {high:g}",
-                advice="Floats are 0–1: undo the normalisation, or give uint8.",
-            )
-        array = np.round(np.clip(array, 0, 1) * 255).astype(np.uint8)
-    elif array.dtype != np.uint8:
-        raise ImageError(f"{name} is no picture", advice="Give uint8, or floats of 0–1.")
-    return np.asarray(array if array.ndim == 2 else array.transpose(1, 2, 0))
-
-
-def _reduce_depth(array: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """More than 8 bits to 8: uint16 by its range, as do 32-bit and float that exceed 255; floats up to 1 are 0–1."""
-    values = np.nan_to_num(array.astype(np.float64), posinf=0.0, neginf=0.0)  # no value: black
-    highest = values.max(initial=0)
-    if array.dtype == np.uint16 or highest > 255:
-        values = values * (255 / 65535)
-    elif np.issubdtype(array.dtype, np.floating) and highest <= 1:
-        values = values * 255
-    return np.clip(np.round(values), 0, 255).astype(np.uint8)
-
-
-def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
-    if width * height == 0:
-        raise ImageError(f"{name} has {width}×{height} pixels", advice="Give a picture that is not empty.")
-    if width * height > max_pixels:
-        raise SizeError(
-            f"{name} has {width}×{height} = {width * height:,} pixels",
-            advice=f"The limit is {max_pixels:,}; reduce the picture, or raise max_pixels.",
-        )

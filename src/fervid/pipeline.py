@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -72,8 +73,7 @@ class Analyzer:
     ) -> None:
         if threads is not None and threads < 1:
             raise UsageError(f"threads is {threads}", advice="Use 1 or more.")
-        if not min_face > 0:
-            raise UsageError(f"min_face is {min_face}", advice="Use a height in px above 0.")
+        _check_min_face(min_face)
         self.labels = emotions_for(labels)
         self.threads = threads
         self.min_face = min_face
@@ -103,8 +103,7 @@ class Analyzer:
         """
         derived = copy.copy(self)
         if min_face is not None:
-            if not min_face > 0:
-                raise UsageError(f"min_face is {min_face}", advice="Use a height in px above 0.")
+            _check_min_face(min_face)
             derived.min_face = min_face
         if max_pixels is not None:
             derived.max_pixels = max_pixels
@@ -147,9 +146,10 @@ class Analyzer:
 
         Raises:
             InputError: a chip cannot be read.
+            UsageError: ``chips`` is a single picture.
         """
         prepared = []
-        for chip in chips:
+        for chip in _iterate_pictures(chips, "classify"):
             image = load_image(chip, max_pixels=self.max_pixels)
             whole = central_box(image.shape[1], image.shape[0])
             prepared.append(self._reader.prepare(image, Detection(whole, 1.0), Square(whole)))
@@ -171,9 +171,7 @@ class Analyzer:
         """
         if batch_size < 1:
             raise UsageError(f"batch_size is {batch_size}", advice="Use 1 or more.")
-        if isinstance(sources, str | bytes):  # else every letter would be a picture
-            raise UsageError("map reads many pictures, and was given one", advice="Give a list, or use analyze.")
-        remaining = iter(sources)
+        remaining = _iterate_pictures(sources, "map")
         with ThreadPoolExecutor(self.threads or os.cpu_count() or 1) as pool:
             while batch := list(islice(remaining, batch_size)):
                 results = list(pool.map(self._look_or_fail, batch))
@@ -335,6 +333,25 @@ def analyze(
 @lru_cache(maxsize=4)
 def _cached_analyzer(model: str, detector: str, labels: LabelCount, min_face: float) -> Analyzer:
     return Analyzer(model, detector, labels=labels, min_face=min_face)
+
+
+def _check_min_face(min_face: float) -> None:
+    if not 0 < min_face < math.inf:
+        raise UsageError(f"min_face is {min_face}", advice="Use a height in px above 0 that is finite.")
+
+
+def _iterate_pictures(sources: Iterable[ImageLike], verb: str) -> Iterator[ImageLike]:
+    """One picture after another; a single one is refused, of which every letter, byte or row would be a picture."""
+    shape = tuple(getattr(sources, "shape", ()))
+    single = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))  # (N, H, W) are N grey ones
+    if not single and not isinstance(sources, str | bytes | bytearray | memoryview):
+        try:
+            return iter(sources)
+        except TypeError:  # a path, a Pillow image
+            pass
+    raise UsageError(
+        f"{verb} reads many pictures, and was given one ({type(sources).__name__})", advice="Give a list: [picture]."
+    )
 
 
 def _create_stream_detector(detector: Detector, name: str | None, threads: int | None) -> Detector:

@@ -1,6 +1,8 @@
 """``fervid image``: exit statuses, what goes to stdout and what to stderr, the files."""
 
+import contextlib
 import csv
+import errno
 import io
 import json
 import os
@@ -15,9 +17,10 @@ import pytest
 
 from fervid.cli.image import open_writers
 from fervid.cli.inputs import collect_pictures, plan_outputs
-from fervid.errors import OutputError, UsageError
+from fervid.errors import ImageError, OutputError, UsageError
 from fervid.imaging import load_image, save_image
-from fervid.sinks.table import COLUMNS
+from fervid.results import Failure
+from fervid.sinks.table import COLUMNS, CsvWriter, JsonLinesWriter
 
 
 def run_fervid(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -50,6 +53,19 @@ def test_a_terminal_without_bars_and_emoji_gets_the_table(portrait: Path) -> Non
     done = run_fervid("image", portrait, PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
     assert "neutral" in done.stdout
+
+
+def test_data_on_stdout_are_utf8_whatever_the_terminal_is(
+    call_fervid: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "café.jpg").touch()
+    for option in ("--json", "--csv"):
+        data = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(data, encoding="ascii", write_through=True))
+        done = call_fervid("image", tmp_path / "café.jpg", option, "-")
+        assert done.returncode == 1
+        written = data.getvalue().decode()
+        assert json.loads(written)["source"].endswith("café.jpg") if option == "--json" else written.count("\n") == 1
 
 
 def test_annotated_and_emoji_pictures_are_saved_and_named(call_fervid: Any, astronaut: Path, tmp_path: Path) -> None:
@@ -184,6 +200,57 @@ def test_outputs_that_would_be_lost_are_refused(call_fervid: Any, folder: Path, 
         assert done.returncode == 2
         assert words in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "portrait"]
+
+
+def test_no_picture_that_is_read_is_overwritten_with_one_that_is_made(
+    call_fervid: Any, folder: Path, tmp_path: Path
+) -> None:
+    data = (folder / "a.png").read_bytes()
+    (folder / "a.annotated.png").write_bytes(data)
+    (tmp_path / "link").symlink_to(folder)
+    for arguments in (("a.png", "a.annotated.png"), ("*.png",), (folder, "-o", folder), ("a*.png", "-o", "../link")):
+        done = call_fervid("image", *arguments, "--annotate", "--json", tmp_path / "rows", cwd=folder)
+        assert done.returncode == 2
+        assert "a.annotated.png would be overwritten while it is read" in done.stderr
+    assert (folder / "a.annotated.png").read_bytes() == data
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "photos"]
+    assert len(list(folder.iterdir())) == 5
+
+
+@pytest.mark.parametrize("option", ["--csv", "--json"])
+def test_a_full_stdout_is_no_fault_of_a_file(
+    call_fervid: Any, option: str, portrait: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with contextlib.suppress(OSError), Path("/dev/full").open("w") as full:  # which it cannot close, either
+        monkeypatch.setattr(sys, "stdout", full)
+        done = call_fervid("image", portrait, option, tmp_path / "table")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error (output): cannot write stdout (No space left on device)")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [JsonLinesWriter, CsvWriter])
+@pytest.mark.parametrize("swap", [False, True])
+def test_every_writer_names_its_own_place(
+    kind: type, swap: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(kind, "write", fail)
+    places = [str(tmp_path / "table"), "-"][:: -1 if swap else 1]
+    place = places[0 if kind is JsonLinesWriter else 1]
+
+    def write() -> None:
+        with open_writers(*places) as writers:
+            for writer in writers:
+                writer.write(Failure("a.jpg", ImageError("it is empty")))
+
+    with pytest.raises(OutputError, match=f"cannot write {'stdout' if place == '-' else place}"):
+        write()
+    with pytest.raises(OutputError, match="cannot write stdout"), open_writers(*places):
+        fail()  # what else is done meanwhile is to flush it
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_reader_of_stdout_that_leaves_is_no_fault_of_a_file(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -16,7 +18,7 @@ from fervid.cli.app import app
 from fervid.cli.doctor import EXTRAS, RUNTIME
 from fervid.cli.filmtable import format_seconds
 from fervid.cli.tables import draw_bar
-from fervid.cli.terminal import print_note, show_progress
+from fervid.cli.terminal import print_error, print_note, show_progress, stdout
 from fervid.errors import ImageError, UsageError
 from fervid.imaging import load_image
 from fervid.models import store
@@ -101,6 +103,17 @@ def test_doctor_says_what_is_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert broken == ["model base", "a portrait"]
 
 
+@pytest.mark.parametrize(("version", "words"), [("1.31.1", "1.31.1 cannot be imported"), (None, "not installed")])
+def test_doctor_says_which_package_is_broken(version: str | None, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # its import fails
+    monkeypatch.setattr("fervid.cli.doctor._find_version", lambda name: version if name == "onnxruntime" else "1.0")
+    done = runner.invoke(app, ["doctor", "--json", "-"])
+    assert done.exit_code == 1
+    broken = {row["check"]: row["detail"] for row in json.loads(done.stdout)["checks"] if row["state"] == "broken"}
+    assert list(broken) == ["onnxruntime", "a portrait"]
+    assert words in broken["onnxruntime"]
+
+
 def test_doctor_knows_every_requirement_and_every_extra() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
@@ -171,6 +184,37 @@ def test_an_error_becomes_words_and_a_status(
     out, err = capsys.readouterr()
     assert out == ""
     assert (error.filename if isinstance(error, OSError) else str(error).split(".")[0]) in err
+
+
+def test_a_full_stdout_is_told_in_words() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "fervid", "--version"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == "error (output): cannot write stdout (No space left on device)"
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_a_name_is_printed_as_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "scan:b:2 [bold]x[/nonsense].jpg"
+    print_error(ImageError(f"cannot open {name}", advice=f"Look at {name}."))
+    stdout().print(name, markup=False)
+    screen = Screen()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", screen)
+    with show_progress(f"Fetching {name}") as advance:
+        advance(1, 2)
+    out, err = capsys.readouterr()
+    assert out == f"{name}\n"
+    assert err == f"error (input.image): cannot open {name}\n  Look at {name}.\n"
+    assert f"Fetching {name}" in screen.getvalue()
 
 
 @pytest.mark.parametrize(("share", "text"), [(0, ""), (1, "████████"), (0.5, "████"), (1 / 64, "▏"), (0.3, "██▍")])

@@ -146,7 +146,9 @@ def test_what_has_no_effect_is_said_and_what_is_wrong_is_refused() -> None:
             FER(**arguments, analyzer=analyzer)
 
 
-@pytest.mark.parametrize("source", [None, 7, "data:image/png;base64,@@", "https://example.org/a.png"])
+@pytest.mark.parametrize(
+    "source", [None, 7, "data:image/png;base64,@@", "data:image/png;base64,é", "https://example.org/a.png"]
+)
 def test_what_is_no_picture_is_an_error_of_fervids(detector: FER, source: object) -> None:
     with pytest.raises(ImageError):
         detector.detect_emotions(source)  # type: ignore[arg-type]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from fervid.drawing import fonts
 from fervid.drawing.canvas import Canvas
@@ -128,3 +130,24 @@ def test_without_matplotlib_pillows_own_type_serves(monkeypatch: pytest.MonkeyPa
 
 def test_an_absent_typeface_is_not_found() -> None:
     assert fonts.find_typeface("NoSuchTypeface.ttf") is None
+
+
+@pytest.mark.parametrize(("angle", "dash"), [(25.0, 0), (-70.0, 9)])
+def test_a_turned_frame_is_drawn_in_strips_as_in_one(angle: float, dash: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def draw() -> NDArray[np.uint8]:
+        canvas = Canvas(np.full((350, 420, 3), 90, np.uint8))
+        canvas.outline(Box(40, 30, 390.4, 330), (250, 200, 10), 5, radius=20, opacity=0.7, dash=dash, angle_deg=angle)
+        return canvas.array
+
+    strips = draw()
+    monkeypatch.setattr("fervid.drawing.canvas._ROWS", 10_000)
+    assert np.array_equal(strips, draw())
+
+
+def test_a_large_turned_frame_takes_little_memory() -> None:
+    canvas = Canvas(np.zeros((1200, 1200, 3), np.uint8))
+    tracemalloc.start()
+    canvas.outline(Box(100, 100, 1100, 1100), (250, 200, 10), 5, angle_deg=20)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20 * 1200 * 1200

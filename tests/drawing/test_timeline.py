@@ -4,6 +4,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,8 @@ def test_those_seen_longest_get_the_lanes_in_order_of_appearance() -> None:
     assert [lane.track_id for lane in chart.lanes] == [3, 2]
     assert chart.hidden == 1
     assert describe_chart(chart) == "2 people · 0:01 · 1 more, each seen for less than 0.9 s, are left out"
+    long = replace(chart, lanes=tuple(replace(lane, label_s=np.full((2, 8), 125.0)) for lane in chart.lanes))
+    assert describe_chart(long).endswith("each seen for less than 33:20, are left out")
 
 
 @pytest.mark.parametrize(("dark", "theme"), [(False, LIGHT), (True, DARK)])
@@ -202,6 +205,9 @@ def test_names_from_outside_stay_text() -> None:
     assert "&lt;script&gt;alert" in page
     chart = collect(film("hhh"))
     assert draw_timeline(chart, "$\\nonsense$") != draw_timeline(chart, "nonsense")
+    assert draw_timeline(chart, "会議.mp4") == draw_timeline(
+        chart, "□□.mp4"
+    )  # and no warning of letters without a form
 
 
 def test_six_labels_have_no_disgust() -> None:

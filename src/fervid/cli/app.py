@@ -20,10 +20,10 @@ from fervid.cli.export import export
 from fervid.cli.image import image
 from fervid.cli.models import models_app
 from fervid.cli.serve import serve
-from fervid.cli.terminal import ERROR, INTERRUPTED, exit_status, print_error
+from fervid.cli.terminal import ERROR, INTERRUPTED, drop_stdout, exit_status, print_error
 from fervid.cli.train import train
 from fervid.cli.video import video
-from fervid.errors import FervidError, InputError
+from fervid.errors import FervidError, InputError, OutputError
 
 app = typer.Typer(
     name="fervid",
@@ -83,18 +83,28 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # bars and emoji, where the terminal's encoding has none
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app()
+        try:
+            app()
+        finally:
+            if sys.stdout is not None:  # it may be closed
+                sys.stdout.flush()  # while a failure can still be told
     except FervidError as error:
         print_error(error)
         sys.exit(exit_status(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:  # the reader of stdout left, as `fervid … | head` does
+        drop_stdout()
         sys.stderr.close()
         sys.exit(1)
-    except OSError as error:  # a path that cannot even be asked about: too long, or below a folder that is closed to us
-        if error.filename is None:
+    except OSError as error:
+        if error.errno is None:
             raise
+        if error.filename is None:  # whoever writes a file explains its failures; what is left is stdout
+            drop_stdout()
+            print_error(OutputError.for_place("stdout", error))
+            sys.exit(ERROR)
+        # A path that cannot even be asked about: too long, or below a folder that is closed to us.
         print_error(
             InputError(f"cannot use {error.filename} ({error.strerror})", advice="Check the path and its permissions.")
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import os
 import platform
@@ -15,6 +16,7 @@ from fervid.cli.options import JsonOption
 from fervid.cli.terminal import ERROR, stdout, write_output
 
 RUNTIME: Final = ("numpy", "onnxruntime", "pillow", "matplotlib", "typer", "rich", "platformdirs")
+_REPAIR: Final = "pip install --force-reinstall fervid"
 _DATA: Final = ("pyarrow",)
 _VIDEO: Final = ("av",)
 _WEB: Final = (*_VIDEO, "alembic", "fastapi", "python-multipart", "segno", "sqlalchemy", "uvicorn", "websockets")
@@ -72,8 +74,7 @@ def run_checks() -> Iterator[tuple[str, str, str]]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     yield "processor", "ok", f"{cores} cores, {platform.machine()}"
     for package in RUNTIME:
-        version = _find_version(package)
-        yield package, "ok" if version else "broken", version or "not installed: pip install --force-reinstall fervid"
+        yield _check_package(package)
     for extra, packages in EXTRAS.items():
         versions = {package: _find_version(package) for package in packages}
         missing = [package for package, version in versions.items() if version is None]
@@ -83,6 +84,17 @@ def run_checks() -> Iterator[tuple[str, str, str]]:
     yield from _check_models()
     yield _check_detector()
     yield _check_analysis()
+
+
+def _check_package(package: str) -> tuple[str, str, str]:
+    version = _find_version(package)
+    if version is None:
+        return package, "broken", f"not installed: {_REPAIR}"
+    try:
+        importlib.import_module("PIL" if package == "pillow" else package)
+    except (ImportError, OSError) as error:  # its files may be there, and a library of the system that they need not
+        return package, "broken", f"{version} cannot be imported ({error}): {_REPAIR}"
+    return package, "ok", version
 
 
 def _find_version(package: str) -> str | None:
@@ -110,24 +122,26 @@ def _check_models() -> Iterator[tuple[str, str, str]]:
 
 def _check_detector() -> tuple[str, str, str]:
     """What ``--detector auto`` stands for."""
-    from fervid.detection.selection import choose_detector
     from fervid.errors import FervidError
 
     try:
+        from fervid.detection.selection import choose_detector
+
         return "detector auto", "ok", choose_detector()
-    except FervidError as error:
+    except (FervidError, ImportError, OSError) as error:
         return "detector auto", "broken", str(error)
 
 
 def _check_analysis() -> tuple[str, str, str]:
     """Read the demo's portrait."""
     from fervid.errors import FervidError
-    from fervid.pipeline import Analyzer
-    from fervid.portrait import find_portrait
 
     try:
+        from fervid.pipeline import Analyzer
+        from fervid.portrait import find_portrait
+
         analysis = Analyzer().analyze(find_portrait())
-    except FervidError as error:
+    except (FervidError, ImportError, OSError) as error:
         return "a portrait", "broken", str(error)
     if len(analysis.faces) != 1:
         return "a portrait", "broken", f"{analysis.detector} found {len(analysis.faces)} faces instead of 1"

@@ -33,6 +33,26 @@ class Writer(Protocol):
         """Add one result."""
 
 
+class PlacedWriter:
+    """A writer that says itself where it failed: the files that are open around it would take the blame.
+
+    Args:
+        place: a file, or ``-`` for stdout.
+        writer: writes to it.
+    """
+
+    def __init__(self, place: str, writer: Writer) -> None:
+        self.place = place
+        self.writer = writer
+
+    def write(self, result: Analysis | Failure) -> None:
+        """Add one result. Raises OutputError."""
+        from fervid.files import explain_failures
+
+        with explain_failures(self.place):
+            self.writer.write(result)
+
+
 def image(
     paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Pictures, folders of pictures, or globs.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures that are made.")] = Path(),
@@ -94,12 +114,14 @@ def _save_or_print(
     """Print one result and save its pictures; the failure, if it is one or saving fails."""
     from fervid.cli.tables import print_analysis
     from fervid.errors import FervidError
+    from fervid.files import STDOUT, explain_failures
     from fervid.results import Failure
 
     if isinstance(result, Failure):
         return result
     if show:
-        print_analysis(stdout(), result)
+        with explain_failures(STDOUT):
+            print_analysis(stdout(), result)
     try:
         save_pictures(result, outputs, placement)
     except FervidError as error:
@@ -139,13 +161,14 @@ def check_tables(json_file: str | None, csv_file: str | None, sources: Sequence[
 @contextlib.contextmanager
 def open_writers(json_file: str | None, csv_file: str | None) -> Iterator[list[Writer]]:
     """Writers for the asked files; files appear when the block ends without an error, ``-`` is stdout."""
-    from fervid.files import open_text
+    from fervid.files import STDOUT, open_text
     from fervid.sinks.table import CsvWriter, JsonLinesWriter
 
+    asked = [
+        (place, kind) for place, kind in ((json_file, JsonLinesWriter), (csv_file, CsvWriter)) if place is not None
+    ]
     with contextlib.ExitStack() as stack:
         writers: list[Writer] = []
-        if json_file is not None:
-            writers.append(JsonLinesWriter(stack.enter_context(open_text(json_file))))
-        if csv_file is not None:
-            writers.append(CsvWriter(stack.enter_context(open_text(csv_file))))
+        for place, kind in sorted(asked, key=lambda pair: pair[0] == STDOUT):  # innermost, where whoever flushes it is
+            writers.append(PlacedWriter(place, kind(stack.enter_context(open_text(place)))))
         yield writers

@@ -70,6 +70,9 @@ def plan_outputs(
 
     ``team.jpg`` becomes ``team.annotated.jpg``, ``team.emoji.jpg`` and ``team.explained.jpg`` in ``folder``; a second
     ``team`` becomes ``team-2``. Animations and formats that lose colours are written as PNG.
+
+    Raises:
+        UsageError: one of them is one of the pictures.
     """
     asked = {"annotated": annotate, "emoji": emoji, "explained": explain}
     kinds = [kind for kind, wanted in asked.items() if wanted]
@@ -87,4 +90,11 @@ def plan_outputs(
             number += 1
         taken.update(plan.values())
         plans.append(plan)
+    sources = {os.path.realpath(picture.source) for picture in pictures} if taken else set()
+    for path in sorted(taken):
+        if os.path.realpath(path) in sources:
+            raise UsageError(
+                f"{path} would be overwritten while it is read",
+                advice="Give another folder with -o, or leave that picture out.",
+            )
     return plans

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from fervid.errors import FervidError, UsageError
 
@@ -25,16 +26,24 @@ def exit_status(error: FervidError) -> int:
 
 def stdout() -> Console:
     """Console for data: tables and text that the user asked for."""
-    from rich.console import Console
-
-    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+    return _create_console(sys.stdout)
 
 
 def stderr() -> Console:
     """Console for progress, notes and errors."""
+    return _create_console(sys.stderr)
+
+
+def _create_console(stream: IO[str]) -> Console:
     from rich.console import Console
 
-    return Console(file=sys.stderr, highlight=False, soft_wrap=not sys.stderr.isatty())
+    # No emoji codes: in the name scan:b:2.jpg, :b: would become a sign.
+    return Console(file=stream, highlight=False, emoji=False, soft_wrap=not stream.isatty())
+
+
+def drop_stdout() -> None:
+    """Let go of what stdout did not take: the interpreter would try again at its end, and fail in words of its own."""
+    sys.stdout = io.StringIO()
 
 
 def print_error(error: FervidError) -> None:
@@ -78,7 +87,7 @@ def show_progress(
     )
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
@@ -96,14 +105,12 @@ def show_progress(
 
 
 def write_output(destination: str, text: str) -> None:
-    """Write text to a file, whole or not at all; ``-`` is stdout.
+    """Write text (UTF-8) to a file, whole or not at all; ``-`` is stdout.
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: it cannot be written.
     """
-    from fervid.files import write_file
+    from fervid.files import open_text
 
-    if destination == "-":
-        sys.stdout.write(text)
-        return
-    write_file(destination, text)
+    with open_text(destination) as stream:
+        stream.write(text)

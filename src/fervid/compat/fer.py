@@ -10,7 +10,6 @@ no counterpart here; films are read by :meth:`fervid.Analyzer.video`.
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import warnings
 from collections.abc import Sequence
@@ -174,9 +173,10 @@ def _load_bgr(source: Any) -> NDArray[np.uint8]:
         return load_image(source if order is None else source[..., order])
     if isinstance(source, str) and source.startswith("data:image/"):
         try:
-            return load_image(base64.b64decode(source.partition(",")[2], validate=True))
-        except binascii.Error as error:
+            data = base64.b64decode(source.partition(",")[2], validate=True)
+        except ValueError as error:  # or binascii.Error, which is one
             raise ImageError(f"the data: text is not base64 ({error})") from None
+        return load_image(data)
     if isinstance(source, str) and source.startswith(("http://", "https://")):
         raise ImageError("fervid fetches no pictures", advice="Download it, and give the file.")
     if isinstance(source, str | os.PathLike):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from fervid.drawing.palette import Colour
 from fervid.errors import UsageError
 from fervid.imaging import ImageLike, load_image
 from fervid.results import Analysis, Box
+
+_ROWS: Final = 128
 
 
 class Canvas:
@@ -102,29 +104,30 @@ class Canvas:
     def _outline_turned(
         self, box: Box, colour: Colour, width: int, radius: float, opacity: float, dash: int, angle: float
     ) -> None:
-        """By the distance of every pixel from the rounded rectangle, in the rectangle's own directions."""
+        """By the distance of every pixel from the rounded rectangle, in the rectangle's own directions.
+
+        Some rows at a time: close-ups are large, and every pixel takes 64 bytes on the way.
+        """
         (middle_x, middle_y), cosine, sine = box.centre, math.cos(angle), math.sin(angle)
         halves = box.width / 2, box.height / 2
         reach_x = abs(cosine) * halves[0] + abs(sine) * halves[1] + 1
         reach_y = abs(sine) * halves[0] + abs(cosine) * halves[1] + 1
         left, right = max(0, math.floor(middle_x - reach_x)), min(self.width, math.ceil(middle_x + reach_x))
-        top, bottom = max(0, math.floor(middle_y - reach_y)), min(self.height, math.ceil(middle_y + reach_y))
-        if right <= left or bottom <= top:
-            return
-        x = np.arange(left, right, dtype=np.float32)[None] + 0.5 - middle_x
-        y = np.arange(top, bottom, dtype=np.float32)[:, None] + 0.5 - middle_y
-        across, down = x * cosine + y * sine, y * cosine - x * sine
-        outside_x, outside_y = np.abs(across) - (halves[0] - radius), np.abs(down) - (halves[1] - radius)
-        corner = np.hypot(np.maximum(outside_x, 0), np.maximum(outside_y, 0))
-        distance = corner + np.minimum(np.maximum(outside_x, outside_y), 0) - radius
-        opacities = np.clip(0.5 - distance, 0, 1) * np.clip(0.5 + distance + width, 0, 1) * opacity
-        if dash > 0:
-            along = np.where(outside_x - outside_y > 0, down + halves[1], across + halves[0])
-            length = np.where(outside_x - outside_y > 0, box.height, box.width)
-            pieces = 2 * np.maximum(1, np.round((length / dash - 1) / 2)) + 1
-            opacities *= np.floor(along / length * pieces) % 2 == 0
-        mask = Image.fromarray((255 * opacities + 0.5).astype(np.uint8))
-        self._lay(mask, (left, top), colour)
+        end = min(self.height, math.ceil(middle_y + reach_y))
+        for top in range(max(0, math.floor(middle_y - reach_y)), end if right > left else 0, _ROWS):
+            x = np.arange(left, right, dtype=np.float32)[None] + 0.5 - middle_x
+            y = np.arange(top, min(top + _ROWS, end), dtype=np.float32)[:, None] + 0.5 - middle_y
+            across, down = x * cosine + y * sine, y * cosine - x * sine
+            outside_x, outside_y = np.abs(across) - (halves[0] - radius), np.abs(down) - (halves[1] - radius)
+            corner = np.hypot(np.maximum(outside_x, 0), np.maximum(outside_y, 0))
+            distance = corner + np.minimum(np.maximum(outside_x, outside_y), 0) - radius
+            opacities = np.clip(0.5 - distance, 0, 1) * np.clip(0.5 + distance + width, 0, 1) * opacity
+            if dash > 0:
+                along = np.where(outside_x - outside_y > 0, down + halves[1], across + halves[0])
+                length = np.where(outside_x - outside_y > 0, box.height, box.width)
+                pieces = 2 * np.maximum(1, np.round((length / dash - 1) / 2)) + 1
+                opacities *= np.floor(along / length * pieces) % 2 == 0
+            self._lay(Image.fromarray((255 * opacities + 0.5).astype(np.uint8)), (left, top), colour)
 
     def _lay(self, mask: Image.Image, corner: tuple[int, int], colour: Colour) -> None:
         self.picture.paste(colour, (*corner, corner[0] + mask.width, corner[1] + mask.height), mask)

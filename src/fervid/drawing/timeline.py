@@ -236,6 +236,7 @@ def describe_chart(chart: Chart) -> str:
     count = len(chart.lanes)
     text = f"{count} {'person' if count == 1 else 'people'} · {format_time(chart.seconds)}"
     if chart.hidden:
-        least = min(lane.seen_s for lane in chart.lanes)
-        text += f" · {chart.hidden} more, each seen for less than {max(least, 0.1):.3g} s, are left out"
+        least = max(min(lane.seen_s for lane in chart.lanes), 0.1)
+        shown = f"{least:.3g} s" if least < 59.95 else format_time(least)
+        text += f" · {chart.hidden} more, each seen for less than {shown}, are left out"
     return text

@@ -220,7 +220,7 @@ def _draw_head(
     from matplotlib.patches import Patch
 
     x = left / _WIDTH_IN
-    shown = title if len(title) <= 80 else title[:79] + "…"
+    shown = _replace_missing(title if len(title) <= 80 else title[:79] + "…")
     figure.text(x, 1 - 0.3 / height, shown, color=theme.ink, fontsize=14, fontweight="bold", va="center")
     note = describe_chart(chart) + ("" if thin else " · above: the expression as read, below: the probabilities")
     figure.text(x, 1 - 0.55 / height, note, color=theme.faint, fontsize=9.5, va="center")
@@ -235,6 +235,14 @@ def _draw_head(
         fontsize=8.5, labelcolor=theme.ink, borderpad=0, borderaxespad=0, handlelength=1.1, handleheight=1.0,
         columnspacing=1.2, handletextpad=0.5,
     )  # fmt: skip
+
+
+def _replace_missing(title: str) -> str:
+    """Letters that the font does not have as boxes, as matplotlib would draw them, but without a warning for each."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    known = get_font(findfont(FontProperties(weight="bold"))).get_charmap()
+    return "".join(letter if ord(letter) in known else "□" for letter in title)
 
 
 def _dress(axes: Axes, theme: Theme, lanes: int) -> None:

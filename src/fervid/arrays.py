@@ -1,0 +1,109 @@
+"""Arrays and tensors as pictures: which shapes, types and levels are one, and how it becomes RGB uint8."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fervid.errors import ImageError, SizeError
+
+
+@runtime_checkable
+class TensorLike(Protocol):
+    """What fervid knows a torch tensor by."""
+
+    def detach(self) -> Any:
+        """The same values without a gradient."""
+
+    def cpu(self) -> Any:
+        """The same values in the machine's memory."""
+
+    def numpy(self) -> Any:
+        """The same values as an array."""
+
+
+def load_array(array: NDArray[np.uint8] | NDArray[np.uint16], max_pixels: int) -> NDArray[np.uint8]:
+    """``(H, W, 3)`` uint8 RGB of ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)`` or ``(H, W, 4)``, uint8 or uint16.
+
+    Raises:
+        ImageError: another shape or dtype, or empty.
+        SizeError: more than ``max_pixels``.
+    """
+    shape = array.shape
+    if array.ndim not in (2, 3) or (array.ndim == 3 and shape[2] not in (1, 3, 4)) or 0 in shape:
+        raise ImageError(f"an array of shape {shape} is no picture", advice="Give (H, W, 3) RGB uint8.")
+    check_size(shape[1], shape[0], "the array", max_pixels)
+    if _has_16_bits(array):
+        array = reduce_depth(array)
+    if array.dtype != np.uint8:
+        raise ImageError(f"an array of {array.dtype} is no picture", advice="Give uint8 with values of 0–255.")
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.shape[2] == 1:
+        return np.repeat(array, 3, axis=2)
+    if array.shape[2] == 4:
+        alpha = array[:, :, 3:].astype(np.uint16)
+        return ((array[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return np.array(array, dtype=np.uint8)
+
+
+def convert_tensor(tensor: TensorLike) -> NDArray[np.uint8]:
+    """``(H, W)`` or ``(H, W, C)`` uint8 of a tensor in torch's order.
+
+    Raises:
+        ImageError: another shape or dtype, empty, or floats beyond 0–1.
+    """
+    values = tensor.detach().cpu()
+    shape, floating = tuple(values.shape), values.is_floating_point()
+    name = f"a tensor of {str(values.dtype).removeprefix('torch.')} {shape}"
+    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[0] not in (1, 3, 4)) or 0 in shape:
+        advice = "Give (C, H, W) with C of 1, 3 or 4; of a batch, one picture after another."
+        if len(shape) == 3 and shape[2] in (1, 3, 4):
+            advice = "Channels come first: give tensor.permute(2, 0, 1)."
+        raise ImageError(f"{name} is no picture", advice=advice)
+    array: NDArray[Any] = (values.float() if floating else values).numpy()  # NumPy knows no bfloat16
+    if floating:
+        low, high = float(array.min()), float(array.max())
+        if not (low >= -1e-3 and high <= 1 + 1e-3):  # what is not a number, too
+            raise ImageError(
+                f"{name} has values of {low:g} to {high:g}",
+                advice="Floats are 0–1: undo the normalisation, or give uint8.",
+            )
+        array = np.round(np.clip(array, 0, 1) * 255).astype(np.uint8)
+    elif array.dtype != np.uint8:
+        raise ImageError(f"{name} is no picture", advice="Give uint8, or floats of 0–1.")
+    return np.asarray(array if array.ndim == 2 else array.transpose(1, 2, 0))
+
+
+def reduce_depth(array: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """More than 8 bits to 8: uint16 by its range, as do 32-bit and float that exceed 255; floats up to 1 are 0–1."""
+    values = np.nan_to_num(array.astype(np.float64), posinf=0.0, neginf=0.0)  # no value: black
+    highest = values.max(initial=0)
+    if _has_16_bits(array) or highest > 255:
+        values = values * (255 / 65535)
+    elif np.issubdtype(array.dtype, np.floating) and highest <= 1:
+        values = values * 255
+    return np.clip(np.round(values), 0, 255).astype(np.uint8)
+
+
+def _has_16_bits(array: NDArray[np.generic]) -> bool:
+    """Whether it is uint16, in this machine's order of bytes or in the other: so TIFF has it."""
+    return array.dtype.kind == "u" and array.dtype.itemsize == 2
+
+
+def check_size(width: int, height: int, name: str, max_pixels: int) -> None:
+    """Refuse what is empty or too large.
+
+    Raises:
+        ImageError: there is no pixel.
+        SizeError: there are more than ``max_pixels``.
+    """
+    if width * height == 0:
+        raise ImageError(f"{name} has {width}×{height} pixels", advice="Give a picture that is not empty.")
+    if width * height > max_pixels:
+        raise SizeError(
+            f"{name} has {width}×{height} = {width * height:,} pixels",
+            advice=f"The limit is {max_pixels:,}; reduce the picture, or raise max_pixels.",
+        )
