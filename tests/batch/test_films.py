@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fervid.batch import remote
+from fervid.batch import films, remote
 from fervid.batch.films import FilmReader, fetch_film
 from fervid.batch.listing import Item
 from fervid.batch.run import RunSummary
 from fervid.batch.settings import Settings
 from fervid.batch.tables import list_columns
-from fervid.errors import InputError, OutputError
+from fervid.batch.tasks import Range
+from fervid.errors import FervidError, InputError, MissingExtraError, ModelError, OutputError
 from fervid.pipeline import Analyzer
 from fervid.sinks.table import COLUMNS, list_rows
 
@@ -67,7 +68,9 @@ def test_rows_are_those_of_the_analyzer(
         assert [v for v in a if isinstance(v, float)] == pytest.approx([v for v in b if isinstance(v, float)], abs=2e-6)
 
 
-def test_ranges_meet_between_the_intervals(tmp_path: Path, make_film: Film, detector: str, settings: Settings) -> None:
+def test_ranges_meet_between_the_intervals(
+    tmp_path: Path, make_film: Film, detector: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     film = make_film(tmp_path / "film.mp4")
     how = dataclasses.replace(settings, every_s=0.7, range_s=3.0)
     reader = FilmReader(Analyzer("small", detector, threads=1), how)
@@ -76,6 +79,8 @@ def test_ranges_meet_between_the_intervals(tmp_path: Path, make_film: Film, dete
     assert [part.start_s for part in ranges] == pytest.approx([0, 3.5, 7.0])
     assert [part.end_s for part in ranges] == [ranges[1].start_s, ranges[2].start_s, None]
     assert len(FilmReader(Analyzer("small", detector, threads=1), settings).plan_ranges(film)) == 1
+    monkeypatch.setattr(films, "MOST_RANGES", 2)  # of headers that promise years
+    assert reader.plan_ranges(film) == [ranges[0], ranges[1]._replace(end_s=None)]
 
 
 def test_recorded_ranges_are_not_read_again(
@@ -98,9 +103,10 @@ def test_recorded_ranges_are_not_read_again(
     with pytest.raises(KeyboardInterrupt):
         run(source, out, how=how)
     assert read == [0, 1, 2]
+    next(out.glob(".films/*/000001.jsonl")).write_text("")  # as a power cut leaves it
     stop_at(None)
     done = run(source, out, how=how)
-    assert read == [0, 1, 2, 3, 4, 5]
+    assert read == [0, 1, 2, 1, 3, 4, 5]
     assert done.all.inputs == 1
 
 
@@ -141,6 +147,51 @@ def test_an_error_of_a_range_is_the_films(
     done = run(source, out, how=how)
     assert (done.all.inputs, done.all.failed) == (1, 1)
     assert read_tables(out)["failures"][0][-3:] == tuple(error.values())
+
+
+@pytest.mark.parametrize(
+    ("method", "range_s"), [("_record", 600.0), ("_record", 1.0), ("plan_ranges", 600.0), ("join", 1.0)]
+)
+def test_what_nobody_foresaw_fails_one_film(
+    tmp_path: Path,
+    make_film: Film,
+    run: Run,
+    read_tables: Any,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    range_s: float,
+) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        make_film(tmp_path / "films" / name, 2.0)
+    real = getattr(FilmReader, method)
+
+    def surprise(self: FilmReader, path: Any, *rest: Any) -> Any:
+        if "a.mp4" in f"{path} {rest}":
+            raise RuntimeError("no such thing")
+        return real(self, path, *rest)
+
+    monkeypatch.setattr(FilmReader, method, surprise)
+    out = tmp_path / "out"
+    done = run(tmp_path / "films", out, how=dataclasses.replace(settings, range_s=range_s))
+    assert (done.all.inputs, done.all.failed) == (2, 1)
+    (failure,) = read_tables(out)["failures"]
+    assert failure[1].endswith("a.mp4")
+    assert failure[-3:-1] == ("input", "reading it failed (RuntimeError: no such thing)")
+    assert not list(out.glob(".films/*"))
+
+
+@pytest.mark.parametrize("kind", [MissingExtraError, ModelError, OutputError])
+def test_what_is_no_fault_of_the_film_is_not_recorded(
+    kind: type[FervidError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise kind("it is not here")
+
+    monkeypatch.setattr(FilmReader, "_record", fail)
+    with pytest.raises(kind):
+        FilmReader.__new__(FilmReader).record(tmp_path / "film.mp4", Range(0, 0.0, None), tmp_path / "0.jsonl")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_film_that_shows_nobody_has_no_rows_and_is_no_failure(

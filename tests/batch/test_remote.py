@@ -8,10 +8,10 @@ from typing import IO, Any
 import pytest
 
 from fervid.batch import remote
-from fervid.batch.addresses import is_lasting
+from fervid.batch.addresses import UnreachableError, is_lasting
 from fervid.batch.listing import Item
 from fervid.batch.manifest import RunManifest
-from fervid.batch.remote import UnreachableError, fetch, read_bytes
+from fervid.batch.remote import fetch, read_bytes
 from fervid.batch.run import RunSummary
 from fervid.batch.settings import Settings
 from fervid.errors import InputError
@@ -190,6 +190,35 @@ def test_a_long_film_that_does_not_answer_is_left_to_the_next_run(
     assert (second.all.inputs, second.all.failed, second.unreachable) == (2, 0, 0)
     assert whole.all == second.all
     assert read_tables(tmp_path / "out") == read_tables(tmp_path / "whole")
+
+
+def test_a_long_film_that_has_gone_since_it_was_planned_is_a_failure(
+    memory: Any,
+    tmp_path: Path,
+    make_film: Callable[..., Path],
+    settings: Settings,
+    run: Callable[..., RunSummary],
+    read_tables: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        make_film(tmp_path / "films" / name, 2.0)
+    memory.put(str(tmp_path / "films"), "/films", recursive=True)
+    asked: list[str] = []
+    opened = type(memory).open
+
+    def open_or_refuse(self: Any, path: str, *arguments: Any, **options: Any) -> Any:
+        asked.append(path)
+        if "a.mp4" in path and asked.count(path) > 2:  # its plan and its first range
+            raise FileNotFoundError(path)
+        return opened(self, path, *arguments, **options)
+
+    monkeypatch.setattr(type(memory), "open", open_or_refuse)
+    done = run("memory://films", tmp_path / "out", how=replace(settings, range_s=1.0))
+    assert (done.all.inputs, done.all.failed, done.unreachable) == (2, 1, 0)
+    (failure,) = read_tables(tmp_path / "out")["failures"]
+    assert failure[1].endswith("a.mp4")
+    assert failure[-2].startswith("cannot read memory:///films/a.mp4")
 
 
 def test_inputs_that_do_not_answer_are_left_to_the_next_run(

@@ -18,7 +18,8 @@ from fervid.batch.manifest import RunManifest
 from fervid.batch.page import build_report
 from fervid.batch.run import RunSummary
 from fervid.batch.summary import Report, summarise
-from fervid.batch.tables import Chunk, Reading, list_columns
+from fervid.batch.tables import Chunk, Reading, count_chunk, list_chunks, list_columns, read_done
+from fervid.batch.tasks import Plan, Task
 from fervid.emotions import EMOTIONS
 from fervid.errors import InputError, UsageError
 
@@ -138,3 +139,20 @@ def test_a_folder_may_be_called_as_it_likes_and_a_time_may_be_unknown(tmp_path: 
     assert [row.name for row in found.list_group("kind")] == ["photo"]
     (row,) = summarise(fill(tmp_path / "web", "https://x.org/a.jpg", ns=None)).list_group("hour")
     assert (row.name, row.inputs, row.faces) == ("unknown", 1, 1)
+
+
+def test_names_that_are_no_utf8_are_escaped(tmp_path: Path) -> None:
+    place = os.fsdecode(b"foto\xe9")
+    out = fill(tmp_path / place, f"/p/{place}/a/1.jpg")
+    Plan.write(out / "plan.parquet", [Task("photos", ())])
+    assert Plan(out / "plan.parquet", 1).read(0) == next(iter(Plan(out / "plan.parquet", 1))) == Task("photos", ())
+    assert read_done(out)[1] == count_chunk(out, next(list_chunks(out)))
+    RunManifest(f"/p/{place}", {"model": "m", "detector": "d"}).write(out)
+    report = summarise(out)
+    assert report.total.faces == 1
+    (row,) = report.list_group("folder")
+    assert report.shorten(row.name) == "a"
+    page = build_report(report)
+    assert page.count("foto\\xe9") == 3  # title, heading, source
+    page.encode()
+    build_csv(report).encode()

@@ -12,6 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fervid.video.probing import probe_video
+from fervid.video.reading import VideoReader
+from fervid.video.writing import VideoWriter
+
 DrawNumber = Callable[..., NDArray[np.uint8]]
 ReadNumber = Callable[[NDArray[np.uint8]], int]
 MakeFilm = Callable[..., Path]
@@ -118,6 +122,29 @@ def _sound_tone(number: int, rate: int, audio_rate: int, layout: str) -> av.Audi
     frame.sample_rate = audio_rate
     frame.pts, frame.time_base = number * count, Fraction(1, audio_rate)
     return frame
+
+
+@pytest.fixture(scope="session")
+def sound_tone() -> Callable[..., av.AudioFrame]:
+    """``(number, rate, audio_rate, layout)`` to the sound of a frame: a tone of 0.1 s at each full second."""
+    return _sound_tone
+
+
+@pytest.fixture(scope="session")
+def copy_film() -> Callable[..., VideoWriter]:
+    """``(source, target, start_s=…, end_s=…)``: the way of an annotated film, without annotating."""
+
+    def copy(source: Path, target: Path, **part: Any) -> VideoWriter:
+        rate = probe_video(source).frame_rate
+        with (
+            VideoReader(source, **part) as reader,
+            VideoWriter(target, audio_from=source, frame_rate=rate, threads=1, **part) as writer,
+        ):
+            for frame in reader:
+                writer.write(frame.image, frame.time_s)
+        return writer
+
+    return copy
 
 
 @pytest.fixture(scope="session")

@@ -250,3 +250,14 @@ def test_sound_goes_on_over_a_jump(make_film: MakeFilm, tmp_path: Path) -> None:
     with av.open(tmp_path / "copy.mp4") as container:
         sound = container.streams.audio[0]
         assert float(sound.duration * sound.time_base) > 3.5
+
+
+@pytest.mark.parametrize("said", ["00:00:nan", "00:00:inf", "inf:00:00", "-9:00:00", "9999:00:00", "1:2"])
+def test_a_length_that_no_film_can_have_is_unsaid(said: str, make_film: MakeFilm, tmp_path: Path) -> None:
+    path = make_film(tmp_path / "film.mkv", frames=15)
+    data = path.read_bytes()
+    assert data.count(b"00:00:00.500000000") == 1  # the tag DURATION
+    path.write_bytes(data.replace(b"00:00:00.500000000", said.encode().ljust(18)))
+    assert probe_video(path).duration_s == pytest.approx(0.5)  # what the container says
+    frames, problems = problems_of(path)
+    assert (len(frames), problems) == (15, {})

@@ -18,18 +18,7 @@ from fervid.video.writing import VideoWriter
 MakeFilm = Callable[..., Path]
 DrawNumber = Callable[..., NDArray[np.uint8]]
 ReadNumber = Callable[[NDArray[np.uint8]], int]
-
-
-def copy_film(source: Path, target: Path, **part: Any) -> VideoWriter:
-    """The way of an annotated film, without annotating."""
-    rate = probe_video(source).frame_rate
-    with (
-        VideoReader(source, **part) as reader,
-        VideoWriter(target, audio_from=source, frame_rate=rate, threads=1, **part) as writer,
-    ):
-        for frame in reader:
-            writer.write(frame.image, frame.time_s)
-    return writer
+CopyFilm = Callable[..., VideoWriter]
 
 
 def list_atoms(data: bytes) -> list[str]:
@@ -87,7 +76,9 @@ def test_a_film_begins_with_its_first_frame(draw_number: DrawNumber, tmp_path: P
             assert stream.start_time * stream.time_base == pytest.approx(first, abs=1e-3)
 
 
-def test_a_start_between_two_ticks_of_the_sources_clock(make_film: MakeFilm, tmp_path: Path) -> None:
+def test_a_start_between_two_ticks_of_the_sources_clock(
+    make_film: MakeFilm, copy_film: CopyFilm, tmp_path: Path
+) -> None:
     source = make_film(tmp_path / "film.mkv", frames=10)  # whole milliseconds: its second frame is at 0.033 s
     copy_film(source, tmp_path / "copy.mp4", start_s=1 / 30)
     times = [frame.time_s for frame in VideoReader(tmp_path / "copy.mp4")]
@@ -98,7 +89,7 @@ def test_a_start_between_two_ticks_of_the_sources_clock(make_film: MakeFilm, tmp
         writer.write(np.zeros((32, 32, 3), np.uint8), 0.1)
 
 
-def test_a_frame_an_hour_is_a_film_too(make_film: MakeFilm, tmp_path: Path) -> None:
+def test_a_frame_an_hour_is_a_film_too(make_film: MakeFilm, copy_film: CopyFilm, tmp_path: Path) -> None:
     source = make_film(tmp_path / "film.mkv", frames=4, rate=Fraction(1, 3600), times=[0, 3600, 7200, 10800])
     rate = probe_video(source).frame_rate
     assert rate is not None
@@ -160,102 +151,6 @@ def test_views_and_frozen_pictures_are_taken(draw_number: DrawNumber, read_numbe
     with VideoWriter(tmp_path / "film.mp4") as writer:
         writer.write(frozen[:, ::-1], 0.0)
     assert [read_number(frame.image) for frame in VideoReader(tmp_path / "film.mp4")] == [5]
-
-
-# Sound
-
-
-SOUNDS: dict[str, dict[str, Any]] = {
-    "aac.mp4": {"audio": "aac"},
-    "aac.mkv": {"audio": "aac"},
-    "mp3.mp4": {"audio": "libmp3lame"},
-    "opus.mkv": {"audio": "libopus", "audio_rate": 48000},
-    "pcm.mov": {"audio": "pcm_s16le", "audio_layout": "mono"},
-    "flac.mkv": {"audio": "flac"},
-    "ac3.mkv": {"audio": "ac3", "audio_rate": 48000, "audio_layout": "5.1"},
-}
-
-
-@pytest.mark.parametrize("part", [{}, {"start_s": 0.9, "end_s": 2.2}], ids=["whole", "part"])
-@pytest.mark.parametrize("name", SOUNDS)
-def test_sound_stays_in_step(
-    name: str,
-    part: dict[str, float],
-    make_film: MakeFilm,
-    read_number: ReadNumber,
-    hear_tones: Callable[[Path], list[float]],
-    tmp_path: Path,
-) -> None:
-    source = make_film(tmp_path / name, frames=90, **SOUNDS[name])
-    writer = copy_film(source, tmp_path / "film.mp4", **part)
-    assert writer.problems == ()
-    start, end = part.get("start_s", 0.0), part.get("end_s", 3.0)
-    frames = list(VideoReader(writer.path))
-    assert [read_number(frame.image) for frame in frames] == list(range(round(start * 30), round(end * 30)))
-    assert [frame.time_s for frame in frames] == pytest.approx([i / 30 for i in range(len(frames))], abs=2e-3)
-    tones = [tone - start for tone in (0.0, 1.0, 2.0) if start <= tone < end]
-    assert hear_tones(writer.path) == pytest.approx(tones, abs=0.015)
-    info = probe_video(writer.path)
-    copied = {"aac": "aac", "libmp3lame": "mp3", "libopus": "opus"}
-    assert info.audio_codec == copied.get(SOUNDS[name]["audio"], "aac")
-    with av.open(writer.path) as container:
-        stream = container.streams.audio[0]
-        assert float(stream.duration * stream.time_base) == pytest.approx(end - start, abs=0.1)
-        assert stream.codec_context.layout.nb_channels == (1 if SOUNDS[name].get("audio_layout") == "mono" else 2)
-
-
-def test_sound_of_a_transport_stream(
-    make_film: MakeFilm, hear_tones: Callable[[Path], list[float]], tmp_path: Path
-) -> None:
-    source = make_film(tmp_path / "film.ts", file_format="mpegts", frames=90, first=150, audio="aac")
-    writer = copy_film(source, tmp_path / "film.mp4", start_s=0.9)
-    before, after = next(iter(VideoReader(source, start_s=0.9))), next(iter(VideoReader(writer.path)))
-    with av.open(source) as container:
-        clock = container.start_time / 1_000_000
-    # Tones of the source begin at whole seconds of its own clock.
-    expected = [tone - clock - 0.9 for tone in hear_tones(source) if tone - clock > 0.9]
-    heard = [tone - after.time_s + (before.time_s - 0.9) for tone in hear_tones(writer.path)]
-    assert heard == pytest.approx(expected, abs=0.015)
-
-
-def test_copied_sound_is_the_same_bytes(make_film: MakeFilm, tmp_path: Path) -> None:
-    source = make_film(tmp_path / "source.mp4", audio="aac")
-    copy_film(source, tmp_path / "film.mp4")
-
-    def read_sound(path: Path) -> list[bytes]:
-        with av.open(path) as container:
-            return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
-
-    assert read_sound(tmp_path / "film.mp4") == read_sound(source)
-
-
-def test_a_silent_source_gives_a_silent_film(make_film: MakeFilm, tmp_path: Path) -> None:
-    writer = copy_film(make_film(tmp_path / "source.mp4"), tmp_path / "film.mp4")
-    assert not probe_video(writer.path).has_audio
-    assert writer.problems == ()
-
-
-def test_sampled_frames_keep_the_sound(
-    make_film: MakeFilm, hear_tones: Callable[[Path], list[float]], tmp_path: Path
-) -> None:
-    source = make_film(tmp_path / "source.mp4", frames=90, audio="aac")
-    with VideoReader(source, every_s=0.5) as reader, VideoWriter(tmp_path / "film.mp4", audio_from=source) as writer:
-        for frame in reader:
-            writer.write(frame.image, frame.time_s)
-    assert [frame.time_s for frame in VideoReader(writer.path)] == pytest.approx([0, 0.5, 1, 1.5, 2, 2.5], abs=1e-3)
-    assert hear_tones(writer.path) == pytest.approx([0, 1, 2], abs=0.015)
-    assert probe_video(writer.path).duration_s == pytest.approx(3.0, abs=0.01)
-
-
-def test_damaged_sound_does_not_stop_the_picture(make_film: MakeFilm, tmp_path: Path) -> None:
-    source = make_film(tmp_path / "source.mkv", frames=90, audio="flac", codec="ffv1", size=(32, 24))
-    data = bytearray(source.read_bytes())
-    middle = len(data) // 2
-    data[middle : middle + 4000] = np.random.default_rng(1).bytes(4000)
-    source.write_bytes(data)
-    writer = copy_film(source, tmp_path / "film.mp4")
-    assert probe_video(writer.path).has_audio
-    assert len(list(VideoReader(writer.path))) > 40
 
 
 # Whole or not at all

@@ -29,7 +29,7 @@ from fervid.batch.tasks import Range
 from fervid.detection.alignment import align
 from fervid.detection.detector import Detection
 from fervid.detection.selection import create_detector
-from fervid.errors import FervidError, OutputError, UsageError
+from fervid.errors import FervidError, InputError, MissingExtraError, ModelError, OutputError, UsageError
 from fervid.files import write_atomically
 from fervid.pipeline import Analyzer
 from fervid.reading import FaceReader, PreparedFace
@@ -47,7 +47,12 @@ BATCH_FACES: Final = 16
 BATCH_FRAMES: Final = 64
 """The network is asked when so many faces wait for it; a record has a line for so many frames at most."""
 
+MOST_RANGES: Final = 10_000
+"""Of one film; a damaged header may promise more hours than there are."""
+
 _COPIED: Final = 1 << 20
+_ENDS: Final = frozenset({"ends", "empty", "error"})
+"""What the last line of a record has one of, and no other line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,7 @@ class FilmReader:
         step_s = self._range_s
         if self._every_s is not None:
             step_s = max(1, math.ceil(self._range_s / self._every_s)) * self._every_s
-        count = 1 if duration_s is None else max(1, math.floor(duration_s / step_s))
+        count = 1 if duration_s is None else min(max(1, math.floor(duration_s / step_s)), MOST_RANGES)
         starts = [number * step_s for number in range(count)]
         return [Range(n, start, end) for n, (start, end) in enumerate(zip(starts, [*starts[1:], None], strict=True))]
 
@@ -109,16 +114,21 @@ class FilmReader:
 
         Raises:
             OSError: the record cannot be written.
+            OutputError: something else cannot be written.
+            MissingExtraError: PyAV is not installed.
+            ModelError: a model cannot be used.
         """
-        with write_atomically(target) as file, file.open("w", encoding="utf-8") as stream:
+        with _open_record(target) as stream:
             try:
                 self._record(path, part, stream)
+            except (OSError, OutputError, MissingExtraError, ModelError):
+                raise  # no fault of the film
             except UsageError:
                 if part.number == 0:
                     raise
                 _write(stream, {"empty": True})  # the headers promised more than there is
-            except FervidError as error:
-                _write(stream, {"error": error.to_dict()})
+            except Exception as error:
+                _write(stream, {"error": wrap_error(error).to_dict()})
 
     def _record(self, path: Path, part: Range, stream: IO[str]) -> None:
         first: NDArray[np.float32] | None = None
@@ -211,6 +221,37 @@ def fetch_film(item: Item) -> Iterator[Path]:
 
         fetch(item, copy)
         yield path
+
+
+def wrap_error(error: Exception) -> FervidError:
+    """The error itself, or, of one that nobody foresaw, that of a film over which it was raised."""
+    if isinstance(error, FervidError):
+        return error
+    return InputError(
+        f"reading it failed ({type(error).__name__}: {error})", advice="It is damaged in a way that no check finds."
+    )
+
+
+def write_error(target: Path, error: FervidError) -> None:
+    """Record that a range cannot be read; when its film is joined, that becomes a failure.
+
+    Raises:
+        OSError: the record cannot be written.
+    """
+    with _open_record(target) as stream:
+        _write(stream, {"error": error.to_dict()})
+
+
+def is_recorded(record: Path) -> bool:
+    """Whether the record of a range is there, and whole: a power cut may leave it empty or cut."""
+    end: dict[str, Any] = {}
+    try:
+        with record.open(encoding="utf-8") as stream:
+            for line in stream:
+                end = json.loads(line)
+    except (FileNotFoundError, ValueError):
+        return False
+    return not _ENDS.isdisjoint(end)
 
 
 def locate_record(out: Path, item: Item, number: int) -> Path:
@@ -306,6 +347,12 @@ def _list_problem(problem: Problem) -> list[str]:
 def _order(detection: Detection) -> tuple[float, float]:
     """Faces stand from left to right."""
     return detection.box.x1, detection.box.y1
+
+
+@contextlib.contextmanager
+def _open_record(target: Path) -> Iterator[IO[str]]:
+    with write_atomically(target) as file, file.open("w", encoding="utf-8") as stream:
+        yield stream
 
 
 def _write(stream: IO[str], data: dict[str, Any]) -> None:

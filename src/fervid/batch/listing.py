@@ -12,9 +12,9 @@ from datetime import datetime
 from pathlib import Path, PurePath
 from typing import Any, Final, Literal
 
-from fervid.batch.addresses import is_address, is_lasting, open_file_system
+from fervid.batch.addresses import explain, is_address, is_lasting, leads_back, mask_passwords, open_file_system
 from fervid.batch.extras import require
-from fervid.errors import FervidError, InputError, UsageError, escape_bytes
+from fervid.errors import FervidError, InputError, MissingExtraError, UsageError, escape_bytes
 from fervid.imaging import SUFFIXES as PHOTO_SUFFIXES
 from fervid.video.library import FILM_SUFFIXES
 
@@ -53,8 +53,8 @@ class Item:
 
     @property
     def shown(self) -> str:
-        """The source as text that every file can hold; bytes of a name that are no UTF-8 are escaped."""
-        return escape_bytes(self.source)
+        """The source as text that every file can hold: bytes that are no UTF-8 are escaped, passwords are left out."""
+        return escape_bytes(mask_passwords(self.source) if self.is_remote else self.source)
 
     @property
     def is_remote(self) -> bool:
@@ -72,8 +72,8 @@ class Item:
 
 
 def name_source(source: str) -> str:
-    """The source as a run remembers it, the same from every folder it is started in."""
-    return source if is_address(source) else _make_absolute(source)
+    """The source as a run remembers it, the same from every folder it is started in, and without a password."""
+    return mask_passwords(source) if is_address(source) else _make_absolute(source)
 
 
 def list_inputs(source: str) -> Iterator[Item]:
@@ -84,7 +84,8 @@ def list_inputs(source: str) -> Iterator[Item]:
             ``path``; relative ones count from the manifest's folder; repeated ones are taken once), or an address.
 
     Raises:
-        UsageError: there is no such place, or the manifest has no such column.
+        UsageError: there is no such place, the manifest has no such column, or files at the address have no addresses
+            of their own.
         InputError: it cannot be listed.
         MissingExtraError: fsspec is not installed.
     """
@@ -171,7 +172,8 @@ def _read_paths(path: Path) -> Iterator[str]:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(path) as file:
+        # Opened here: pyarrow takes no path that is no UTF-8.
+        with path.open("rb") as content, pq.ParquetFile(content) as file:
             if PATH_COLUMN not in file.schema_arrow.names:
                 raise missing
             kind = file.schema_arrow.field(PATH_COLUMN).type
@@ -189,6 +191,7 @@ def _read_paths(path: Path) -> Iterator[str]:
 
 def _list_remote(address: str) -> Iterator[Item]:
     system, root = open_file_system(address)
+    shown, checked = mask_passwords(address), False
     try:
         if glob.has_magic(root):
             found = system.glob(root, detail=True)
@@ -198,15 +201,25 @@ def _list_remote(address: str) -> Iterator[Item]:
         elif system.isdir(root):
             listings = _walk(system, root)
         else:
-            raise UsageError(f"there is nothing at {address}", advice="Check the address and your permissions.")
+            raise UsageError(f"there is nothing at {shown}", advice="Check the address and your permissions.")
         for listing in listings:
             for info in listing:
                 if _is_wanted(info["name"]):
-                    yield _describe_info(system.unstrip_protocol(info["name"]), info)
+                    name = system.unstrip_protocol(info["name"])
+                    if not checked and not leads_back(name, system):
+                        raise UsageError(
+                            f"{shown} cannot be searched: a file in it is listed as {mask_passwords(name)}, which "
+                            "leads elsewhere",
+                            advice="List the whole address of each file in a manifest, or copy them to a folder.",
+                        )
+                    checked = True  # what one leaves out, all do
+                    yield _describe_info(name, info)
     except FervidError:
         raise
     except Exception as error:  # every file system has kinds of its own, as for credentials that are missing
-        raise InputError(f"cannot list {address} ({error})", advice="Check the address and your permissions.") from None
+        raise InputError(
+            f"cannot list {shown} ({explain(error)})", advice="Check the address and your permissions."
+        ) from None
 
 
 def _walk(system: Any, folder: str) -> Iterator[list[Mapping[str, Any]]]:
@@ -219,9 +232,11 @@ def _walk(system: Any, folder: str) -> Iterator[list[Mapping[str, Any]]]:
 
 
 def _describe_remote(address: str) -> Item:
-    system, path = open_file_system(address)
     try:
+        system, path = open_file_system(address)
         return _describe_info(address, system.info(path))
+    except (MissingExtraError, UsageError):
+        raise
     except Exception as error:  # every file system has kinds of its own
         return Item(address, _tell_kind(address), answers=is_lasting(error))  # reading it will fail, and say why
 

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, Self
 
+from fervid.batch.addresses import mask_passwords
 from fervid.batch.settings import Settings
 from fervid.batch.tables import Counts
 from fervid.errors import InputError, UsageError
@@ -62,6 +63,7 @@ class RunManifest:
             if data.pop("schema") != SCHEMA:
                 raise ValueError
             data["counts"] = Counts(**data["counts"])
+            data["source"] = mask_passwords(data["source"])  # an older run may hold one
             return cls(**data)
         except FileNotFoundError:
             return None

@@ -9,6 +9,7 @@ from typing import Final
 from fervid.batch.summary import GroupRow, Report
 from fervid.drawing.palette import emotion_colour
 from fervid.emotions import EMOTIONS
+from fervid.errors import escape_bytes
 from fervid.evaluation.page import build_document
 
 _TITLES: Final = {
@@ -49,7 +50,7 @@ details {{ margin-top: .5rem; }}
 
 def build_report(report: Report) -> str:
     """The whole page, readable in light and dark, on paper and by a screen reader."""
-    total, title = report.total, report.folder.resolve().name
+    total, title = report.total, escape_bytes(report.folder.resolve().name)
     tiles = {
         "inputs": f"{total.inputs:,}",
         "of data": _format_bytes(report.size_bytes),

@@ -8,8 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from fervid.batch.addresses import UnreachableError
 from fervid.batch.listing import Item
-from fervid.batch.remote import UnreachableError, read_bytes
+from fervid.batch.remote import read_bytes
 from fervid.batch.tables import Chunk, Failed, Reading
 from fervid.errors import FervidError
 from fervid.pipeline import Analyzer

@@ -6,17 +6,11 @@ import time
 from collections.abc import Callable
 from typing import IO, Final, TypeVar
 
-from fervid.batch.addresses import is_lasting, open_file_system
+from fervid.batch.addresses import UnreachableError, explain, is_lasting, open_file_system
 from fervid.batch.listing import Item
 from fervid.errors import FervidError, InputError
 
 Content = TypeVar("Content")
-
-
-class UnreachableError(InputError):
-    """A remote input did not answer, or not to its end; it may do so another time."""
-
-    code = "input.unreachable"
 
 
 WAITS_S: Final = (0.5, 3.0)
@@ -34,6 +28,7 @@ def fetch(item: Item, take: Callable[[IO[bytes]], Content]) -> Content:
     Raises:
         UnreachableError: the input cannot be opened, or not be read to its end, three times in a row.
         InputError: it is not there, or not for us.
+        UsageError: its address names no file system, or one that needs more.
         FervidError: as ``take`` raises it.
     """
     if not item.answers:
@@ -48,9 +43,9 @@ def fetch(item: Item, take: Callable[[IO[bytes]], Content]) -> Content:
         except Exception as error:  # every file system has kinds of its own
             if is_lasting(error):
                 raise InputError(
-                    f"cannot read {item.shown} ({error})", advice="Check the address and your permissions."
+                    f"cannot read {item.shown} ({explain(error)})", advice="Check the address and your permissions."
                 ) from None
             if wait_s is None:
-                raise UnreachableError(f"cannot read {item.shown} ({error})", advice="Try again.") from None
+                raise UnreachableError(f"cannot read {item.shown} ({explain(error)})", advice="Try again.") from None
         time.sleep(wait_s)
     raise AssertionError("the last attempt returns or raises")

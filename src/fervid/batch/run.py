@@ -19,7 +19,7 @@ from fervid.batch.listing import Item, list_inputs, name_source
 from fervid.batch.locks import hold_lock
 from fervid.batch.manifest import RunManifest, tell_time
 from fervid.batch.settings import Settings
-from fervid.batch.tables import Counts, read_done, remove_leftovers
+from fervid.batch.tables import Counts, read_done, remove_damaged, remove_leftovers
 from fervid.batch.tasks import Outcome, Plan, Task
 from fervid.errors import UsageError
 
@@ -121,13 +121,16 @@ def run_batch(
             before.check(manifest, out)
             manifest = dataclasses.replace(manifest, began=before.began, seconds=before.seconds)
         began = time.monotonic()
+        remove_damaged(out)
         remove_leftovers(out)
         done, counts = read_done(out)
         listing = _Listing()
         plan = Plan.write(out / ".plan-1.parquet", _plan_tasks(list_inputs(source), chunk, done, listing))
         try:
             if listing.inputs == 0 and before is None:
-                raise UsageError(f"there are no photos or films in {source}", advice="Check what is in it.")
+                raise UsageError(
+                    f"there are no photos or films in {name_source(source)}", advice="Check what is in it."
+                )
             if plan.count:
                 manifest.write(out)
                 with open_engine(resolved) as engine:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import glob
+import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +14,7 @@ from fervid.batch.extras import require
 from fervid.batch.manifest import FILE, RunManifest
 from fervid.batch.tables import FACES, FAILURES, INPUTS
 from fervid.emotions import EMOTIONS
-from fervid.errors import InputError, UsageError
+from fervid.errors import InputError, UsageError, escape_bytes
 
 if TYPE_CHECKING:
     import duckdb
@@ -80,7 +82,7 @@ class Report:
 
     Attributes:
         folder: of the run.
-        run: its manifest.
+        run: its manifest, with the source as the tables name it.
         size_bytes: of all inputs.
         empty: inputs that were read and show nobody.
         rows: of every group; of folders and sources those of most faces.
@@ -131,13 +133,30 @@ def summarise(folder: Path, *, top: int = 20) -> Report:
         raise UsageError(f"there is no run in {folder} ({FILE} is missing)", advice="Give the --out of fervid batch.")
     if not any((folder / INPUTS).glob("*.parquet")):
         raise UsageError(f"the run in {folder} has done nothing yet", advice="Run fervid batch again.")
+    run = replace(run, source=escape_bytes(run.source))
     try:
-        with duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"}) as database:
-            return _count(database, folder, run, top)
+        with (
+            _name_plainly(folder) as place,
+            duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"}) as database,
+        ):
+            return replace(_count(database, place, run, top), folder=folder)
     except duckdb.Error as error:
         raise InputError(
-            f"cannot count {folder} ({str(error).splitlines()[0]})", advice="Is a table damaged?"
+            f"cannot count {folder} ({str(error).splitlines()[0]})",
+            advice="If a table is damaged, the same fervid batch reads its inputs again.",
         ) from None
+
+
+@contextmanager
+def _name_plainly(folder: Path) -> Iterator[Path]:
+    """The folder under a name that DuckDB takes, which is UTF-8."""
+    if escape_bytes(str(folder)) == str(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="fervid-") as place:
+        link = Path(place) / "run"
+        link.symlink_to(folder.resolve())
+        yield link
 
 
 def _count(database: duckdb.DuckDBPyConnection, folder: Path, run: RunManifest, top: int) -> Report:

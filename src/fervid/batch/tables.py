@@ -1,20 +1,23 @@
 """The result on disk: three tables, a part of each per chunk, named by the chunk.
 
 ``faces/kind=…/CHUNK.parquet``, ``failures/CHUNK.parquet`` and, last, ``inputs/CHUNK.parquet``: a chunk is done when the
-last is there. What an interruption left of others is removed before the next run.
+last is there. What an interruption left of others is removed before the next run, and so is what a power cut damaged.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fervid.batch.addresses import explain
 from fervid.batch.listing import Item, Kind
-from fervid.errors import FervidError, OutputError
+from fervid.errors import FervidError, InputError, OutputError
 from fervid.sinks.parquet import TYPES, RowWriter
 from fervid.sinks.table import COLUMNS
 
@@ -25,6 +28,9 @@ FACES: Final = "faces"
 INPUTS: Final = "inputs"
 FAILURES: Final = "failures"
 KINDS: Final[tuple[Kind, ...]] = ("photo", "film")
+
+_MAGIC: Final = b"PAR1"
+_LENGTH_BYTES: Final = 4
 
 _ITEM: Final = {"input": "string", "source": "string", "kind": "string", "bytes": "int64", "modified": "time"}
 _SIZE: Final = {"width": "int32", "height": "int32"}
@@ -161,11 +167,12 @@ def locate_chunk(out: Path, name: str) -> Path:
 
 
 def count_chunk(out: Path, name: str) -> Counts:
-    """What a chunk that is done holds."""
-    import pyarrow.parquet as pq
+    """What a chunk that is done holds.
 
-    table = pq.read_table(locate_chunk(out, name), columns=["faces", "failed"], partitioning=None)
-    return _count(table)
+    Raises:
+        InputError: its list cannot be read.
+    """
+    return _count(_read(locate_chunk(out, name), ["faces", "failed"]))
 
 
 def _count(table: pa.Table) -> Counts:
@@ -187,15 +194,61 @@ def is_part(file: Path) -> bool:
 
 
 def read_done(out: Path) -> tuple[NDArray[np.uint64], Counts]:
-    """Ids of all inputs that are done, sorted, 8 bytes each; and what there is of them."""
-    import pyarrow.parquet as pq
+    """Ids of all inputs that are done, sorted, 8 bytes each; and what there is of them.
 
+    Raises:
+        InputError: a chunk's list cannot be read.
+    """
     parts, total = [np.zeros(0, dtype=np.uint64)], Counts()
     for name in list_chunks(out):
-        table = pq.read_table(locate_chunk(out, name), columns=["input", "faces", "failed"], partitioning=None)
+        table = _read(locate_chunk(out, name), ["input", "faces", "failed"])
         parts.append(np.array([int(str(i), 16) for i in table.column("input").to_pylist()], dtype=np.uint64))
         total = total.plus(_count(table))
     return np.sort(np.concatenate(parts)), total
+
+
+def _read(path: Path, columns: list[str]) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with path.open("rb") as stream, pq.ParquetFile(stream) as file:  # pyarrow takes no path that is no UTF-8
+            return file.read(columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            f"cannot read {path} ({explain(error)})",
+            advice="If it is damaged, remove it; the same command then reads its inputs again.",
+        ) from None
+
+
+def remove_damaged(out: Path) -> None:
+    """Make chunks undone of which a part is missing, empty or cut, as a power cut leaves it.
+
+    Only the end of each file is looked at: there may be hundreds of thousands.
+
+    Raises:
+        OutputError: a file cannot be read or removed.
+    """
+    with _explain_cleaning(out):
+        for name in list(list_chunks(out)):
+            faces = [out / FACES / f"kind={kind}" / f"{name}.parquet" for kind in KINDS]
+            parts = (locate_chunk(out, name), out / FAILURES / f"{name}.parquet")
+            if not (all(map(_is_whole, parts)) and any(map(_is_whole, faces))):
+                locate_chunk(out, name).unlink()
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a file ends as Parquet does: length of its footer, magic word."""
+    try:
+        with file.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            if size <= 2 * len(_MAGIC) + _LENGTH_BYTES:
+                return False
+            stream.seek(size - len(_MAGIC) - _LENGTH_BYTES)
+            length, magic = int.from_bytes(stream.read(_LENGTH_BYTES), "little"), stream.read()
+    except FileNotFoundError:
+        return False
+    return magic == _MAGIC and 0 < length <= size - 2 * len(_MAGIC) - _LENGTH_BYTES
 
 
 def remove_leftovers(out: Path) -> None:
@@ -206,10 +259,16 @@ def remove_leftovers(out: Path) -> None:
     """
     done = set(list_chunks(out))
     folders = [out / INPUTS, out / FAILURES, *(out / FACES / f"kind={kind}" for kind in KINDS)]
-    try:
+    with _explain_cleaning(out):
         for folder in filter(Path.is_dir, folders):
             for file in folder.iterdir():
                 if file.name.endswith(".part") or (is_part(file) and file.stem not in done):
                     file.unlink()
+
+
+@contextmanager
+def _explain_cleaning(out: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise OutputError(f"cannot clean {out} ({error.strerror})", advice="Check its permissions.") from None

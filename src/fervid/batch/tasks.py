@@ -118,7 +118,11 @@ class Plan:
 
         schema, count, waiting = pa.schema([("task", pa.string())]), 0, list[str]()
         try:
-            with write_atomically(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
+            with (
+                write_atomically(path) as part,
+                part.open("wb") as stream,  # pyarrow takes no path that is no UTF-8
+                pq.ParquetWriter(stream, schema, compression="zstd") as writer,
+            ):
 
                 def flush() -> None:
                     writer.write_table(pa.table([pa.array(waiting, pa.string())], schema=schema))
@@ -138,7 +142,7 @@ class Plan:
     def __iter__(self) -> Iterator[Task]:
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(self.path) as file:
+        with self.path.open("rb") as stream, pq.ParquetFile(stream) as file:
             for group in range(file.num_row_groups):
                 for text in file.read_row_group(group).column(0).to_pylist():
                     yield Task.from_json(str(text))
@@ -147,7 +151,7 @@ class Plan:
         """One task."""
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(self.path) as file:
+        with self.path.open("rb") as stream, pq.ParquetFile(stream) as file:
             return Task.from_json(file.read_row_group(number // _GROUP).column(0)[number % _GROUP].as_py())
 
     def remove(self) -> None:

@@ -5,14 +5,22 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from fervid.batch.films import FilmReader, fetch_film, locate_record, locate_records
+from fervid.batch.addresses import UnreachableError
+from fervid.batch.films import (
+    FilmReader,
+    fetch_film,
+    is_recorded,
+    locate_record,
+    locate_records,
+    wrap_error,
+    write_error,
+)
 from fervid.batch.listing import Item
 from fervid.batch.photos import read_photos
-from fervid.batch.remote import UnreachableError
 from fervid.batch.settings import Settings
 from fervid.batch.tables import Chunk, Counts, Failed, Reading, count_chunk, locate_chunk
 from fervid.batch.tasks import Outcome, Task
-from fervid.errors import FervidError, InputError, MissingExtraError, OutputError
+from fervid.errors import FervidError, InputError, OutputError
 from fervid.sinks.table import list_rows
 
 
@@ -41,7 +49,7 @@ class Worker:
                 return Outcome(count_chunk(self._out, task.chunk))
             if task.step == "photos":
                 return Outcome(self._read_photos(task))
-            return self._read_film(task, task.items[0])
+            return self._read_film(task)
         except FervidError as error:
             return Outcome(error=error)
         except OSError as error:
@@ -65,26 +73,39 @@ class Worker:
             self._made = FilmReader(self._analyzer, self._settings)
         return self._made
 
-    def _read_film(self, task: Task, item: Item) -> Outcome:
-        if task.step == "join":
-            return Outcome(self._join(task, item, task.ranges))
-        if task.range is not None and locate_record(self._out, item, task.range.number).exists():
-            return Outcome()
+    def _read_film(self, task: Task) -> Outcome:
+        """Do what a task says of a film; what goes wrong with it is its failure and stops no other film."""
         try:
-            with fetch_film(item) as path:
-                ranges = [task.range] if task.range is not None else self._films.plan_ranges(path)
-                if task.range is None and len(ranges) > 1:
-                    return Outcome(follow=tuple(Task("range", (item,), part) for part in ranges))
-                self._films.record(path, ranges[0], locate_record(self._out, item, ranges[0].number))
-        except MissingExtraError:
-            raise
+            if task.step == "join":
+                return Outcome(self._join(task, task.items[0], task.ranges))
+            return self._read_part(task, task.items[0])
+        except UnreachableError:
+            return Outcome()
         except InputError as error:
-            if isinstance(error, UnreachableError):
-                return Outcome()
-            if task.range is not None:
-                raise  # it was there when its ranges were planned
-            return Outcome(write_failure(self._out, task, error))
+            return self._fail(task, error)
+        except (FervidError, OSError):
+            raise
+        except Exception as error:
+            return self._fail(task, wrap_error(error))
+
+    def _read_part(self, task: Task, item: Item) -> Outcome:
+        if task.range is not None and is_recorded(locate_record(self._out, item, task.range.number)):
+            return Outcome()
+        with fetch_film(item) as path:
+            ranges = [task.range] if task.range is not None else self._films.plan_ranges(path)
+            if task.range is None and len(ranges) > 1:
+                return Outcome(follow=tuple(Task("range", (item,), part) for part in ranges))
+            self._films.record(path, ranges[0], locate_record(self._out, item, ranges[0].number))
         return Outcome() if task.range is not None else Outcome(self._join(task, item, 1))
+
+    def _fail(self, task: Task, error: FervidError) -> Outcome:
+        item = task.items[0]
+        if task.range is not None:  # its film fails when its ranges are joined
+            write_error(locate_record(self._out, item, task.range.number), error)
+            return Outcome()
+        counts = write_failure(self._out, task, error)
+        shutil.rmtree(locate_records(self._out, item), ignore_errors=True)
+        return Outcome(counts)
 
     def _join(self, task: Task, item: Item, ranges: int) -> Counts:
         records = [locate_record(self._out, item, number) for number in range(ranges)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -56,7 +56,8 @@ class RowWriter:
         self._file: AbstractContextManager[Path] = write_atomically(path)
         part = self._file.__enter__()
         try:
-            self._writer = pq.ParquetWriter(part, self._schema, compression="zstd")
+            self._stream = part.open("wb")  # pyarrow takes no path that is no UTF-8
+            self._writer = pq.ParquetWriter(self._stream, self._schema, compression="zstd")
         except BaseException as error:
             self._file.__exit__(type(error), error, error.__traceback__)
             raise
@@ -85,7 +86,11 @@ class RowWriter:
             if kind is None and self._rows:
                 self._flush()
             self._writer.close()
+            self._stream.close()
         except BaseException as failure:
+            for opened in (self._writer, self._stream):  # the first is not to write to the second when it is forgotten
+                with suppress(Exception):
+                    opened.close()
             self._file.__exit__(type(failure), failure, failure.__traceback__)
             if kind is None:
                 raise

@@ -13,12 +13,16 @@ from fervid.video.library import choose_video_stream, open_container
 from fervid.video.problems import ProblemLog
 
 if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.audio.resampler import AudioResampler
     from av.audio.stream import AudioStream
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
 
 _COPIED: Final = frozenset({"aac", "mp3", "opus"})
 """What browsers play in an MP4; anything else becomes AAC."""
+
+_LOWEST_MP3_RATE: Final = 16000  # what is below is MPEG-2.5, which FFmpeg does not put into an MP4
 
 _AAC_RATES: Final = frozenset({48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000})
 _BITS_PER_CHANNEL: Final = 80_000
@@ -28,8 +32,8 @@ _MOST_FAILURES: Final = 100  # in a row, before the rest of the sound is given u
 class AudioCopy:
     """Carries the main sound of a film over into another that is being written, cut to a stretch of it.
 
-    AAC, MP3 and Opus are copied as they are, so the cut lies at the nearest packet (some 20 ms); sound and picture stay
-    in step. Sound that cannot be read is noted and left out: it does not stop the picture.
+    AAC, MP3 (from 16 kHz on) and Opus are copied as they are, so the cut lies at the nearest packet (some 20 ms); sound
+    and picture stay in step. Sound that cannot be read or written is noted and left out: it does not stop the picture.
 
     Args:
         container: the film that has the sound; it belongs to this object from now on.
@@ -65,19 +69,26 @@ class AudioCopy:
         self._tick = self._source.time_base or Fraction(1, self._source.rate)
         self._start = round((origin + Fraction(start_s)) / self._tick)
         self._end = None if end_s is None else round((origin + Fraction(end_s)) / self._tick)
-        copied = self._source.codec_context.codec.canonical_name in _COPIED
+        copied = _is_copied(self._source)
         self._target: AudioStream = output.add_stream_from_template(self._source) if copied else self._add_aac()
         if start_s > 0:
             with suppress(Exception):  # what cannot be searched is read from its beginning
                 container.seek(self._start, stream=self._source)
+        self._kind: tuple[str, str, int] | None = None  # of sound that the resampler takes
+        self._resampler: AudioResampler | None = None
+        self._written: int | None = None  # time of the last packet, in the encoder's ticks
         self._pieces = self._copy() if copied else self._convert()
-        self._next = next(self._pieces, None)
+        self._next: tuple[float, list[Packet[AudioStream]]] | None = (0.0, [])
+        self._advance()
 
     def write_until(self, time_s: float) -> None:
-        """Write the sound up to ``time_s`` of the new film."""
+        """Write the sound up to ``time_s`` of the new film.
+
+        Raises:
+            OSError: the film cannot be written.
+        """
         while self._next is not None and self._next[0] <= time_s:
-            self._output.mux(self._next[1])
-            self._next = next(self._pieces, None)
+            self._advance()
 
     def finish(self) -> None:
         """Write the rest of the sound."""
@@ -87,6 +98,21 @@ class AudioCopy:
         """Let go of the source."""
         self._pieces.close()
         self._container.close()
+
+    def _advance(self) -> None:
+        """Write the next piece and make the one after it; where FFmpeg refuses one, the sound ends."""
+        import av
+
+        assert self._next is not None
+        time_s, packets = self._next
+        try:
+            self._output.mux(packets)
+            self._next = next(self._pieces, None)
+        except (av.FFmpegError, ValueError) as error:
+            if isinstance(error, OSError):  # a full disk is no fault of the sound
+                raise
+            self._next = None
+            self._note(f"it ends at {time_s:.2f} s ({getattr(error, 'strerror', None) or error})")
 
     def _add_aac(self) -> AudioStream:
         context = self._source.codec_context
@@ -131,15 +157,41 @@ class AudioCopy:
                 ):
                     continue
                 if self._end is not None and frame.pts >= self._end:
-                    yield time_s, self._target.encode(None)
+                    yield time_s, self._encode(None)
                     return
                 if last is not None and frame.pts <= last:
                     continue
                 last = frame.pts
                 frame.pts, frame.time_base = frame.pts - self._start, self._tick
                 time_s = float(frame.pts * self._tick)
-                yield time_s, self._target.encode(frame)
-        yield time_s, self._target.encode(None)
+                yield time_s, self._encode(frame)
+        yield time_s, self._encode(None)
+
+    def _encode(self, frame: AudioFrame | None) -> list[Packet[AudioStream]]:
+        """The next packets; None gives the last ones."""
+        import av
+
+        frames: list[AudioFrame | None] = [None]
+        if frame is not None:
+            # The encoder takes what the first frame was; broadcasts change between stereo and 5.1.
+            kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+            if self._resampler is None or kind != self._kind:
+                context = self._target.codec_context
+                self._resampler = av.AudioResampler(context.format, context.layout, context.sample_rate)
+                self._kind = kind
+            frames = [*self._resampler.resample(frame)]
+        for one in frames:
+            if one is not None and one.pts is not None and one.time_base is not None:
+                # One resampler counts in the source's ticks, another in samples; the encoder in those of the first.
+                one.pts = round(one.pts * one.time_base * one.sample_rate)
+                one.time_base = Fraction(1, one.sample_rate)
+        kept: list[Packet[AudioStream]] = []
+        for packet in (packet for one in frames for packet in self._target.encode(one)):
+            # A new part of the sound may begin before the old one ends; players want time to go forwards.
+            if packet.dts is not None and (self._written is None or packet.dts > self._written):
+                self._written = packet.dts
+                kept.append(packet)
+        return kept
 
     def _read(self) -> Iterator[Packet[AudioStream]]:
         """The packets of the sound; broken places are passed over."""
@@ -169,6 +221,12 @@ class AudioCopy:
 
     def _note(self, what: str) -> None:
         self._problems.add("audio", detail=f"the sound is incomplete: {what}")
+
+
+def _is_copied(source: AudioStream) -> bool:
+    context = source.codec_context
+    name = context.codec.canonical_name
+    return name in _COPIED and not (name == "mp3" and context.sample_rate < _LOWEST_MP3_RATE)
 
 
 def has_sound(container: InputContainer, problems: ProblemLog) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _FARTHEST_S: Final = 10.0  # from the time of decoding to that of showing; the rest is damaged
 _GAP_S: Final = 0.5  # shortest stretch without frames worth a word
+_LONGEST_S: Final = 8_640_000  # what a header says beyond 100 days is damage
 _MOST_FAILURES: Final = 20  # of the demuxer in a row, before the rest of the file is given up
 _SEEK_TRIES: Final = 8
 _LEAST_READ: Final = 0.75  # share of the file up to its last packet; indices and padding come after that
@@ -302,17 +303,30 @@ class _Decoder:
             self._problems.add("incomplete", end, f"at {end:.2f} s, {share:.0%} of the file, nothing readable follows")
 
 
-def measure_duration(container: InputContainer, stream: VideoStream) -> float | None:
-    """Seconds that the stream lasts by its headers, else the container where it holds nothing else; None if unsaid."""
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    text = stream.metadata.get("DURATION", "")  # Matroska, "HH:MM:SS.nnnnnnnnn"
-    parts = text.split(":")
-    if len(parts) == 3:
-        try:
-            return int(parts[0]) * 3600 + int(parts[1]) * 60 + float(parts[2])
-        except ValueError:
-            pass
-    if container.duration is not None and len(container.streams) == 1:
-        return container.duration / 1_000_000
+def measure_duration(container: InputContainer, stream: VideoStream, *, whole: bool = False) -> float | None:
+    """Seconds that the stream lasts by its headers, else the container where it holds nothing else; None if unsaid.
+
+    What no film can be, as not a number, negative or longer than 100 days, is unsaid too.
+
+    Args:
+        container: the film.
+        stream: its video.
+        whole: let the container speak for the stream, whatever else it holds.
+    """
+    for seconds in _list_durations(container, stream, whole=whole):
+        if 0 <= seconds <= _LONGEST_S:
+            return seconds
     return None
+
+
+def _list_durations(container: InputContainer, stream: VideoStream, *, whole: bool) -> Iterator[float]:
+    if stream.duration is not None and stream.time_base is not None:
+        yield float(stream.duration * stream.time_base)
+    parts = stream.metadata.get("DURATION", "").split(":")  # Matroska, "HH:MM:SS.nnnnnnnnn"
+    if len(parts) == 3:
+        with suppress(ValueError):
+            hours, minutes, seconds = map(float, parts)
+            if min(hours, minutes, seconds) >= 0:
+                yield hours * 3600 + minutes * 60 + seconds
+    if container.duration is not None and (whole or len(container.streams) == 1):
+        yield container.duration / 1_000_000

@@ -66,9 +66,6 @@ def probe_video(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
     with open_container(file) as container:
         audio = container.streams.best("audio")
         stream = choose_video_stream(container, file, max_pixels=max_pixels)
-        duration = measure_duration(container, stream)
-        if duration is None and container.duration is not None:
-            duration = container.duration / 1_000_000
         rate = stream.average_rate or stream.guessed_rate
         frame = _decode_first(container, stream, file)
         size = measure_square_size(stream, frame)
@@ -77,7 +74,7 @@ def probe_video(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
         return VideoInfo(
             source=os.fspath(path),
             size=orientation.orient_size(*size),
-            duration_s=duration,
+            duration_s=measure_duration(container, stream, whole=True),
             frame_rate=None if not rate else float(rate),
             frame_count=stream.frames or None,
             codec=stream.codec_context.codec.canonical_name,

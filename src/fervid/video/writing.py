@@ -49,8 +49,8 @@ class VideoWriter:
     Args:
         path: the film to write, ``.mp4``, ``.m4v`` or ``.mov``; its folder is made if absent.
         frame_rate: frames per second to expect. Only the encoder's bookkeeping depends on it.
-        audio_from: a film whose sound is carried over; None writes a silent film. AAC, MP3 and Opus are copied, other
-            sound becomes AAC.
+        audio_from: a film whose sound is carried over; None writes a silent film. AAC, MP3 (from 16 kHz on) and Opus
+            are copied, other sound becomes AAC.
         start_s: time of the source at which the new film begins; None is the first frame's time.
         end_s: time of the source at which the sound ends; None is the source's end.
         quality: x264's constant rate factor, 0 (lossless) to 51 (worst).

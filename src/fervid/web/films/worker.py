@@ -194,7 +194,7 @@ def read(task: ReadTask, reporter: Reporter) -> dict[str, Any]:
     warnings = [problem.message for problem in made.problems]
     if stream.info.duration_s is None and last.time_s > task.max_s - 1:
         warnings.append(f"only the first {task.max_s:,.0f} s were read, which is the limit")
-    return {"frames": last.frames, "warnings": [_redact(w, task.film, None, task.name) for w in warnings]}
+    return {"frames": last.frames, "warnings": [_redact(w, task.film, task.results, task.name) for w in warnings]}
 
 
 def describe_failure(error: BaseException, film: str, results: str | None, name: str) -> dict[str, str]:
@@ -233,7 +233,10 @@ def main() -> None:
 
 def _redact(text: str, film: str, results: str | None, name: str) -> str:
     text = text.replace(film, name)
-    return text if results is None else text.replace(f"{results}{os.sep}", "")
+    if results is not None:  # files are written where links lead to; the longer name first, which may hold the other
+        for folder in sorted({results, os.path.realpath(results)}, key=len, reverse=True):
+            text = text.replace(f"{folder}{os.sep}", "")
+    return text
 
 
 def _end_with_server() -> None:
