@@ -1,6 +1,7 @@
 """``fervid benchmark`` from the parsed line to tables, JSON and page; one real run, of milliseconds per figure."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from fervid.errors import UsageError
 from fervid.evaluation.speed import benchmark as measuring
 from fervid.evaluation.speed import coldstart, searches
 from fervid.evaluation.speed.benchmark import run_benchmark
+from fervid.evaluation.speed.coldstart import name_model
 from fervid.evaluation.speed.machine import describe_machine
 from fervid.evaluation.speed.rounds import QUICK, Effort
 from fervid.evaluation.speed.timing import Burst
@@ -141,10 +143,24 @@ def test_tables_are_shown_beside_a_saved_json(asked, measured, tmp_path):
     assert "Cold start" in done.stdout
 
 
-def test_two_outputs_on_stdout_are_refused_before_anything_runs(asked):
-    done = runner.invoke(app, ["benchmark", "--json", "-", "-o", "-"])
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (["--json", "-", "-o", "-"], "both --json and -o go to stdout"),
+        (["--json", "r", "-o", "./r"], "both --json and -o go to ./r"),
+        (["--model", "my.onnx", "--json", "my.onnx"], "my.onnx would be overwritten while it is read"),
+        (["--model", "my.onnx", "-o", "./my.onnx"], "overwritten while it is read"),
+        (["--json", ""], "--json is empty"),
+    ],
+)
+def test_outputs_that_would_be_lost_are_refused_before_anything_runs(asked, monkeypatch, tmp_path, line, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.onnx").write_bytes(b"a model")
+    done = runner.invoke(app, ["benchmark", *line])
     assert isinstance(done.exception, UsageError)
+    assert message in str(done.exception)
     assert asked == []
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("my.onnx", b"a model")]
 
 
 def test_a_page_is_saved_beside_the_tables(asked, tmp_path):
@@ -196,3 +212,5 @@ def test_the_command_measures_the_same_again():
     assert describe_command([], None, False, False) == "fervid benchmark"
     line = describe_command(["a b.onnx"], 0.5, True, True)
     assert line == "fervid benchmark --model 'a b.onnx' --quick --peers --seconds 0.5"
+    describe_command([os.fsdecode(b"m\xe9.onnx")], None, False, False).encode()
+    assert name_model(os.fsdecode(b"m\xe9.onnx")) == r"m\xe9"

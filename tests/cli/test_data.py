@@ -1,6 +1,7 @@
 """``fervid data`` from the parsed line to the written file, and what it says on which stream."""
 
 import json
+import os
 import sys
 
 import numpy as np
@@ -116,6 +117,8 @@ def test_prepare_says_what_it_took_for_granted(run, lines, tmp_path):
         (["prepare", "absent.csv", "-o", "x.parquet"], 1, "there is no file or folder absent.csv"),
         (["prepare", "absent.csv", "-o", "-"], 2, "a Parquet is not written to stdout"),
         (["prepare", "absent.csv"], 2, "Missing option"),
+        (["prepare", "", "-o", "x.parquet"], 2, "a path is empty"),
+        (["export", "absent.parquet", ""], 2, "a path is empty"),
         (["prepare", "absent.csv", "-o", "x.parquet", "--split", "test"], 2, "Invalid value for '--split'"),
         (["export", "absent.parquet", "x"], 1, "there is no file absent.parquet"),
         (["export", "absent.parquet", "x", "--format", "gif"], 2, "Invalid value for '--format'"),
@@ -180,6 +183,13 @@ def test_audit_writes_json_beside_the_tables(run, parquet, tmp_path):
     assert status == 0
     assert "Class balance" in out
     assert json.loads((tmp_path / "audit.json").read_text())["faces"] == 12
+
+
+def test_a_path_may_hold_bytes_that_are_no_utf8(run, parquet, tmp_path):
+    path = parquet.rename(tmp_path / os.fsdecode(b"f\xe9.parquet"))
+    status, out, _ = run("data", "audit", path, "--json", "-")
+    assert status == 0
+    assert json.loads(out)["source"] == r"f\xe9.parquet"
 
 
 def test_audit_says_where_it_cannot_write(run, parquet):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from fervid.cli import app
 from fervid.emotions import EMOTIONS, emotions_for
+from fervid.evaluation.evaluation import evaluate_model
 from fervid.models.spec import INPUT, LOGIT_OUTPUTS, ModelSpec
 
 pa = pytest.importorskip("pyarrow")
@@ -239,6 +241,51 @@ def test_a_report_that_cannot_be_written(run, model, faces, tmp_path):
     assert "cannot write" in err
 
 
+def test_outputs_that_would_be_lost_are_refused_before_anything_is_read(run, model, tmp_path):
+    before = model.read_bytes()
+    for words, message in (
+        ([model, "--json", model], "overwritten while it is read"),
+        (["--detector", model, "--json", model], "overwritten while it is read"),
+        (["--json", tmp_path / "r", "-o", f"{tmp_path}/./r"], "both --json and -o go to"),
+        (["--json", tmp_path, "-o", tmp_path], "it is a folder"),
+        (["-o", ""], "a path is empty"),
+        (["--json", ""], "--json is empty"),
+    ):
+        status, out, err = run(*words, "--data", tmp_path / "absent.parquet")
+        assert (status, out) == (2, "")
+        assert message in err
+    assert model.read_bytes() == before
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("blank_figures")
+def test_a_json_that_cannot_be_written_loses_nothing_else(run, model, faces, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    status, out, err = run(model, "--data", faces, "--json", tmp_path / "file" / "figures.json")
+    assert (status, out) == (1, "")  # it is said before anything is measured
+    status, out, err = run(model, "--data", faces, "--json", tmp_path / ("n" * 300), "-o", tmp_path / "report")
+    assert status == 1
+    assert "PrivateTest: 80 faces" in out
+    assert f"report: {tmp_path / 'report' / 'index.html'}" in err
+    assert "do not publish" in err
+    assert "File name too long" in err
+
+
+def test_paths_may_hold_bytes_that_are_no_utf8(run, model, worse, faces, tmp_path):
+    here = tmp_path / os.fsdecode(b"caf\xe9")
+    here.mkdir()
+    for source, name in ((model, b"m\xe9.onnx"), (worse, b"w\xe9.onnx"), (faces, b"f\xe9.parquet")):
+        (here / os.fsdecode(name)).write_bytes(source.read_bytes())
+    models = [here / os.fsdecode(name) for name in (b"m\xe9.onnx", b"w\xe9.onnx")]
+    status, out, err = run(
+        *models, "--data", here / os.fsdecode(b"f\xe9.parquet"), "--json", here / os.fsdecode(b"j\xe9.json")
+    )
+    assert (status, err) == (0, "")
+    assert r"m\xe9@" in out
+    data = json.loads((here / os.fsdecode(b"j\xe9.json")).read_text(encoding="utf-8"))
+    assert [found["model"].rpartition("@")[0] for found in data["models"]] == [r"m\xe9", r"w\xe9"]
+
+
 @pytest.fixture(scope="module")
 def worse(tmp_path_factory):
     """Another model of the same name."""
@@ -258,6 +305,20 @@ def test_models_side_by_side(run, model, worse, faces):
     for word in ("label head", "answer", "FER+ majority", "F1, answer", "file", "worth", "McNemar", "* "):
         assert word in out
     assert max(len(line.rstrip()) for line in out.splitlines()) <= 90
+
+
+def test_model_files_are_read_before_anything_is_measured(run, model, worse, faces, tmp_path, monkeypatch):
+    copy = tmp_path / "copy.onnx"
+    copy.write_bytes(worse.read_bytes())
+
+    def measure(*arguments, **options):
+        copy.unlink(missing_ok=True)  # as a training that goes on may do
+        return evaluate_model(*arguments, **options)
+
+    monkeypatch.setattr("fervid.evaluation.evaluation.evaluate_model", measure)
+    status, out, err = run(model, copy, "--data", faces)
+    assert (status, err) == (0, "")
+    assert "2 models on PrivateTest" in out
 
 
 @pytest.mark.usefixtures("blank_figures")

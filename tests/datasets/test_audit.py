@@ -7,7 +7,7 @@ from PIL import Image
 
 from fervid.datasets.audit import Duplicates, Leak, Overlap, audit_faces
 from fervid.datasets.auditfigure import draw_audit
-from fervid.datasets.faceset import SPLITS, VOTE_COLUMNS, FaceSet
+from fervid.datasets.faceset import SPLITS, VOTE_COLUMNS, FaceSet, find_truth
 from fervid.emotions import EMOTIONS, Emotion
 
 A, B, C, D = range(4)  # the faces of the constructed set
@@ -75,6 +75,18 @@ def test_six_labels_count_disgust_as_anger(constructed):
     assert audit.vote_matrix.shape == (6, 6)
 
 
+def test_six_labels_count_votes_for_disgust_as_anger_before_a_majority_is_sought(constructed):
+    names = list(VOTE_COLUMNS)
+    votes = constructed.votes.copy()
+    votes[0] = np.bincount(
+        [names.index("angry")] * 3 + [names.index("disgust")] * 3 + [names.index("fear")] * 4, minlength=len(names)
+    )
+    faces = FaceSet(constructed.images, constructed.emotions, constructed.splits, votes)
+    training = {labels: audit_faces(faces, labels=labels).agreements[0] for labels in (7, 6)}
+    assert (training[7].decided, training[7].agreeing) == (5, 4)  # fear
+    assert (training[6].decided, training[6].agreeing) == (5, 5)  # anger, as its label is
+
+
 def test_json_holds_every_finding(constructed):
     content = json.loads(json.dumps(audit_faces(constructed).to_dict()))
     assert content["faces"] == 12
@@ -119,9 +131,12 @@ def test_the_same_audit_is_the_same_figure(constructed):
 def test_fer2013_has_the_faults_that_are_known_of_it(shared_data):
     from fervid.datasets.parquet import read_faces
 
-    audit = audit_faces(read_faces(shared_data / "fer2013.parquet"))
+    faces = read_faces(shared_data / "fer2013.parquet")
+    audit = audit_faces(faces)
     assert audit.counts.sum(axis=1).tolist() == [28709, 3589, 3589]
     assert audit.leaks == (Leak("PublicTest", 3589, 280, 423), Leak("PrivateTest", 3589, 288, 443))
     assert sum(audit.blanks.values()) == 13
     assert audit.duplicates.conflicts == 48
     assert [(a.decided, a.agreeing) for a in audit.agreements] == [(26778, 17611), (3372, 2204), (3350, 2196)]
+    labels, majority = find_truth(faces.split("PrivateTest"), 6)
+    assert ((majority >= 0).sum(), (majority == labels).sum()) == (3366, 2231)

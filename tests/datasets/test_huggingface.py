@@ -1,6 +1,7 @@
 """Rows with ``image`` and ``label``: stand-ins with the manners of ``datasets``, and the real one where it is there."""
 
 import json
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -77,6 +78,18 @@ def test_plain_rows_need_their_split_and_names(faces, hub_rows):
     assert (read_rows(words, split="Training").emotions == 3).all()
 
 
+def test_digits_are_numbers_and_never_guessed(faces, hub_rows):
+    face = hub_rows[0]["image"]
+    words = [{"image": face, "label": text} for text in ("4", " 5 ")]
+    named = read_rows(words, split="Training", names=ALPHABETICAL)
+    assert [EMOTIONS[emotion] for emotion in named.emotions] == ALPHABETICAL[4:6]
+    for unnamed in (words, StandIn(words, names=list("01234567")), StandIn(hub_rows, names=list("01234567"))):
+        with pytest.raises(DatasetError, match=r"nothing says what the label .+ means.*fervid\.EMOTIONS"):
+            read_rows(unnamed, split="Training")
+    with pytest.raises(DatasetError, match=r"the label is 7\. There are 7 names"):
+        read_rows([{"image": face, "label": "7"}], split="Training", names=ALPHABETICAL)
+
+
 def test_pictures_may_be_whatever_load_image_reads(faces, tmp_path):
     face = faces.images[0]
     path = tmp_path / "face.png"
@@ -145,11 +158,13 @@ def write_hub_parquet(path, faces, names=ALPHABETICAL):
     labels = [ALPHABETICAL.index(EMOTIONS[emotion]) for emotion in faces.emotions]
     info = {"info": {"features": {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}}}
     table = pa.table({"image": images, "label": labels})
-    pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(info)} if names else {}), path)
+    path.parent.mkdir(exist_ok=True)
+    with path.open("wb") as file:
+        pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(info)} if names else {}), file)
 
 
 def test_a_parquet_of_the_hub_is_a_source(faces, tmp_path):
-    path = tmp_path / "train-00000-of-00001.parquet"
+    path = tmp_path / os.fsdecode(b"caf\xe9") / "train-00000-of-00001.parquet"
     write_hub_parquet(path, faces)
     source = open_source(path)
     assert source.description == "Parquet (image, label)"

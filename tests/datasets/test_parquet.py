@@ -1,4 +1,5 @@
 import io
+import os
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from fervid.datasets.parquet import (
     decode_face,
     encode_face,
     iterate_parquet,
-    open_parquet,
+    open_faces,
     read_faces,
     write_faces,
 )
@@ -139,7 +140,7 @@ def test_says_where_it_cannot_write(rows, tmp_path):
 def test_a_bad_row_is_named_and_spoils_no_other(table, save, column, value, message):
     table[column][5] = value
     path = save(table)
-    with open_parquet(path) as source:
+    with open_faces(path) as source:
         found = list(iterate_parquet(source, "faces"))
     assert [i for i, row in enumerate(found) if isinstance(row, DatasetError)] == [5]
     assert str(found[5]).startswith(f"faces, {message}")
@@ -186,8 +187,8 @@ def test_lossless_formats_keep_every_pixel(file_format, options):
 )
 def test_other_columns_are_refused(table, save, change, message):
     columns = {name: values for name, values in (table | change).items() if values is not None}
-    with pytest.raises(DatasetError, match=message):
-        open_parquet(save(columns))
+    with pytest.raises(DatasetError, match=message), open_faces(save(columns)):
+        pass
 
 
 def test_damaged_files_are_refused(rows, tmp_path):
@@ -199,7 +200,17 @@ def test_damaged_files_are_refused(rows, tmp_path):
         with pytest.raises(DatasetError, match="not a readable Parquet file"):
             read_faces(path)
     path.write_bytes(whole[:4] + bytes(60) + whole[64:])  # the footer is whole, the first pages are not
-    with pytest.raises(DatasetError, match=r"is damaged after row -1|cannot be decoded"):
+    with pytest.raises(DatasetError, match="is damaged from row 0 on"):
         read_faces(path)
     with pytest.raises(DatasetError, match="there is no file"):
         read_faces(tmp_path / "absent.parquet")
+    with pytest.raises(DatasetError, match=r"not a readable Parquet file .*directory"):
+        read_faces(tmp_path)
+
+
+def test_a_path_may_hold_bytes_that_are_no_utf8(faces, rows, tmp_path, same):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    write_faces(folder / os.fsdecode(b"f\xe9.parquet"), rows)
+    same(read_faces(folder / os.fsdecode(b"f\xe9.parquet")), faces, votes=True)
+    with pytest.raises(DatasetError, match=r"there is no file .*caf\\xe9/g\\xe9.parquet"):
+        read_faces(folder / os.fsdecode(b"g\xe9.parquet"))

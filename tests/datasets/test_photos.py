@@ -1,6 +1,7 @@
 """Photos with marked faces: what is read, what is refused, and that the split keeps together what belongs together."""
 
 import io
+import os
 from collections import Counter
 
 import numpy as np
@@ -229,6 +230,11 @@ def test_chooses_kinds_and_splits(save):
         iterate_photos(path, split="test")
     with pytest.raises(UsageError, match="unknown kind 'faces'"):
         iterate_photos(path, kinds=["faces"])
+
+
+def test_a_path_may_hold_bytes_that_are_no_utf8(save, tmp_path):
+    path = save([make_row()]).rename(tmp_path / os.fsdecode(b"f\xe9.parquet"))
+    assert count_photos(path) == len(list(iterate_photos(path))) == 1
 
 
 def test_a_column_of_groups_goes_before_the_source(save):

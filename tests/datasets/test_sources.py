@@ -1,4 +1,5 @@
 import gzip
+import os
 import zipfile
 
 import pytest
@@ -36,6 +37,8 @@ def test_recognises_parquet(faces, rows, tmp_path, same):
     same(read(source), faces, votes=True)
     with pytest.raises(UsageError, match="names the split of each row"):
         open_source(tmp_path / "any-name", split="Training")
+    no_utf8 = (tmp_path / "any-name").rename(tmp_path / os.fsdecode(b"f\xe9"))
+    same(read(open_source(no_utf8)), faces, votes=True)
 
 
 @pytest.mark.parametrize("name", ["fer2013.csv", "icml_face_data.csv"])
@@ -77,6 +80,12 @@ def test_a_folder_around_the_folder_is_opened(lines, write_lines, tmp_path):
     assert open_source(tmp_path / "other").total == 1
     assert open_source(tmp_path / "other/images").total == 1
     assert open_source(tmp_path / "other/images/train", split="Training").total == 1
+
+
+def test_what_macos_adds_to_archives_is_no_part_of_the_folder(lines, write_lines, tmp_path):
+    write_lines("unpacked/fer/fer2013.csv", lines)
+    write_lines("unpacked/__MACOSX/fer/._fer2013.csv", ["of macOS"])
+    assert open_source(tmp_path / "unpacked").total == 28
 
 
 def test_archives_are_to_be_unpacked(lines, write_lines, tmp_path):

@@ -236,6 +236,8 @@ def test_names():
         "base@0123ab",
     )
     assert name_models(["a@b@012345678901"]) == ("a@b",)
+    assert name_models(["haar", "mine@012345678901", "mine@0123bbbbbbbb"]) == ("haar", "mine@01234", "mine@0123b")
+    assert name_models(["haar@012345678901", "haar"]) == ("haar@0123", "haar")
 
 
 def test_folders():

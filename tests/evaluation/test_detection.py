@@ -261,6 +261,7 @@ def test_json_holds_the_figures_and_keeps_times_apart():
     assert first == second  # whatever the time
     data = json.loads(json.dumps(first.to_dict(), allow_nan=False))
     assert data["schema"] == "fervid-detection/1"
+    assert data["detector"] == data["identity"] == "teller"  # which was read from no file
     assert data["overall"]["recall"] == {"value": 1.0, "low": 1.0, "high": 1.0, "n": 1}
     assert data["overall"]["landmarks"] == {"n": 1, "median": 0.0, "p90": 0.0, "profiles": 0}
     assert data["kinds"]["people"] == data["overall"]

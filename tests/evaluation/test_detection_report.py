@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from fervid.cli import app
+from fervid.evaluation.comparison import name_models
 from fervid.evaluation.detection import DetectionEvaluation, evaluate_detector
 from fervid.evaluation.detection_report import (
     describe_photos,
@@ -21,6 +22,7 @@ from fervid.evaluation.detection_report import (
     format_detection_markdown,
     tabulate_detectors,
 )
+from fervid.models.store import load_model
 
 pa = pytest.importorskip("pyarrow")
 
@@ -92,10 +94,36 @@ def test_the_table_says_what_was_measured(evaluations: list[DetectionEvaluation]
 def test_markdown_and_csv_hold_every_detector(evaluations: list[DetectionEvaluation]) -> None:
     markdown = format_detection_markdown(evaluations)
     assert {line.count("|") for line in markdown.splitlines()} == {5}
+    assert markdown.startswith("|  | dots | worse | n |\n")
     assert "| recall | 95.0 %" in markdown
     table = list(csv.DictReader(io.StringIO(format_detection_csv(evaluations))))
     assert len(table) == 2 * (1 + len(evaluations[0].bands))
     assert float(table[0]["recall"]) == evaluations[0].overall.recall.value == 0.95
+
+
+def test_two_of_one_name_are_told_apart_everywhere(
+    dots: ModuleType, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    blank_figures: None,
+) -> None:  # fmt: skip
+    here, there = tmp_path / "here" / "dots.onnx", tmp_path / "there" / "dots.onnx"
+    for path in (here, there):
+        path.parent.mkdir()
+    write_detector(dots, here)
+    dots.write_detector(there)
+    again = f"{there.parent}/../there/dots.onnx"
+    asked = [word for path in (here, there, again) for word in ("--detector", path)]
+    out = tmp_path / "out"
+    assert run(monkeypatch, *asked, "--no-peers", "--data", photos, "--split", "all", "-o", out) == 0
+    shown = capsys.readouterr().out
+    found = json.loads((out / "report.json").read_text())["detectors"]
+    identities = [load_model(path).identity for path in (here, there)]
+    assert [(d["detector"], d["identity"]) for d in found] == [("dots", identity) for identity in identities]
+    names = name_models(identities)
+    assert shown.startswith(f"{', '.join(identities)} on all")
+    for text in (shown, (out / "index.html").read_text(), (out / "table.md").read_text()):
+        assert all(name in text for name in names)
+    table = list(csv.DictReader((out / "detectors.csv").read_text().splitlines()))
+    assert list(dict.fromkeys(row["detector"] for row in table)) == list(names)
 
 
 def test_the_curve_is_drawn_and_repeats(evaluations: list[DetectionEvaluation]) -> None:
@@ -117,7 +145,7 @@ def test_the_verb_prints_writes_and_tells_what_is_missing(
     assert status == 0
     said = json.loads(capsys.readouterr().out)
     assert said["schema"] == "fervid-detectors/1"
-    assert [d["detector"] for d in said["detectors"]][:1] == ["mine"]
+    assert [(d["detector"], d["identity"]) for d in said["detectors"]][:1] == [("mine", load_model(path).identity)]
     assert "haar" in [d["detector"] for d in said["detectors"]], "peers are measured in the same run"
     assert any("yunet was left out" in note for note in said["notes"])
     assert said["detectors"][0]["overall"]["recall"]["value"] == 0.95
@@ -133,7 +161,8 @@ def test_the_verb_prints_writes_and_tells_what_is_missing(
 
     assert run(monkeypatch, "--detector", path, "--no-peers", "--data", photos, "--split", "all") == 0
     shown = capsys.readouterr().out
-    assert "mine on all: 13 photos" in shown
+    assert f"{load_model(path).identity} on all: 13 photos" in shown
+    assert next(line for line in shown.splitlines() if line.startswith("figure")).split() == ["figure", "mine", "n"]
     assert "haar" not in shown
 
 

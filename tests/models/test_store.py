@@ -1,5 +1,6 @@
 import hashlib
 import http.client
+import os
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,13 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         load_model("bace")
     with pytest.raises(UnknownModelError, match=r"absent\.onnx"):
         load_model("absent.onnx")
+
+
+def test_a_name_that_is_no_utf8_can_be_written_everywhere(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"m\xe9.onnx")
+    path.write_bytes(b"a model")
+    file = load_model(path)
+    assert file.identity == rf"m\xe9@{file.sha256[:12]}"
 
 
 def test_a_changed_file_is_never_loaded(

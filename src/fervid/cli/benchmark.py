@@ -11,7 +11,8 @@ import typer
 
 from fervid.cli.options import JsonOption
 from fervid.cli.terminal import print_note, show_progress, stdout, write_output
-from fervid.errors import UsageError
+from fervid.errors import escape_bytes
+from fervid.files import check_destinations
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,8 +45,8 @@ def benchmark(
     from fervid.evaluation.speed.rounds import QUICK, Effort
     from fervid.evaluation.speed.sheets import format_page
 
-    if json_file == output == "-":
-        raise UsageError("both --json and -o go to stdout", advice="Name a file for one of them.")
+    places = {name: place for name, place in (("--json", json_file), ("-o", output)) if place is not None}
+    check_destinations(places, tables=(), media=(), sources=model or ())
     effort = QUICK if quick else Effort()
     if seconds is not None:
         effort = dataclasses.replace(effort, seconds=seconds)
@@ -68,13 +69,13 @@ def benchmark(
 
 
 def describe_command(models: list[str], seconds: float | None, quick: bool, peers: bool) -> str:
-    """The command that measures the same again."""
+    """The command that measures the same again, as a page can hold it."""
     words = ["fervid", "benchmark"]
     for model in models:
         words += ["--model", model]
     words += ["--quick"] * quick + ["--peers"] * peers
     words += [] if seconds is None else ["--seconds", f"{seconds:g}"]
-    return shlex.join(words)
+    return escape_bytes(shlex.join(words))
 
 
 def print_benchmark(result: Benchmark) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fervid.cli.options import JsonOption
+from fervid.cli.options import JsonOption, check_path
 from fervid.cli.terminal import print_note, show_progress, stdout, write_output
 from fervid.errors import UsageError
 from fervid.files import check_destinations
@@ -47,9 +47,11 @@ FacesArgument = Annotated[Path, typer.Argument(metavar="FACES.PARQUET", help="As
 @data_app.command()
 def prepare(
     source: Annotated[
-        Path,
+        str,
         typer.Argument(
-            metavar="SRC", help="fer2013.csv, train.csv, a folder of pictures (train/angry/*.jpg), or a Parquet."
+            metavar="SRC",
+            callback=check_path,
+            help="fer2013.csv, train.csv, a folder of pictures (train/angry/*.jpg), or a Parquet.",
         ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The Parquet to write.")],
@@ -68,7 +70,7 @@ def prepare(
 
     if str(output) == "-":
         raise UsageError("a Parquet is not written to stdout", advice="Name a file with -o.")
-    read = [source] if votes is None else [source, votes]
+    read: list[str | Path] = [source] if votes is None else [source, votes]
     check_destinations({"-o": str(output)}, tables=(), media=(), sources=read)
     found = open_source(source, split=split)
     print_note(f"reading {found.path} as {found.description}")
@@ -89,7 +91,9 @@ def prepare(
 @data_app.command()
 def export(
     source: FacesArgument,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Absent, empty, or an export of the same faces.")],
+    folder: Annotated[
+        str, typer.Argument(metavar="DIR", callback=check_path, help="Absent, empty, or an export of the same faces.")
+    ],
     image_format: Annotated[
         PictureFormat, typer.Option("--format", help="png keeps every pixel, jpg does not.")
     ] = PictureFormat.PNG,
@@ -120,6 +124,7 @@ def audit(
     """Class balance, duplicates, leaks into the tests, blank faces, and how far FER+ agrees with the labels."""
     from fervid.datasets.audit import audit_faces
     from fervid.datasets.parquet import read_faces
+    from fervid.errors import escape_bytes
     from fervid.results import SCHEMA
 
     if figure is not None and figure.suffix.lower() != ".png":
@@ -131,11 +136,12 @@ def audit(
         faces = read_faces(source, progress=advance)
     with show_progress("looking for twins", "splits") as advance:
         findings = audit_faces(faces, labels=labels, progress=advance)
+    name = escape_bytes(source.name)
     if json_file is not None:
-        content = {"schema": SCHEMA, "source": source.name, **findings.to_dict()}
+        content = {"schema": SCHEMA, "source": name, **findings.to_dict()}
         write_output(json_file, json.dumps(content, indent=2) + "\n")
     if figure is not None:
-        _write_figure(figure, findings, source.name)
+        _write_figure(figure, findings, name)
         print_note(f"wrote {figure}")
     if json_file != "-":
         console = stdout()

@@ -20,20 +20,21 @@ models_app = typer.Typer(help="List, inspect, fetch and verify model files.", no
 def list_models() -> None:
     """List the models and detectors fervid knows, and where they are."""
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     from fervid.models.store import list_published, locate
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("name", "kind", "size", "SHA-256", "where"):
-        table.add_column(heading, justify="right" if heading == "size" else "left")
+        table.add_column(heading, justify="right" if heading == "size" else "left", overflow="fold")
     for published in list_published():
         path = locate(published)
         size = f"{path.stat().st_size / 1e6:.2f} MB" if path is not None and path.exists() else ""
         where = (
             "in the package" if published.bundled else str(path or f"not fetched (fervid models pull {published.name})")
         )
-        table.add_row(published.name, published.kind, size, published.sha256[:12], where)
+        table.add_row(published.name, published.kind, size, published.sha256[:12], escape(where))
     stdout().print(table)
 
 
@@ -43,6 +44,7 @@ def show_model(
 ) -> None:
     """Show a model's contract and its layers: shapes, parameters, FLOPs."""
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     from fervid.models.detectorspec import TASK as DETECTION
@@ -56,17 +58,21 @@ def show_model(
     metadata = read_metadata(session)
     console = stdout()
     facts = Table(box=None, show_header=False, pad_edge=False)
-    facts.add_row("model", file.identity)
-    facts.add_row("file", f"{len(file.data) / 1e6:.2f} MB, SHA-256 {file.sha256}")
+
+    def add(what: str, words: str) -> None:
+        facts.add_row(what, escape(words))  # a file may say anything of itself
+
+    add("model", file.identity)
+    add("file", f"{len(file.data) / 1e6:.2f} MB, SHA-256 {file.sha256}")
     for port, kind in ((session.get_inputs(), "input"), (session.get_outputs(), "output")):
         for node in port:
-            facts.add_row(kind, f"{node.name}  {' × '.join(str(n) for n in node.shape)}  {node.type}")
+            add(kind, f"{node.name}  {' × '.join(str(n) for n in node.shape)}  {node.type}")
     task = find_task(metadata)
     if task is None:
         console.print(facts)
         print_note("This file carries no fervid spec and no layer table: it is another project's.")
         return
-    facts.add_row("task", task)
+    add("task", task)
     spec: ModelSpec | DetectorSpec
     if task == DETECTION:
         spec = DetectorSpec.from_metadata(metadata, file.name)
@@ -74,12 +80,12 @@ def show_model(
     else:
         spec = ModelSpec.from_metadata(metadata, file.name)
         rows = _describe_network(spec)
-    facts.add_row("version", spec.version)
+    add("version", spec.version)
     for what, words in rows:
-        facts.add_row(what, words)
-    facts.add_row("trained on", spec.training_data)
-    facts.add_row("recipe", spec.recipe)
-    facts.add_row("licence", spec.licence)
+        add(what, words)
+    add("trained on", spec.training_data)
+    add("recipe", spec.recipe)
+    add("licence", spec.licence)
     console.print(facts)
 
     layers = layers_from_metadata(metadata)
@@ -94,7 +100,8 @@ def show_model(
     for layer in layers:
         shape = " × ".join(str(n) for n in layer.output)
         parameters = f"{layer.parameters:,}" if layer.parameters else ""
-        table.add_row(layer.name, layer.operation, shape, parameters, f"{layer.flops / 1e6:,.2f} M")
+        cells = (layer.name, layer.operation, shape, parameters, f"{layer.flops / 1e6:,.2f} M")
+        table.add_row(*map(escape, cells))
     console.print(table)
 
 

@@ -7,6 +7,8 @@ from typing import Annotated, Final
 
 import typer
 
+from fervid.errors import UsageError
+
 
 class Placement(StrEnum):
     """Choices of ``--emoji-placement``."""
@@ -20,6 +22,13 @@ def check_detector(name: str) -> str:
     from fervid.detection.selection import check_name
 
     return check_name(name)
+
+
+def check_path(path: str | None) -> str | None:
+    """Refuse an empty path, of a variable that is not set, say: as a path it would be the current folder."""
+    if path == "":
+        raise UsageError("a path is empty", advice="Give a file or a folder; . is the current folder.")
+    return path
 
 
 LabelsOption = Annotated[int, typer.Option("--labels", min=6, max=7, help="7 emotions, or 6: disgust counts as anger.")]

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.datasets.duplicates import NEAR_TWIN_CORRELATION, find_twins, hash_images
-from fervid.datasets.faceset import PRIVATE_TEST, PUBLIC_TEST, SPLITS, TRAINING, FaceSet
-from fervid.emotions import EMOTIONS, Emotion, emotions_for, fold_label_indices
+from fervid.datasets.faceset import PRIVATE_TEST, PUBLIC_TEST, SPLITS, TRAINING, FaceSet, find_truth
+from fervid.emotions import Emotion, emotions_for
 
 TEST_SPLITS: Final = (PUBLIC_TEST, PRIVATE_TEST)
 
@@ -206,10 +206,7 @@ def audit_faces(faces: FaceSet, *, labels: int = 7, progress: Callable[[int, int
         UsageError: ``labels`` is neither 7 nor 6.
     """
     emotions = emotions_for(labels)
-    truths, majority = faces.emotions, faces.vote_majority()
-    if len(emotions) < len(EMOTIONS):
-        truths = fold_label_indices(truths)
-        majority = np.where(majority >= 0, fold_label_indices(majority), -1)
+    truths, majority = find_truth(faces, labels)
     counts = np.zeros((len(SPLITS), len(emotions)), dtype=np.int64)
     np.add.at(counts, (faces.splits, truths), 1)
     rows = {split: np.flatnonzero(faces.splits == index) for index, split in enumerate(SPLITS)}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fervid.datasets.faceset import SPLITS
 from fervid.datasets.folder import MANIFEST, read_manifest
-from fervid.datasets.parquet import encode_face, iterate_parquet, open_parquet
+from fervid.datasets.parquet import encode_face, iterate_parquet, open_faces
 from fervid.emotions import EMOTIONS, Emotion, emotions_for
 from fervid.errors import DatasetError, OutputError, UsageError
 from fervid.files import write_atomically
@@ -66,7 +66,7 @@ def export_faces(
         raise UsageError(f"cannot export to {image_format!r}", advice=f"Use one of: {', '.join(FORMATS)}.")
     emotions = emotions_for(labels)
     target = Path(folder)
-    with open_parquet(source) as file:
+    with open_faces(source) as file:
         total = file.metadata.num_rows
         note: dict[str, object] = {
             "schema": "fervid-export/1",

@@ -9,7 +9,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.emotions import CONTEMPT, VOTE_LABELS, Emotion
+from fervid.emotions import CONTEMPT, EMOTIONS, VOTE_LABELS, Emotion, fold_label_indices
 from fervid.errors import DatasetError
 
 FACE_SIZE: Final = 48
@@ -139,3 +139,30 @@ class FaceSet:
         lookup = np.full(len(names), -1, dtype=np.int64)
         lookup[emotions] = np.arange(len(emotions))
         return np.where(unique & (self.votes.max(axis=1) > 0), lookup[winner], -1)
+
+
+def find_truth(faces: FaceSet, labels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What the label says of each face, and what most of ten people chose, in the system of 7 or 6 labels.
+
+    Returns:
+        ``(N,)`` labels and ``(N,)`` FER+ majorities (−1 where unknown, see :meth:`FaceSet.vote_majority`): indices into
+        :func:`fervid.emotions.emotions_for`. With 6, a vote for disgust counts for anger before a majority is sought.
+    """
+    if labels == len(EMOTIONS):
+        return faces.emotions, faces.vote_majority()
+    majority = _fold_votes(faces).vote_majority()
+    known = majority >= 0
+    majority[known] = fold_label_indices(majority[known])
+    return fold_label_indices(faces.emotions), majority
+
+
+def _fold_votes(faces: FaceSet) -> FaceSet:
+    """The faces with their votes for disgust counted as votes for anger."""
+    if faces.votes is None:
+        return faces
+    names = list(VOTE_COLUMNS)
+    angry, disgust = names.index(Emotion.ANGRY), names.index(Emotion.DISGUST)
+    votes = faces.votes.copy()
+    votes[:, angry] += votes[:, disgust]
+    votes[:, disgust] = 0
+    return FaceSet(faces.images, faces.emotions, faces.splits, votes)

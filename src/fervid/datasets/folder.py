@@ -169,8 +169,13 @@ def _list_by_emotion(folder: Path, folders: list[Path], split: str | None) -> tu
 def _list_folders(folder: Path) -> list[Path]:
     """Folders inside, in order; hidden ones and what macOS adds to archives left out."""
     with os.scandir(folder) as entries:
-        names = [e.name for e in entries if e.is_dir() and not e.name.startswith((".", "__MACOSX"))]
+        names = [e.name for e in entries if e.is_dir() and not is_hidden(e.name)]
     return [folder / name for name in sorted(names)]
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of that name is hidden, or what macOS adds to archives."""
+    return name.startswith((".", "__MACOSX"))
 
 
 def _list_files(folder: Path, notes: list[str]) -> list[Path]:

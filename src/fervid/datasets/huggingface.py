@@ -10,20 +10,22 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fervid.datasets.faceset import FACE_SIZE, SPLITS, FaceRow, FaceSet
 from fervid.datasets.kagglecsv import SPLIT_NAMES, parse_label
-from fervid.datasets.parquet import ROWS_PER_GROUP, import_pyarrow
+from fervid.datasets.parquet import ROWS_PER_GROUP, import_pyarrow, open_parquet
 from fervid.errors import DatasetError, InputError, UsageError
 from fervid.geometry import square_box
 from fervid.imaging import crop_resize, load_image
 
 if TYPE_CHECKING:
     import pyarrow.parquet
+
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 Rows = Iterable[Mapping[str, Any]]
 """Rows by column name: a ``datasets.Dataset``, streamed or not, a list of dicts, a generator."""
@@ -72,7 +74,8 @@ def iterate_rows(
         split: the split of all rows, one of :data:`fervid.datasets.faceset.SPLITS`; None takes the name that several
             come by, or that a ``datasets.Dataset`` has. ``train``, ``validation`` and ``test`` are known.
         image: the column of pictures: whatever :func:`fervid.load_image` reads, or ``{"bytes": …, "path": …}``.
-        label: the column of labels: names, or numbers that ``names`` or the data set's own ``ClassLabel`` names.
+        label: the column of labels: names, or numbers (in digits, as text, too) that ``names`` or the data set's own
+            ``ClassLabel`` names; digits name nothing.
         names: what the numbers mean, from 0 on; for FER2013's own order give :data:`fervid.EMOTIONS`.
         resize: bring pictures of another size to 48×48 by :func:`fervid.imaging.crop_resize` (their central square),
             instead of refusing them.
@@ -136,14 +139,14 @@ def iterate_hub_parquet(path: Path, split: str | None) -> Iterator[FaceRow | Dat
     named = split or _name_split(path.stem)
 
     def read() -> Iterator[dict[str, Any]]:
-        with pa.parquet.ParquetFile(path) as file:
+        with open_parquet(path) as file:
             try:
                 for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=["image", "label"]):
                     yield from batch.to_pylist()
             except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
                 raise DatasetError(f"{path} is damaged ({error})", advice="Download it again.") from None
 
-    with pa.parquet.ParquetFile(path) as file:
+    with open_parquet(path) as file:
         metadata = file.schema_arrow.metadata or {}
     try:
         names = json.loads(metadata[b"huggingface"])["info"]["features"]["label"]["names"]
@@ -169,18 +172,25 @@ def _find_names(rows: Rows, label: str) -> Sequence[str] | None:
 
 
 def _read_label(value: Any, names: Sequence[str] | None, where: str) -> int:
-    if isinstance(value, str):
+    if isinstance(value, str) and not _is_number(value):
         return parse_label(value, where)
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+    if isinstance(value, bool) or not isinstance(value, int | np.integer | str):
         raise DatasetError(f"{where}: the label is {value!r}", advice="Labels are names or whole numbers.")
-    if names is None:
+    number = int(value)
+    if names is not None and not 0 <= number < len(names):
+        raise DatasetError(f"{where}: the label is {value}", advice=f"There are {len(names)} names, from 0 on.")
+    name = None if names is None else str(names[number])
+    if name is None or _is_number(name):
         raise DatasetError(
             f"{where}: nothing says what the label {value} means",
             advice="Give the names in their order with names=; FER2013's own order is fervid.EMOTIONS.",
         )
-    if not 0 <= value < len(names):
-        raise DatasetError(f"{where}: the label is {value}", advice=f"There are {len(names)} names, from 0 on.")
-    return parse_label(str(names[int(value)]), where)
+    return parse_label(name, where)
+
+
+def _is_number(text: str) -> bool:
+    """Whether a label or the name of a class is a number in digits, as of folders called 0…7: it names nothing."""
+    return _NUMBER.fullmatch(text.strip()) is not None
 
 
 def _read_face(value: Any, where: str, *, resize: bool) -> NDArray[np.uint8]:

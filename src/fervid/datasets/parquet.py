@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -56,7 +57,7 @@ def read_faces(path: str | Path, *, progress: Callable[[int, int], None] | None 
         DatasetError: no such file, not Parquet, a column is missing, or a row cannot be a face of FER2013.
         MissingExtraError: pyarrow is not installed.
     """
-    with open_parquet(path) as source:
+    with open_faces(path) as source:
         total = source.metadata.num_rows
         parts: list[FaceSet] = []
         done = 0
@@ -76,37 +77,52 @@ def read_faces(path: str | Path, *, progress: Callable[[int, int], None] | None 
     )
 
 
-def open_parquet(path: str | Path) -> pyarrow.parquet.ParquetFile:
+@contextmanager
+def open_parquet(path: str | Path, *, advice: str = "Check the path.") -> Iterator[pyarrow.parquet.ParquetFile]:
+    """Open a Parquet, whatever its columns are.
+
+    Raises:
+        DatasetError: no such file, or not Parquet; with this advice.
+        MissingExtraError: pyarrow is not installed.
+    """
+    pa = import_pyarrow()
+    with ExitStack() as stack:
+        try:
+            # pyarrow opens no path with bytes that are no UTF-8.
+            stream = stack.enter_context(Path(path).open("rb"))
+            file = stack.enter_context(pa.parquet.ParquetFile(stream))
+        except FileNotFoundError:
+            raise DatasetError(f"there is no file {path}", advice=advice) from None
+        except (pa.ArrowException, OSError) as error:
+            raise DatasetError(f"{path} is not a readable Parquet file ({error})", advice=advice) from None
+        yield file
+
+
+@contextmanager
+def open_faces(path: str | Path) -> Iterator[pyarrow.parquet.ParquetFile]:
     """Open a Parquet and check that it has the columns of a face set.
 
     Raises:
         DatasetError: no such file, not Parquet, or a column is missing or of another type.
         MissingExtraError: pyarrow is not installed.
     """
-    pa = import_pyarrow()
     advice = "Prepare one with: fervid data prepare SRC -o FILE."
-    try:
-        source: pyarrow.parquet.ParquetFile = pa.parquet.ParquetFile(path)
-    except FileNotFoundError:
-        raise DatasetError(f"there is no file {path}", advice=advice) from None
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetError(f"{path} is not a readable Parquet file ({error})", advice=advice) from None
-    schema = source.schema_arrow
-    missing = [name for name in ("image", "emotion", "Usage") if name not in schema.names]
-    if missing:
-        source.close()
-        message = f"{path} lacks the column {', '.join(missing)}; it has {', '.join(schema.names)}"
-        raise DatasetError(message, advice=advice)
-    for name, is_right, wanted in (
-        ("image", _is_binary, "binary (encoded pictures)"),
-        ("emotion", pa.types.is_integer, "an integer"),
-        ("Usage", _is_text, "text"),
-        *((name, pa.types.is_integer, "an integer") for name in VOTE_COLUMN_NAMES if name in schema.names),
-    ):
-        if not is_right(schema.field(name).type):
-            source.close()
-            raise DatasetError(f"{path}: the column {name} is {schema.field(name).type}, not {wanted}", advice=advice)
-    return source
+    with open_parquet(path, advice=advice) as source:
+        types, schema = import_pyarrow().types, source.schema_arrow
+        missing = [name for name in ("image", "emotion", "Usage") if name not in schema.names]
+        if missing:
+            message = f"{path} lacks the column {', '.join(missing)}; it has {', '.join(schema.names)}"
+            raise DatasetError(message, advice=advice)
+        for name, is_right, wanted in (
+            ("image", _is_binary, "binary (encoded pictures)"),
+            ("emotion", types.is_integer, "an integer"),
+            ("Usage", _is_text, "text"),
+            *((name, types.is_integer, "an integer") for name in VOTE_COLUMN_NAMES if name in schema.names),
+        ):
+            kind = schema.field(name).type
+            if not is_right(kind):
+                raise DatasetError(f"{path}: the column {name} is {kind}, not {wanted}", advice=advice)
+        yield source
 
 
 def iterate_faces(source: pyarrow.parquet.ParquetFile, name: str) -> Iterator[FaceSet]:
@@ -142,7 +158,7 @@ def iterate_parquet(source: pyarrow.parquet.ParquetFile, name: str) -> Iterator[
             values = None if batch is None else [batch[column].to_pylist() for column in columns]
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise DatasetError(
-                f"{name} is damaged after row {number - 1} ({error})", advice="Prepare or copy it again."
+                f"{name} is damaged from row {number} on ({error})", advice="Prepare or copy it again."
             ) from None
         if values is None:
             return
@@ -179,7 +195,8 @@ def write_faces(path: str | Path, rows: Iterable[FaceRow]) -> NDArray[np.int64]:
     try:
         with (
             write_atomically(path) as part,
-            pa.parquet.ParquetWriter(part, schema, compression=compression, use_dictionary=texts) as writer,
+            part.open("wb") as file,  # pyarrow opens no path with bytes that are no UTF-8
+            pa.parquet.ParquetWriter(file, schema, compression=compression, use_dictionary=texts) as writer,
         ):
             while group := list(islice(stream, ROWS_PER_GROUP)):
                 writer.write_batch(pa.record_batch(_columns(group, has_votes), schema=schema))

@@ -31,6 +31,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
@@ -38,7 +39,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.datasets.parquet import import_pyarrow
+from fervid.datasets.parquet import import_pyarrow, open_parquet
 from fervid.errors import DatasetError, FervidError, UsageError
 from fervid.imaging import load_image
 
@@ -180,21 +181,21 @@ def iterate_photos(
         raise UsageError(f"unknown split {split!r}", advice=f"Use one of: {', '.join(SPLITS)}.")
     if unknown := [kind for kind in kinds if kind not in KINDS]:
         raise UsageError(f"unknown kind {unknown[0]!r}", advice=f"Use some of: {', '.join(KINDS)}.")
-    file = _open_photos(path)  # here, not at the first photo: a wrong path is an error at once
-    return _iterate(file, str(path), split, frozenset(kinds), on_bad)
+    with _open_photos(path):
+        pass  # here, not at the first photo: a wrong path is an error at once
+    return _iterate(path, split, frozenset(kinds), on_bad)
 
 
 def _iterate(
-    file: pyarrow.parquet.ParquetFile,
-    name: str,
+    path: str | Path,
     split: Split | None,
     kinds: frozenset[Kind],
     on_bad: Callable[[DatasetError], None] | None,
 ) -> Iterator[LabelledPhoto]:
-    with file:
-        for number, row in enumerate(_iterate_rows(file, name)):
+    with _open_photos(path) as file:
+        for number, row in enumerate(_iterate_rows(file, str(path))):
             try:
-                photo = _check_row(row, f"{name}, row {number}")
+                photo = _check_row(row, f"{path}, row {number}")
             except DatasetError as error:
                 if on_bad is None:
                     raise
@@ -222,16 +223,10 @@ def _iterate_rows(file: pyarrow.parquet.ParquetFile, name: str) -> Iterator[dict
         number += len(rows)
 
 
-def _open_photos(path: str | Path) -> pyarrow.parquet.ParquetFile:
-    pa = import_pyarrow()
-    try:
-        file: pyarrow.parquet.ParquetFile = pa.parquet.ParquetFile(path)
-    except FileNotFoundError:
-        raise DatasetError(f"there is no file {path}", advice="Check the path.") from None
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetError(f"{path} is not a readable Parquet file ({error})", advice="Check the path.") from None
-    schema = file.schema_arrow
-    try:
+@contextmanager
+def _open_photos(path: str | Path) -> Iterator[pyarrow.parquet.ParquetFile]:
+    with open_parquet(path) as file:
+        schema = file.schema_arrow
         missing = [column for column in REQUIRED if column not in schema.names]
         if missing:
             message = f"{path} lacks the column {', '.join(missing)}; it has {', '.join(schema.names)}"
@@ -239,10 +234,7 @@ def _open_photos(path: str | Path) -> pyarrow.parquet.ParquetFile:
         for column in (*REQUIRED, *OPTIONAL):
             if column in schema.names:
                 _check_type(schema.field(column).type, column, str(path))
-    except DatasetError:
-        file.close()
-        raise
-    return file
+        yield file
 
 
 def _check_type(kind: Any, column: str, name: str) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from fervid.datasets.faceset import SPLITS, FaceRow
-from fervid.datasets.folder import iterate_pictures, list_pictures
+from fervid.datasets.folder import is_hidden, iterate_pictures, list_pictures
 from fervid.datasets.huggingface import is_hub_parquet, iterate_hub_parquet
 from fervid.datasets.kagglecsv import find_csv_split, iterate_csv
-from fervid.datasets.parquet import import_pyarrow, iterate_parquet, open_parquet
+from fervid.datasets.parquet import iterate_parquet, open_faces, open_parquet
 from fervid.datasets.table import count_records, open_table
 from fervid.errors import DatasetError, UsageError
 
@@ -91,29 +91,25 @@ def _open_csv(path: Path, split: str | None, notes: tuple[str, ...] = ()) -> Sou
 
 
 def _open_parquet(path: Path, split: str | None) -> Source:
-    pa = import_pyarrow()
-    try:
-        with pa.parquet.ParquetFile(path) as file:
-            of_hub, total = is_hub_parquet(file), file.metadata.num_rows
-    except (pa.ArrowException, OSError):
-        of_hub, total = False, 0  # open_parquet says what is wrong with it
+    with open_parquet(path) as file:
+        of_hub, total = is_hub_parquet(file), file.metadata.num_rows
     if of_hub:
         iterate_hub_parquet(path, split)  # what says no split says so now
         return Source(path, "Parquet (image, label)", total, False, (), lambda: iterate_hub_parquet(path, split))
     if split is not None:
         raise UsageError(f"{path} names the split of each row", advice="Leave --split out.")
-    with open_parquet(path) as file:
-        total = file.metadata.num_rows
+    with open_faces(path):
+        pass  # a Parquet of something else says so now
 
     def iterate() -> Iterator[FaceRow | DatasetError]:
-        with open_parquet(path) as file:
+        with open_faces(path) as file:
             yield from iterate_parquet(file, str(path))
 
     return Source(path, "Parquet", total, True, (), iterate)
 
 
 def _open_folder(folder: Path, split: str | None) -> Source:
-    names = {entry.name.lower(): entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")}
+    names = {entry.name.lower(): entry for entry in sorted(folder.iterdir()) if not is_hidden(entry.name)}
     for name in _WHOLE_FILES:
         if name in names:
             others = [other for other in names if other.endswith(".csv") and other != name]

@@ -44,3 +44,8 @@ class Detector(Protocol):
 
     def detect(self, image: NDArray[np.uint8], *, min_face: float) -> list[Detection]:
         """Faces of a ``(H, W, 3)`` RGB uint8 picture whose box is at least ``min_face`` px high, best first."""
+
+
+def identify(detector: Detector) -> str:
+    """``name@sha256[:12]`` of a detector that was read from a file; the name of any other."""
+    return str(getattr(detector, "identity", detector.name))

@@ -42,4 +42,4 @@ class FacesDetector(NetworkDetector):
         file = load_model(model)
         session = create_session(file, threads=threads)
         spec = DetectorSpec.from_metadata(read_metadata(session), file.name)
-        super().__init__(file.name, session, spec, score_threshold=score_threshold)
+        super().__init__(file, session, spec, score_threshold=score_threshold)

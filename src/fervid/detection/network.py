@@ -15,6 +15,7 @@ from fervid.detection.resizing import resize_region
 from fervid.errors import ContractError
 from fervid.geometry import suppress_overlaps
 from fervid.models.detectorspec import DetectorSpec
+from fervid.models.store import ModelFile
 from fervid.results import Box
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class NetworkDetector:
     """A network of YuNet's layout, loaded; thread-safe.
 
     Args:
-        name: what results say found the face.
+        file: the network; its name is what results say found the face.
         session: of the network.
         spec: what it needs.
         score_threshold: weaker hits are left out; None means the spec's.
@@ -51,9 +52,15 @@ class NetworkDetector:
     """
 
     def __init__(
-        self, name: str, session: onnxruntime.InferenceSession, spec: DetectorSpec, *, score_threshold: float | None
+        self,
+        file: ModelFile,
+        session: onnxruntime.InferenceSession,
+        spec: DetectorSpec,
+        *,
+        score_threshold: float | None,
     ) -> None:
-        self.name = name
+        self.name = name = file.name
+        self.identity = file.identity
         self.spec = spec
         self.framing = Framing(*spec.framing)
         self.score_threshold = spec.score_threshold if score_threshold is None else score_threshold

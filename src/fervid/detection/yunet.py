@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from fervid.detection.network import NetworkDetector
@@ -52,5 +53,5 @@ class YuNetDetector(NetworkDetector):
     """
 
     def __init__(self, *, threads: int | None = None, score_threshold: float | None = None) -> None:
-        session = create_session(load_model(_find_name() or FILES[-1]), threads=threads)
-        super().__init__(SPEC.name, session, SPEC, score_threshold=score_threshold)
+        file = replace(load_model(_find_name() or FILES[-1]), name=SPEC.name)
+        super().__init__(file, create_session(file, threads=threads), SPEC, score_threshold=score_threshold)

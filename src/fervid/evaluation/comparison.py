@@ -242,8 +242,11 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
 
 
 def name_models(identities: Sequence[str]) -> tuple[str, ...]:
-    """``name`` for each ``name@sha256[:12]``; two of one name keep as much of the digest as tells them apart."""
-    names = [identity.rpartition("@")[0] for identity in identities]
+    """``name`` for each ``name@sha256[:12]``; two of one name keep as much of the digest as tells them apart.
+
+    An identity without a digest is a name.
+    """
+    names = [identity.rpartition("@")[0] or identity for identity in identities]
     length = SHORTEST_DIGEST
     while len({_shorten(identity, length) for identity in identities}) < len(set(identities)):
         length += 1
@@ -300,8 +303,8 @@ def format_p(p: float) -> str:
 
 
 def _shorten(identity: str, digits: int) -> str:
-    name, _, digest = identity.rpartition("@")
-    return f"{name}@{digest[:digits]}"
+    name, at, digest = identity.rpartition("@")
+    return f"{name}@{digest[:digits]}" if at else identity
 
 
 def _format_points(share: float) -> str:

@@ -16,12 +16,13 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence, Sized
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fervid.datasets.photos import KINDS, Kind, LabelledPhoto
+from fervid.detection.detector import Detection, Detector, identify
 from fervid.errors import DatasetError, UsageError
 from fervid.evaluation.detection_metrics import (
     NOTHING,
@@ -33,9 +34,6 @@ from fervid.evaluation.detection_metrics import (
 )
 from fervid.evaluation.heads import Estimate
 from fervid.geometry import boxes_to_array
-
-if TYPE_CHECKING:
-    from fervid.detection.detector import Detection, Detector
 
 SCHEMA: Final = "fervid-detection/1"
 """Name and version of the JSON that :meth:`DetectionEvaluation.to_dict` gives."""
@@ -140,6 +138,7 @@ class DetectionEvaluation:
 
     Attributes:
         detector: its name.
+        identity: ``name@sha256[:12]`` of a network's file; the name alone where there is none.
         threshold: score from which a detection counts.
         floor: the detector's own threshold: where the curve ends.
         min_face: height of the smallest face that is measured, px.
@@ -157,6 +156,7 @@ class DetectionEvaluation:
     """
 
     detector: str
+    identity: str
     threshold: float
     floor: float
     min_face: float
@@ -177,6 +177,7 @@ class DetectionEvaluation:
         return {
             "schema": SCHEMA,
             "detector": self.detector,
+            "identity": self.identity,
             "threshold": _round(self.threshold),
             "floor": _round(self.floor),
             "min_face": self.min_face,
@@ -249,9 +250,7 @@ def evaluate_detector(
             on_progress(done, total)
     if not notes.kinds:
         raise DatasetError("there is no photo to measure on", advice="Choose another split, kind or file.")
-    return _summarise(
-        detector.name, threshold, floor, min_face, notes, skipped=skipped, latency_ms=float(np.median(times))
-    )
+    return _summarise(detector, threshold, min_face, notes, skipped=skipped, latency_ms=float(np.median(times)))
 
 
 class _Notes:
@@ -302,15 +301,16 @@ class _Notes:
 
 
 def _summarise(
-    name: str, threshold: float, floor: float, min_face: float, notes: _Notes, *, skipped: int, latency_ms: float
+    detector: Detector, threshold: float, min_face: float, notes: _Notes, *, skipped: int, latency_ms: float
 ) -> DetectionEvaluation:
-    findings = notes.gather()
+    findings, floor = notes.gather(), detector.score_threshold
     main = max(EDGES[0], min_face)
     overall = findings.select(main)
     edges = (min_face, *(edge for edge in EDGES if edge > min_face), math.inf)
     in_kind = {kind: np.array([k == kind for k in notes.kinds]) for kind in KINDS}
     return DetectionEvaluation(
-        detector=name,
+        detector=detector.name,
+        identity=identify(detector),
         threshold=threshold,
         floor=floor,
         min_face=min_face,

@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from fervid.evaluation.comparison import ComparisonRow, ComparisonSection, make_row
+from fervid.evaluation.comparison import ComparisonRow, ComparisonSection, make_row, name_models
 from fervid.evaluation.comparisonpage import STYLE, build_table
 from fervid.evaluation.detection import PRECISION, DetectionEvaluation, SizeFigures
 from fervid.evaluation.detection_metrics import OVERLAP
@@ -95,6 +95,11 @@ def _list_background(evaluations: Evaluations) -> Iterator[ComparisonRow]:
     yield make_row("clean", clean, "higher", n=n, meaning="share of the photos in which nothing is found")
 
 
+def name_detectors(evaluations: Evaluations) -> tuple[str, ...]:
+    """What the detectors are called side by side, see :func:`.comparison.name_models`."""
+    return name_models([e.identity for e in evaluations])
+
+
 def _name_band(figures: SizeFigures) -> str:
     return f"{figures.low:g} px and more" if figures.high is None else f"{figures.low:g}–{figures.high:g} px"
 
@@ -118,12 +123,12 @@ def _draw_precision_recall(figure: Figure, evaluations: Evaluations, theme: Them
     figure.subplots_adjust(left=0.13, right=0.95, bottom=0.12, top=0.93)
     colours = (theme.accent, theme.warm, "#2a9d6f", "#9a5bd0", theme.faint)
     lowest, leftmost = 0.9, 1.0
-    for i, evaluation in enumerate(evaluations):
+    for i, (name, evaluation) in enumerate(zip(name_detectors(evaluations), evaluations, strict=True)):
         colour = colours[i % len(colours)]
         points = [(p.recall, p.precision) for p in evaluation.curve if p.precision is not None]
         axes.plot(
             [r for r, _ in points], [p for _, p in points], color=colour, linewidth=2.2, zorder=4,
-            label=f"{evaluation.detector}, dot: threshold {evaluation.threshold:g}",
+            label=f"{name}, dot: threshold {evaluation.threshold:g}",
         )  # fmt: skip
         overall = evaluation.overall
         if overall.recall is not None and overall.precision is not None:
@@ -142,8 +147,8 @@ def _draw_precision_recall(figure: Figure, evaluations: Evaluations, theme: Them
 
 def build_detection_page(evaluations: Evaluations, notes: Sequence[str], split: str) -> str:
     """The table and the curve as one HTML page: no script, nothing fetched from elsewhere, no photo."""
-    names = [e.detector for e in evaluations]
-    title = f"{', '.join(names)} on {split}"
+    names = name_detectors(evaluations)
+    title = f"{', '.join(e.identity for e in evaluations)} on {split}"
     caption = "Tinted: the best of its row. Small: 95 % interval, bootstrap over photos."
     table = build_table(tabulate_detectors(evaluations), [escape(name) for name in names], caption, counted="n")
     light, dark = (embed_svg(_draw_svg(evaluations, theme=theme)) for theme in (LIGHT, DARK))
@@ -175,7 +180,7 @@ def format_detection_json(evaluations: Evaluations, notes: Sequence[str], split:
 
 def format_detection_markdown(evaluations: Evaluations) -> str:
     """The table as Markdown, as model cards quote it."""
-    lines = [["", *(e.detector for e in evaluations), "n"], ["---", *("---:" for _ in evaluations), "---:"]]
+    lines = [["", *name_detectors(evaluations), "n"], ["---", *("---:" for _ in evaluations), "---:"]]
     for section in tabulate_detectors(evaluations):
         lines.append([f"**{section.title}**", *("" for _ in evaluations), ""])
         lines += [[row.name, *(cell.short for cell in row.cells), row.n] for row in section.rows]
@@ -187,10 +192,10 @@ def format_detection_csv(evaluations: Evaluations) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["detector", "low", "high", "recall", "faces", "precision", "detections", "average_precision"])
-    for e in evaluations:
+    for name, e in zip(name_detectors(evaluations), evaluations, strict=True):
         for f in (e.overall, *e.bands):
             shares = [part for s in (f.recall, f.precision) for part in (("", "") if s is None else (s.value, s.n))]
-            cells = [e.detector, f.low, f.high, *shares, f.average_precision]
+            cells = [name, f.low, f.high, *shares, f.average_precision]
             writer.writerow([round(c, 6) if isinstance(c, float) else c for c in cells])
     return stream.getvalue()
 

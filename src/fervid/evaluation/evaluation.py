@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from fervid.classification.calibration import restrict_votes
 from fervid.datasets.duplicates import find_twins
-from fervid.datasets.faceset import SPLITS, TRAINING, VOTE_COLUMNS, FaceSet
-from fervid.emotions import Emotion, emotions_for, fold_disgust, fold_label_indices
+from fervid.datasets.faceset import SPLITS, TRAINING, FaceSet, find_truth
+from fervid.emotions import Emotion, emotions_for, fold_disgust
 from fervid.errors import UsageError
 from fervid.evaluation.heads import Estimate, HeadEvaluation, Truth, evaluate_head
 from fervid.notebook import build_table
@@ -177,16 +177,6 @@ def evaluate_model(
     )
 
 
-def find_truth(rows: FaceSet, labels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """``(N,)`` labels and ``(N,)`` FER+ majorities (−1 where unknown) in the system of 7 or 6 labels."""
-    if labels == 7:
-        return rows.emotions, rows.vote_majority()
-    majority = _fold_votes(rows).vote_majority()
-    known = majority >= 0
-    majority[known] = fold_label_indices(majority[known])
-    return fold_label_indices(rows.emotions), majority
-
-
 def _find_truth(rows: FaceSet, faces: FaceSet, split: str, labels: int, notes: list[str]) -> Truth:
     """All that is known of the rows; what is not is told in a note."""
     truths, majority = find_truth(rows, labels)
@@ -229,15 +219,3 @@ def _predict(
         yield classifier.predict(list(rows.images[start : start + CHUNK]))
         if on_progress is not None:
             on_progress(min(start + CHUNK, len(rows)), len(rows))
-
-
-def _fold_votes(rows: FaceSet) -> FaceSet:
-    """The rows with their votes for disgust counted as votes for anger, before a majority is sought."""
-    if rows.votes is None:
-        return rows
-    names = list(VOTE_COLUMNS)
-    angry, disgust = names.index(Emotion.ANGRY), names.index(Emotion.DISGUST)
-    votes = rows.votes.copy()
-    votes[:, angry] += votes[:, disgust]
-    votes[:, disgust] = 0
-    return FaceSet(rows.images, rows.emotions, rows.splits, votes)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.datasets.faceset import FaceSet
+from fervid.datasets.faceset import FaceSet, find_truth
 from fervid.emotions import Emotion
 from fervid.errors import UsageError
 from fervid.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
-from fervid.evaluation.evaluation import CHUNK, check_request, digest_rows, find_truth, fold_prediction
+from fervid.evaluation.evaluation import CHUNK, check_request, digest_rows, fold_prediction
 from fervid.evaluation.heads import Estimate
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from fervid.errors import IntegrityError, ModelError, UnknownModelError
+from fervid.errors import IntegrityError, ModelError, UnknownModelError, escape_bytes
 from fervid.files import write_atomically
 
 BUNDLED: Final = Path(__file__).parent / "bundled"
@@ -137,7 +137,7 @@ def load_model(model: str | os.PathLike[str]) -> ModelFile:
             raise UnknownModelError(
                 f"cannot read the model {text} ({error.strerror})", advice="Check the path."
             ) from None
-        return ModelFile(Path(text).stem, data, hashlib.sha256(data).hexdigest())
+        return ModelFile(escape_bytes(Path(text).stem), data, hashlib.sha256(data).hexdigest())
     published = find_published(text)
     path = locate(published)
     if path is None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from fervid.errors import ModelError
+from fervid.errors import ModelError, escape_bytes
 from fervid.evaluation.speed.records import ColdStart, ColdStep
 
 TIMEOUT_S: Final = 300.0
@@ -81,7 +81,7 @@ def plan_commands(models: Sequence[str], photo: Path, detector: str) -> list[tup
 
 def name_model(model: str) -> str:
     """``base`` of ``base`` and of ``somewhere/base.onnx``."""
-    return Path(model).stem if model.endswith(".onnx") else model
+    return escape_bytes(Path(model).stem) if model.endswith(".onnx") else model
 
 
 def time_process(what: str, command: list[str]) -> float:
