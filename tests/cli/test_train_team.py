@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,15 @@ def test_a_killed_process_is_said_rather_than_what_follows_from_it(monkeypatch: 
         launching.run_team(["sh", "-c", "if [ $RANK = 0 ]; then exit 1; else kill -9 $$; fi"], 2)
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """A shell that runs the tests in the background makes them ignore SIGINT, and children inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 @pytest.mark.parametrize("tidy", [True, False])
 def test_a_polite_kill_leaves_no_orphans(tmp_path: Path, tidy: bool) -> None:
     """It reaches the first process alone, which waits until the others have ended and said what they have to."""
