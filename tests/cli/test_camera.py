@@ -90,9 +90,9 @@ def test_ctrl_c_is_a_wanted_end_and_what_was_recorded_is_whole(film: Path, tmp_p
     process = start_fervid(
         film, "--loop", "--no-window", "-o", saved, "--json", lines, "--detector", "haar", display=False
     )
-    deadline = time.monotonic() + 60
+    deadline, parts = time.monotonic() + 60, lambda: tmp_path.glob(".*.part")
     try:
-        while time.monotonic() < deadline and not any(p.stat().st_size for p in tmp_path.glob(".out.mp4*")):
+        while time.monotonic() < deadline and not any(b"ftyp" in p.read_bytes()[:16] for p in parts()):
             time.sleep(0.05)
         time.sleep(1.0)
         process.send_signal(signal.SIGINT)
