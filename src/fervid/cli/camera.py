@@ -26,6 +26,7 @@ from fervid.cli.options import (
 from fervid.cli.terminal import print_note
 from fervid.errors import UsageError
 from fervid.files import check_destinations
+from fervid.signals import handle_signals
 
 if TYPE_CHECKING:
     from fervid.emotions import LabelCount
@@ -138,20 +139,14 @@ def camera(
 def stop_on_signals() -> Iterator[threading.Event]:
     """An event that Ctrl-C or a termination sets; a second Ctrl-C interrupts as usual."""
     stop = threading.Event()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def ask(number: int, _: FrameType | None) -> None:
         if stop.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
         stop.set()
 
-    for number in before:
-        signal.signal(number, ask)
-    try:
+    with handle_signals(ask, signal.SIGINT, signal.SIGTERM):
         yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _print_summary(summary: SessionSummary) -> None:

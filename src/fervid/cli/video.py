@@ -24,6 +24,7 @@ from fervid.cli.options import (
 )
 from fervid.cli.terminal import print_note, show_progress, stdout
 from fervid.errors import FervidError, UsageError
+from fervid.signals import handle_signals
 
 if TYPE_CHECKING:
     from fervid.emotions import LabelCount
@@ -171,8 +172,5 @@ def stop_on_terminate() -> Iterator[None]:
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
+    with handle_signals(interrupt, signal.SIGTERM):
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

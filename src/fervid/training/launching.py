@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Final
 
 from fervid.errors import FervidError
+from fervid.signals import handle_signals
 
 VARIABLES: Final = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """What torchrun says to each process, by the environment."""
@@ -83,11 +84,8 @@ def _pass_on_terminate(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator
             process.send_signal(signal.SIGINT)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
+    with handle_signals(interrupt, signal.SIGTERM):
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _wait(processes: Sequence[subprocess.Popen[bytes]], patience_s: float = float("inf")) -> int:
