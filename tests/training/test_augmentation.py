@@ -151,3 +151,29 @@ def test_no_value_is_read_back_within_a_step(faces: torch.Tensor) -> None:
         assert out.shape == (64, 1, 44, 44)
         with pytest.raises(Exception, match="local_scalar_dense"):
             bool(mirrored.any())
+
+
+@pytest.mark.parametrize("size", [40, 41, 44])
+def test_a_random_crop_keeps_every_grey_level(faces: torch.Tensor, size: int) -> None:
+    """Training views that are as sharp as what is read later: moved by whole pixels, at the scale they have."""
+    from dataclasses import replace
+
+    turned = replace(STILL, rotation=20.0, scale=(0.7, 0.8), shift=1 / 48)
+    levels = (run(faces, replace(turned, random_crop=1.0), size) * STD + MEAN)[:, 0]
+    for face, view in zip(faces.float(), levels, strict=True):
+        windows = torch.stack([face, face.flip(1)]).unfold(1, size, 1).unfold(2, size, 1)
+        assert bool(((windows - view).abs().amax((3, 4)) < 0.01).any())
+    some = (run(faces, replace(turned, random_crop=0.5), size) * STD + MEAN)[:, 0]
+    whole = ((some - some.round()).abs().amax((1, 2)) < 0.01).float().mean()
+    assert 0.25 < float(whole) < 0.75
+
+
+def test_bicubic_views_are_sharper_than_bilinear_ones(faces: torch.Tensor) -> None:
+    from dataclasses import replace
+
+    moved = replace(STILL, shift=0.1)
+    spread = {
+        resampling: float(run(faces, replace(moved, resampling=resampling)).std())
+        for resampling in ("bilinear", "bicubic")
+    }
+    assert spread["bicubic"] > 1.1 * spread["bilinear"]

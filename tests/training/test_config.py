@@ -68,6 +68,7 @@ def test_a_stage_ends_where_the_next_begins(recipe: Any) -> None:
         ({"augmentation": {"wide": 1.5}}, "augmentation.wide is 1.5"),
         ({"augmentation": {"exposure_gamma": [0.5, 2.0]}}, "augmentation.exposure_gamma is 0.5"),
         ({"augmentation": {"padding": "mirror"}}, "augmentation.padding is 'mirror'"),
+        ({"augmentation": {"resampling": "nearest"}}, "augmentation.resampling is 'nearest'"),
         ({"augmentation": {"glasses": 0.5, "mask": 0.3, "hand": 0.3}}, "glasses, mask and hand together is 1.1"),
         ({"augmentation": {"camera": {"jpeg": 2}}}, "augmentation.camera.jpeg is 2"),
         ({"augmentation": {"camera": {"gpeg": 2}}}, "unknown key augmentation.camera.gpeg"),
@@ -87,6 +88,12 @@ def test_a_wrong_recipe_is_refused(recipe: Any, changes: dict[str, Any], words: 
     with pytest.raises(ConfigError) as caught:
         TrainingConfig.from_dict(recipe(**changes))
     assert words in caught.value.message
+
+
+def test_a_mark_of_utf8_at_the_start_is_no_part_of_the_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text('name = "tiny"', encoding="utf-8-sig")
+    assert read_recipe(path).name == "tiny"
 
 
 def test_a_name_is_required() -> None:

@@ -18,7 +18,7 @@ Precision = Literal["float16", "float32", "int8"]
 def read_toml(path: str | Path) -> dict[str, Any]:
     """The tables of a recipe. Raises ConfigError when there is no such file or it is not TOML."""
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))  # Windows' Notepad may put a mark before it
     except OSError as error:
         raise ConfigError(f"cannot read the recipe {path} ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -39,18 +39,8 @@ def augment(
         return noise.uniform(n, *shape) * (high - low) + low
 
     x = images.unsqueeze(1).float() / 255
-    angle = uniform(-config.rotation, config.rotation) * (math.pi / 180)
-    zoom = uniform(*config.scale)
-    if config.wide:
-        zoom = torch.where(uniform(0, 1) < config.wide, uniform(*config.wide_scale), zoom)
-    mirrored = uniform(0, 1) >= 0.5
-    side = 1 - 2 * mirrored.float()
-    cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
-    # A shift of config.shift sides is twice that in grid_sample's units, which run from -1 to 1.
-    dx, dy = uniform(-2 * config.shift, 2 * config.shift), uniform(-2 * config.shift, 2 * config.shift)
-    theta = torch.stack([torch.stack([cos * side, -sin, dx], 1), torch.stack([sin * side, cos, dy], 1)], 1)
-    grid = F.affine_grid(theta, [n, 1, size, size], align_corners=False)
-    x = F.grid_sample(x, grid, mode="bilinear", padding_mode=config.padding, align_corners=False)
+    grid, mirrored = _draw_grid(n, size, config, noise, x.shape[-1])
+    x = F.grid_sample(x, grid, mode=config.resampling, padding_mode=config.padding, align_corners=False)
     if config.glasses or config.mask or config.hand:
         x = occlude(x, grid, config, noise)
 
@@ -69,6 +59,41 @@ def augment(
         x = degrade(x, camera, noise)
     x = _erase(x, config, uniform(0, 1, 6))
     return ((x * 255 - mean) / std).contiguous(memory_format=torch.channels_last), mirrored
+
+
+def _draw_grid(n: int, size: int, config: AugmentationConfig, noise: Noise, side: int) -> tuple[Tensor, Tensor]:
+    """Where each pixel of the result is read, and which faces are mirrored.
+
+    Args:
+        n: faces.
+        size: side of the result, px.
+        config: how far they may be moved.
+        noise: source of all randomness.
+        side: of the pictures that are read, px.
+
+    Returns:
+        ``(n, size, size, 2)`` in grid_sample's units; ``(n,)`` bool.
+    """
+
+    def uniform(low: float, high: float) -> Tensor:
+        return noise.uniform(n) * (high - low) + low
+
+    angle = uniform(-config.rotation, config.rotation) * (math.pi / 180)
+    zoom = uniform(*config.scale)
+    if config.wide:
+        zoom = torch.where(uniform(0, 1) < config.wide, uniform(*config.wide_scale), zoom)
+    mirrored = uniform(0, 1) >= 0.5
+    # A shift of config.shift sides is twice that in grid_sample's units, which run from -1 to 1.
+    dx, dy = uniform(-2 * config.shift, 2 * config.shift), uniform(-2 * config.shift, 2 * config.shift)
+    if config.random_crop:
+        plain = uniform(0, 1) < config.random_crop
+        angle, zoom = torch.where(plain, 0.0, angle), torch.where(plain, size / side, zoom)
+        odd = (side - size) % 2 / 2
+        dx, dy = (torch.where(plain, ((d * side / 2 + odd).round() - odd) * 2 / side, d) for d in (dx, dy))
+    sign = 1 - 2 * mirrored.float()
+    cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
+    theta = torch.stack([torch.stack([cos * sign, -sin, dx], 1), torch.stack([sin * sign, cos, dy], 1)], 1)
+    return F.affine_grid(theta, [n, 1, size, size], align_corners=False), mirrored
 
 
 def _erase(x: Tensor, config: AugmentationConfig, draws: Tensor) -> Tensor:

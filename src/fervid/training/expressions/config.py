@@ -15,6 +15,9 @@ from fervid.training.tables import build_dataclass, check_name, check_pair, chec
 PADDINGS: Final = ("border", "reflection", "zeros")
 """What may lie beyond the edge of a face's picture, by torch's names."""
 
+RESAMPLING: Final = ("bilinear", "bicubic")
+"""How grey levels between a face's pixels are found, by torch's names."""
+
 SHORTCUTS: Final = ("average", "max")
 """How a shortcut can halve the plane."""
 
@@ -208,6 +211,10 @@ class AugmentationConfig:
         erase_side: its shortest and longest side, in sides of the face.
         wide: share of the faces that are cut more widely than ``scale`` says, as by a careless detector.
         wide_scale: the share of the face's side that is shown of them.
+        random_crop: share of the faces that are only moved, by whole pixels, at the scale that they have. So they are
+            as sharp as the faces that the finished network reads (Touvron et al. 2019, arXiv:1906.06423, on what a
+            difference between training and reading costs).
+        resampling: of the others: ``bilinear``, which blurs, or ``bicubic``.
         padding: what lies beyond the picture's edge: ``border``, which repeats it, ``reflection`` or ``zeros``.
         exposure: share of the faces in bad light.
         exposure_gamma: their further exponent, or its inverse.
@@ -228,6 +235,8 @@ class AugmentationConfig:
     erase_side: tuple[float, float] = (0.1, 0.4)
     wide: float = 0.0
     wide_scale: tuple[float, float] = (1.05, 1.35)
+    random_crop: float = 0.0
+    resampling: str = "bilinear"
     padding: str = "border"
     exposure: float = 0.0
     exposure_gamma: tuple[float, float] = (1.5, 3.0)
@@ -246,10 +255,12 @@ class AugmentationConfig:
         check_range("augmentation.gamma", self.gamma, 0, 0.95)
         check_range("augmentation.erase", self.erase, 0, 1)
         check_pair("augmentation.erase_side", self.erase_side, 0, 1)
-        for name in ("wide", "exposure", "glasses", "mask", "hand"):
+        for name in ("wide", "random_crop", "exposure", "glasses", "mask", "hand"):
             check_range(f"augmentation.{name}", getattr(self, name), 0, 1)
         check_pair("augmentation.wide_scale", self.wide_scale, 0.1, 10)
         check_pair("augmentation.exposure_gamma", self.exposure_gamma, 1, 20)
+        if self.resampling not in RESAMPLING:
+            raise ConfigError(f"augmentation.resampling is {self.resampling!r}", advice=f"Use {', '.join(RESAMPLING)}.")
         if self.padding not in PADDINGS:
             raise ConfigError(f"augmentation.padding is {self.padding!r}", advice=f"Use {', '.join(PADDINGS)}.")
         check_range("augmentation's glasses, mask and hand together", self.glasses + self.mask + self.hand, 0, 1)
