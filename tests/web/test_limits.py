@@ -14,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from fervid.web.errors import RequestError, SlowError, TooLargeError, TooManyError
 from fervid.web.limits import (
     BODY_BYTES,
+    MOST_SOCKETS,
     BodyGuard,
     Memory,
     Places,
@@ -23,6 +24,8 @@ from fervid.web.limits import (
     TokenBucket,
     name_address,
 )
+from fervid.web.rooms.links import MAX_HOSTS
+from fervid.web.rooms.room import MAX_PARTICIPANTS
 
 
 class Clock:
@@ -223,6 +226,10 @@ def test_the_api_has_a_rate_and_pages_have_none() -> None:
 
     asyncio.run(run())
     assert passed == ["/api/v1/health", "/", "/ws/live", "/assets/x.js"]
+
+
+def test_a_full_room_behind_one_address_comes_back_before_its_lost_connections_are_known_to_be() -> None:
+    assert MOST_SOCKETS >= 2 * (MAX_PARTICIPANTS + MAX_HOSTS)
 
 
 def test_one_address_has_so_many_websockets_open_and_is_told() -> None:

@@ -22,8 +22,9 @@ BODY_BYTES: Final = 64_000
 REQUEST_RATE: Final = 100.0
 REQUEST_BURST: Final = 500.0
 """Requests per second of one address, and at once: a school may stand behind it."""
-MOST_SOCKETS: Final = 512
-"""WebSockets of one address at the same time: a room that is full may stand behind it."""
+MOST_SOCKETS: Final = 1024
+"""WebSockets of one address at the same time: a room that is full may stand behind it, and twice after its Wi-Fi failed
+for a moment, since dead connections count until their pings are given up."""
 FORM_BYTES: Final = 16_000
 """What a form adds to the file in it."""
 IDLE_S: Final = 30.0

@@ -144,6 +144,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, settings: Settings, app: ASGIApp, ready: Callable[[], None], *, ping_s: float = PING_S) -> None:
         logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # the client is told
+        logging.getLogger("uvicorn.error").addFilter(_is_for_the_operator)
         super().__init__(
             uvicorn.Config(
                 app,
@@ -169,6 +170,11 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if not self.should_exit:
             self._ready()
+
+
+def _is_for_the_operator(record: logging.LogRecord) -> bool:
+    """A WebSocket's text that is none ends it with 1007; its traceback would let any client fill the log."""
+    return not str(record.msg).startswith("Invalid UTF-8 sequence")
 
 
 class _StallTimer:

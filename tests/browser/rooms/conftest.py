@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -32,18 +33,34 @@ def rooms(serve: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-def context(browser: Any, scheme: str) -> Iterator[Any]:
-    """Complaints of any page fail the test."""
-    context = browser.new_context(
-        permissions=["camera"], viewport={"width": 1280, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
-    )
-    context.set_default_timeout(WAIT_MS)
+def open_context(browser: Any, scheme: str) -> Iterator[Callable[[], Any]]:
+    """Opens browsers that know nothing of each other; complaints of any page fail the test."""
     complaints: list[str] = []
-    context.on("weberror", lambda error: complaints.append(str(error.error)))
-    context.on("console", lambda note: complaints.append(note.text) if "Content Security" in note.text else None)
-    yield context
-    context.close()
+    with ExitStack() as stack:
+
+        def open_another() -> Any:
+            context = browser.new_context(
+                permissions=["camera"],
+                viewport={"width": 1280, "height": 800},
+                color_scheme=scheme,
+                reduced_motion="reduce",
+            )
+            stack.callback(context.close)
+            context.set_default_timeout(WAIT_MS)
+            context.on("weberror", lambda error: complaints.append(str(error.error)))
+            context.on(
+                "console", lambda note: complaints.append(note.text) if "Content Security" in note.text else None
+            )
+            return context
+
+        yield open_another
     assert complaints == []
+
+
+@pytest.fixture
+def context(open_context: Callable[[], Any]) -> Any:
+    """A browser."""
+    return open_context()
 
 
 @pytest.fixture(scope="session")
@@ -61,12 +78,12 @@ def make_room() -> Callable[..., tuple[dict[str, Any], Any]]:
     return make
 
 
-@pytest.fixture(scope="session")
-def join() -> Callable[[Any, Any, dict[str, Any]], Any]:
-    """Lets a participant in; their page."""
+@pytest.fixture
+def join(open_context: Callable[[], Any]) -> Callable[[Any, dict[str, Any]], Any]:
+    """Lets a participant in; their page. One browser is one participant, so each has one of their own."""
 
-    def let_in(context: Any, site: Any, room: dict[str, Any]) -> Any:
-        page = context.new_page()
+    def let_in(site: Any, room: dict[str, Any]) -> Any:
+        page = open_context().new_page()
         page.goto(site.address + room["join_path"])
         page.get_by_role("button", name="Agree and join").click()
         page.get_by_role("button", name="Leave").wait_for()

@@ -16,7 +16,7 @@ def test_a_host_and_six_participants(
     see(host, "Nobody is here yet")
     people = []
     for _ in range(4):
-        people.append(join(context, rooms, room))
+        people.append(join(rooms, room))
         people[-1].keyboard.press("1")
     see(host, "4 people are here")
     see(people[0], "You are counted. Sums are shown once 5 or more can be added up together.")
@@ -25,7 +25,7 @@ def test_a_host_and_six_participants(
     assert host.locator(".room-chart").count() == 0
     assert host.get_by_test_id("lost").count() == 0
 
-    people.append(join(context, rooms, room))
+    people.append(join(rooms, room))
     people[-1].get_by_role("button", name="fine").click()
     host.get_by_test_id("lost").wait_for()
     see(host, "of 5 are lost")
@@ -37,7 +37,7 @@ def test_a_host_and_six_participants(
     see(host, "38–96 %")  # Wilson's interval of 4 of 5
     see(people[0], "You are counted, in sums of at least 5 people.")
 
-    people.append(join(context, rooms, room))
+    people.append(join(rooms, room))
     see(host, "1 more person is waiting until enough are new.")
 
     people[0].get_by_label("Raise your hand, by name").fill("Ada")
@@ -107,7 +107,7 @@ def test_whoever_pauses_sends_nothing_and_comes_back(
     context: Any, rooms: Any, make_room: Any, join: Any, list_said: Any, see: Any, wait_buckets: Any
 ) -> None:
     room, _ = make_room(context, rooms)
-    page = join(context, rooms, room)
+    page = join(rooms, room)
     page.get_by_role("button", name="fine").click()
     page.get_by_text("What was sent last").click()
     page.get_by_text('{"type":"pulse","choice":"fine"}').wait_for()
@@ -227,7 +227,7 @@ def test_pages_are_accessible_and_fit_a_phone(
     context: Any, rooms: Any, scheme: str, find_problems: Any, make_room: Any, join: Any, see: Any
 ) -> None:
     room, host = make_room(context, rooms)
-    people = [join(context, rooms, room) for _ in range(5)]
+    people = [join(rooms, room) for _ in range(5)]
     people[0].keyboard.press("2")
     people[0].get_by_label("Raise your hand, by name").fill("Ada")
     people[0].get_by_role("button", name="Raise").click()

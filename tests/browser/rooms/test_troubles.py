@@ -71,7 +71,7 @@ def test_a_full_room_lets_somebody_in_when_another_leaves(
     service = pytest.importorskip("fervid.web.rooms.service")
     monkeypatch.setattr(service, "Room", partial(service.Room, max_participants=2))
     room, _ = make_room(context, rooms)
-    people = [join(context, rooms, room) for _ in range(2)]
+    people = [join(rooms, room) for _ in range(2)]
     late = context.new_page()
     late.goto(rooms.address + room["join_path"])
     late.get_by_role("button", name="Agree and join").click()
@@ -140,7 +140,7 @@ def test_a_host_reads_that_the_connection_is_lost_and_keeps_what_was_shown(
 
     host.route_web_socket("**/ws/rooms/*/host", relay)
     host.reload()
-    people = [join(context, rooms, room) for _ in range(5)]
+    people = [join(rooms, room) for _ in range(5)]
     host.get_by_test_id("lost").wait_for()
     is_away = True
     for end in ends:
@@ -164,7 +164,7 @@ def test_an_ended_room_can_be_saved_and_not_joined(
     context: Any, rooms: Any, look: Any, make_room: Any, join: Any, see: Any
 ) -> None:
     room, host = make_room(context, rooms)
-    inside = join(context, rooms, room)
+    inside = join(rooms, room)
     reading = context.new_page()
     reading.goto(rooms.address + room["join_path"])
     reading.get_by_role("button", name="Agree and join").wait_for()

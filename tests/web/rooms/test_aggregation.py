@@ -136,10 +136,25 @@ def test_people_of_a_crowd_that_is_over_wait_with_the_others():
 def test_an_empty_hour_ends_crowds():
     bench = Bench()
     bench.close("abcde")
-    assert bench.close("abcde", skip=360).tally == Tally(5, (5, 0))
+    bench.close("", skip=360)
     assert not bench.ledger.crowds
     assert set(bench.ledger.people) == set("abcde")
     assert bench.close("abcdf").tally == Tally(5, (5, 0))
+
+
+@pytest.mark.parametrize("formed", ["before", "in it"])
+def test_a_crowd_of_a_bucket_that_closes_late_lasts_from_then(formed: str):
+    """What was shown of it may have been said a moment ago."""
+    bench = Bench()
+    if formed == "before":
+        bench.close("abcde")
+    late = bench.close("abcde", skip=360)
+    assert (late.tally, late.withheld) == (Tally(5, (5, 0)), 0)
+    assert {p.held_until for p in bench.ledger.people.values()} == {0}
+    closings = [bench.close("bcdef") for _ in range(RULES.hold)]
+    assert [c.tally for c in closings] == [None] * (RULES.hold - 1) + [Tally(5, (5, 0))]
+    assert {c.why for c in closings[:-1]} == {"change"}
+    assert {c.returns for c in closings[:-1]} == {late.ledger.bucket - 1 + RULES.hold}
 
 
 def test_people_of_other_crowds_are_shown_while_one_is_held():

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +14,11 @@ pytest.importorskip("fastapi")
 
 from fervid.web.errors import TooManyError
 from fervid.web.rooms import codes
+from fervid.web.rooms.errors import RoomUnknownError, UnavailableError
+from fervid.web.rooms.memory import MemoryStore
+from fervid.web.rooms.room import Room
+from fervid.web.rooms.service import GUESSES, Rooms
+from fervid.web.settings import Settings
 
 
 def test_keys_are_random_and_only_their_hash_is_compared():
@@ -69,6 +78,63 @@ def test_everybody_together_may_guess_so_often():
         limit.count(f"10.0.0.{i}")
     with pytest.raises(TooManyError):
         limit.check("10.0.0.99")
+
+
+def test_what_was_right_does_not_count():
+    limit = codes.AddressLimit("too many", 3, 4, clock=Clock())
+    for _ in range(100):
+        limit.spend("a")
+        limit.give_back("a")
+    assert limit._clients == {}
+    for _ in range(2):
+        limit.spend("a")
+    limit.spend("a")
+    limit.give_back("a")
+    limit.spend("a")
+    with pytest.raises(TooManyError):
+        limit.spend("a")
+    limit.spend("b")
+    with pytest.raises(TooManyError):
+        limit.check("c")
+
+
+class SlowStore(MemoryStore):
+    """Answers when others have asked too, as one behind a network."""
+
+    async def find_code(self, code: str) -> Room | None:
+        await asyncio.sleep(0.001)
+        return await super().find_code(code)
+
+
+def test_guesses_at_the_same_time_are_limited_and_right_codes_are_not(tmp_path: Path):
+    async def work() -> None:
+        async with Rooms(Settings(data_dir=tmp_path), store=SlowStore()) as rooms:
+            room, _ = await rooms.create("pulse", None, "", None, "192.0.2.7")
+            asked = (rooms.find_by_code(room.code, "192.0.2.7") for _ in range(100))
+            assert await asyncio.gather(*asked) == [room] * 100
+            asked = (rooms.find_by_code("AAAAAA", "192.0.2.7") for _ in range(100))
+            told = await asyncio.gather(*asked, return_exceptions=True)
+            assert Counter(map(type, told)) == {RoomUnknownError: GUESSES, TooManyError: 100 - GUESSES}
+            assert await rooms.find_by_code(room.code, "192.0.2.8") == room
+
+    asyncio.run(work())
+
+
+def test_a_look_up_that_failed_is_no_guess(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    async def fail(*_: object) -> None:
+        raise UnavailableError
+
+    async def work() -> None:
+        async with Rooms(Settings(data_dir=tmp_path), store=MemoryStore()) as rooms:
+            with monkeypatch.context() as patch:
+                patch.setattr(MemoryStore, "find_code", fail)
+                for _ in range(2 * GUESSES):
+                    with pytest.raises(UnavailableError):
+                        await rooms.find_by_code("AAAAAA", "192.0.2.7")
+            with pytest.raises(RoomUnknownError):
+                await rooms.find_by_code("AAAAAA", "192.0.2.7")
+
+    asyncio.run(work())
 
 
 def test_memory_is_bounded():

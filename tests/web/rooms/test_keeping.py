@@ -55,6 +55,28 @@ def test_who_is_there(bench: Bench):
     asyncio.run(work())
 
 
+def test_of_those_who_came_and_went_only_so_many_are_known(bench: Bench):
+    """One browser that joins, answers and goes, again and again, would make everybody wait for who is counted."""
+
+    async def work() -> None:
+        async with bench.open() as store:
+            room = bench.make_room(max_participants=2, hold_s=20.0)
+            await store.create(room)
+            for name in "abcdef":
+                await store.join(room, name)
+                await bench.contribute(store, room, name)
+                await store.disconnect(room, name)
+            with pytest.raises(RoomFullError, match="6 people came lately"):
+                await store.join(room, "g")
+            await store.join(room, "a")  # is known
+            assert (await store.read_present(room))[1] == 1
+            for _ in range(3):  # the crowd is over, and who does not come back forgotten
+                await bench.close(store, room)
+            await store.join(room, "g")
+
+    asyncio.run(work())
+
+
 def test_hands_are_raised_by_name_and_lowered(bench: Bench):
     async def work() -> None:
         async with bench.open() as store:

@@ -20,10 +20,12 @@ import redis
 
 from fervid.errors import MissingExtraError, UsageError
 from fervid.web.rooms.errors import UnavailableError
-from fervid.web.rooms.redis import RedisStore
+from fervid.web.rooms.redis import SUMS_S, RedisStore
+from fervid.web.rooms.room import Room
 from fervid.web.settings import Settings
 
 Server = Any  # of conftest.py
+ROOM = Room("r" * 16, "0" * 64, "K7PM3Q", "pulse", "pace", "", 5, 1_700_000_000.0, 4_000_000_000.0)
 
 
 def list_keys(url: str) -> dict[str, int]:
@@ -61,7 +63,9 @@ def test_every_key_expires_with_its_room_and_none_is_left(serve: Any, redis_url:
             keys = list_keys(redis_url)
             parts = {key.rpartition(":")[2] for key in keys if room["room"]["id"] in key}
             assert parts >= {"meta", "people", "sums", "rows", "marks", "hands", "hands_seen"}
-            lasting = {key: ttl for key, ttl in keys.items() if not key.endswith(":lock")}
+            sums = [ttl for key, ttl in keys.items() if key.endswith(":sums")]
+            assert 0 < sums[0] <= SUMS_S, "a sum of one person outlives a server that stopped by a minute, not by a day"
+            lasting = {key: ttl for key, ttl in keys.items() if not key.endswith((":lock", ":sums"))}
             assert all(3600 * 2 - 120 < ttl <= 3600 * 2 + 1 for ttl in lasting.values()), keys
             await host.say(type="delete")
             await people[0].wait_for("ended")
@@ -73,6 +77,23 @@ def test_every_key_expires_with_its_room_and_none_is_left(serve: Any, redis_url:
 
     with serve(Settings(data_dir=tmp_path, redis_url=redis_url, room_hours=2)) as server:
         run(work(server))
+
+
+def test_a_bucket_whose_sums_are_gone_is_not_shown(redis_url: str):
+    async def work() -> None:
+        async with RedisStore(redis_url, clock=lambda: ROOM.created_at) as store:
+            await store.create(ROOM)
+            for name in "abcde":
+                await store.join(ROOM, name)
+            await asyncio.gather(*(store.contribute(ROOM, name, (1, 0, 0, 0, 0)) for name in "abcd"))
+            with redis.Redis.from_url(redis_url) as client:
+                assert client.delete(f"fervid:room:{{{ROOM.id}}}:sums") == 1
+            await store.contribute(ROOM, "e", (1, 0, 0, 0, 0))
+            row = await store.close_bucket(ROOM, ROOM.created_at + 10)
+            assert row is not None
+            assert (row.contributors, row.withheld, row.lost) == (0, 5, None)
+
+    run(work())
 
 
 def test_redis_holds_neither_key_nor_token_nor_answer(serve: Any, redis_url: str, tmp_path: Path):
@@ -240,12 +261,12 @@ def test_a_process_that_dies_while_it_closes_a_bucket_stops_nobody_for_long(serv
     async def work(server: Server) -> None:
         room = server.make_room()
         async with server.join(room, "ada") as ada:
+            began = time.monotonic()
             with redis.Redis.from_url(redis_url) as client:
                 client.set(f"fervid:room:{{{room['room']['id']}}}:lock", "somebody else's", px=700)
-            began = time.monotonic()
             await ada.say(type="pulse", choice="fine")
             await ada.wait_for("ack")
-            assert 0.3 < time.monotonic() - began < 3
+            assert 0.65 < time.monotonic() - began < 20
 
     with serve(Settings(data_dir=tmp_path, redis_url=redis_url)) as server:
         run(work(server))
@@ -262,7 +283,7 @@ def test_a_redis_that_is_not_there_is_said_at_once():
 
 def test_without_redis_py_the_extra_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(__import__("sys").modules, "redis.asyncio", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'fervid\[redis\]'"):
+    with pytest.raises(MissingExtraError, match=r'pip install "fervid\[redis\]"'):
         RedisStore("redis://127.0.0.1/0")
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 import time
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import websockets
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from fervid.web.rooms.links import MAX_LINKS
 from fervid.web.rooms.room import MAX_HANDS, MAX_MARKS, Hand, Mark
+from fervid.web.rooms.service import READS
 from fervid.web.settings import Settings
 
 Server = Any  # of conftest.py
@@ -205,6 +209,54 @@ def test_a_hand_or_mark_too_many_is_refused_and_nobody_is_sent_out(memory_server
     run(work())
 
 
+def test_one_address_reads_few_rooms_at_once(memory_server: Server):
+    """A day of rows takes a thread for a second, and whoever made a room may ask for it as often as they like."""
+
+    async def work() -> None:
+        room = memory_server.make_room()
+        path = f"/ws/rooms/{room['room']['id']}/host"
+        with ExitStack() as stack:
+            for _ in range(READS // 2):
+                stack.enter_context(memory_server.rooms.reads.take("127.0.0.1"))
+            for part in ("", "/export.csv", "/report.html"):
+                answer = memory_server.ask("GET", room, part)
+                assert (answer.status_code, answer.json()["error"]["code"]) == (429, "web.too_many")
+                assert answer.headers["Retry-After"] == "2"
+            async with memory_server.connect(path) as host:
+                await host.say(type="host", key=room["key"])
+                assert (await host.wait_for("error"))["error"]["code"] == "web.too_many"
+                await host.wait_for("closed")
+        for part in ("", "/export.csv", "/report.html"):
+            assert memory_server.ask("GET", room, part).status_code == 200
+        memory_server.ask("POST", room, "/end").raise_for_status()
+        async with memory_server.host(room):
+            assert not memory_server.rooms.reads._taken
+
+    run(work())
+
+
+def test_a_text_that_is_none_ends_the_connection_and_leaves_no_traceback(
+    start_server: Callable[..., int], caplog: pytest.LogCaptureFixture
+):
+    async def listen(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            browser = WebSocket(scope, receive, send)
+            await browser.accept()
+            with suppress(WebSocketDisconnect):
+                await browser.receive_text()
+
+    port = start_server(listen)
+
+    async def work() -> None:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+            shake_hands(raw, "/ws/rooms/x", port)
+            raw.sendall(b"\x81\x82" + bytes(4) + b"\xff\xfe")
+            assert raw.recv(4) == b"\x88\x02" + (1007).to_bytes(2, "big")
+
+    run(work())
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
 def test_a_half_open_connection_is_dropped(serve: Any, room_settings: Settings):
     """A phone that went out of range sends nothing and answers no ping; nobody counts it for ever."""
 
@@ -223,13 +275,17 @@ def test_a_half_open_connection_is_dropped(serve: Any, room_settings: Settings):
 def join_raw(server: Server, room: dict[str, Any]) -> socket.socket:
     """A participant that never reads again."""
     raw = socket.create_connection(("127.0.0.1", server.port))
-    raw.sendall(
-        f"GET /ws/rooms/{room['room']['id']} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
-    )
-    assert b"101" in raw.recv(4096)
+    shake_hands(raw, f"/ws/rooms/{room['room']['id']}", server.port)
     text = json.dumps({"type": "join", "code": room["room"]["code"], "token": server.make_token("raw")}).encode()
     raw.sendall(bytes([0x81, 0x80 | len(text)]) + bytes(4) + text)  # masked with zeros
     time.sleep(0.1)
     return raw
+
+
+def shake_hands(raw: socket.socket, path: str, port: int) -> None:
+    raw.sendall(
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+    )
+    assert b"101" in raw.recv(4096)

@@ -138,6 +138,30 @@ def test_only_the_host_sees_and_does(client: TestClient):
     assert client.get(f"{ROOMS}/unknown", headers=bear(made)).json()["error"]["code"] == "room.unknown"
 
 
+def test_the_host_lowers_a_hand_which_may_be_down_already(client: TestClient) -> None:
+    made = make_room(client)
+    room, path = made["room"], f"{ROOMS}/{made['room']['id']}"
+
+    def list_hands() -> list[dict[str, Any]]:
+        return list(client.get(path, headers=bear(made)).json()["hands"])
+
+    def wait_for_hand(browser: Any) -> Any:
+        while (message := browser.receive_json())["type"] != "hand":
+            assert message["type"] != "error", message
+        return message["hand"]
+
+    with client.websocket_connect(f"ws://127.0.0.1/ws/rooms/{room['id']}") as ada:
+        ada.send_json({"type": "join", "code": room["code"], "token": f"{'ada':_<16}"})
+        ada.send_json({"type": "hand", "name": "Ada"})
+        hand = wait_for_hand(ada)
+        assert list_hands() == [hand]
+        for _ in range(2):
+            answer = client.delete(f"{path}/hands/{hand['id']}", headers=bear(made))
+            assert (answer.status_code, answer.content) == (204, b"")
+            assert list_hands() == []
+        assert wait_for_hand(ada) is None
+
+
 def test_marks_end_and_deletion(client: TestClient):
     made = make_room(client)
     path = f"{ROOMS}/{made['room']['id']}"

@@ -106,6 +106,29 @@ def test_a_crowd_that_lost_somebody_waits(bench: Bench):
     asyncio.run(work())
 
 
+def test_nobody_is_in_two_crowds_after_a_bucket_that_closed_late(bench: Bench):
+    """As when Redis is away for five minutes: whoever is missing ten seconds later must not be told from the rest."""
+
+    async def work() -> None:
+        async with bench.open() as store:
+            room = bench.make_room()
+            await store.create(room)
+            await bench.join(store, room, "abcdef")
+            bench.now += 318
+            await bench.contribute(store, room, "a", bench.lost)
+            await bench.contribute(store, room, "bcde")
+            row = await bench.close(store, room, "abcdef")
+            assert row is not None
+            assert (row.contributors, row.lost) == (5, 1)
+            await bench.join(store, room, "bcdef")
+            assert await bench.contribute(store, room, "bcdef") == ["crowd"] * 4 + ["waiting"]
+            row = await bench.close(store, room, "bcdef")
+            assert row is not None
+            assert (row.contributors, row.lost, row.why) == (0, None, "change")
+
+    asyncio.run(work())
+
+
 def test_a_crowd_is_shown_again_when_everybody_is_back(bench: Bench):
     """As when a phone was locked for a while."""
 

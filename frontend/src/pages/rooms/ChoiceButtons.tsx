@@ -4,6 +4,7 @@ import { useLayoutEffect } from "preact/hooks";
 import type { Choice } from "../../api/rooms";
 import { announce } from "../../ui/announce";
 import { formatDuration } from "../../ui/format";
+import { Icon } from "../../ui/Icon";
 import { explainOption, listChoices, nameOption } from "./options";
 import type { Participant } from "./participant";
 import { OptionSign } from "./RoomIcon";
@@ -60,9 +61,15 @@ export function ChoiceButtons({
                 <span class="choice-name">{nameOption(choice)}</span>
                 {explainOption(choice) && <span class="choice-text">{explainOption(choice)}</span>}
               </span>
-              <span class="choice-key" aria-hidden="true">
-                {index + 1}
-              </span>
+              {chosen === choice ? (
+                <span class="choice-check">
+                  <Icon name="check" />
+                </span>
+              ) : (
+                <span class="choice-key" aria-hidden="true">
+                  {index + 1}
+                </span>
+              )}
             </button>
           </li>
         ))}
@@ -73,7 +80,7 @@ export function ChoiceButtons({
             <span>No answer is an answer too: you are counted as “no answer”.</span>
           ) : (
             <>
-              <Lapse participant={participant} />
+              <Lapse participant={participant} choice={chosen} />
               <button type="button" class="link-button" onClick={() => choose(null)}>
                 Take it back
               </button>
@@ -85,20 +92,22 @@ export function ChoiceButtons({
   );
 }
 
-function Lapse({ participant }: { participant: Participant }) {
+function Lapse({ participant, choice }: { participant: Participant; choice: Choice }) {
   const lapsesAt = participant.lapsesAt.value;
   const now = useNow(1000, lapsesAt !== null);
   const leftMs = (lapsesAt ?? now) - now;
   if (leftMs > SOON_MS) {
     return (
       <span class="numbers">
-        It holds for {Math.ceil(leftMs / 60_000)} min. Tap it again to keep it longer.
+        You say “{nameOption(choice)}”. It holds for {Math.ceil(leftMs / 60_000)} min. Tap it again to keep it
+        longer.
       </span>
     );
   }
   return (
     <span class="numbers">
-      It lapses in {formatDuration(Math.max(0, leftMs) / 1000)}. Tap it again to keep it.
+      You say “{nameOption(choice)}”. It lapses in {formatDuration(Math.max(0, leftMs) / 1000)}. Tap it again
+      to keep it.
     </span>
   );
 }

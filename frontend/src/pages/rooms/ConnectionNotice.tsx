@@ -38,6 +38,10 @@ export function ConnectionNotice({
     return () => clearTimeout(timer);
   }, [isAway]);
   const now = useNow(500, isTold);
+  const said = trouble.value === null ? null : `The server is in trouble: ${trouble.value}.`;
+  useEffect(() => {
+    if (said !== null) announce(said);
+  }, [said]);
 
   if (isTold && isAway) {
     const current = connection.value;
@@ -58,12 +62,12 @@ export function ConnectionNotice({
       </div>
     );
   }
-  if (trouble.value !== null) {
+  if (said !== null) {
     return (
       <div class="notice notice-caution room-notice">
         <Icon name="alert" />
         <div class="notice-text">
-          <p class="notice-title">The server is in trouble: {trouble.value}.</p>
+          <p class="notice-title">{said}</p>
           <p>The page goes on as soon as it is over.</p>
         </div>
       </div>

@@ -40,8 +40,8 @@ export function Consent({ room, code, camera, onJoin, onDecline }: Props) {
       <section class="card room-card" aria-labelledby="consent-else">
         <h2 id="consent-else">What else</h2>
         <Letter
-          words="Once, when you join: the code, and a random number of this tab, so that nobody is counted twice."
-          message={{ type: "join", code, token: useMemo(() => readToken(room.id), [room.id]) }}
+          words="Once, when you join: the code, and a random number of this browser for this room, so that a reload or a second tab is nobody new."
+          message={{ type: "join", code, token: useMemo(() => readToken(room), [room.id]) }}
         />
         <Letter
           words="Only if you raise your hand: the name that you type. It is the only thing with a name."

@@ -9,10 +9,13 @@ export function CopyButton({
   text,
   label,
   isPrimary = false,
+  onFailure,
 }: {
   text: string;
   label: string;
   isPrimary?: boolean;
+  /** To show the text where it stands nowhere yet: it is what people are then told to select. */
+  onFailure?: () => void;
 }) {
   const [state, setState] = useState<"idle" | "copied" | "failed">("idle");
   const copy = async (): Promise<void> => {
@@ -22,6 +25,7 @@ export function CopyButton({
       announce("Copied");
     } catch {
       setState("failed");
+      onFailure?.();
       announce("The browser does not let this page copy. Select the text and copy it yourself.");
     }
     setTimeout(() => setState("idle"), 3000);

@@ -4,6 +4,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import type { CreatedRoom } from "../../api/rooms";
 import { Icon } from "../../ui/Icon";
 import { CopyButton } from "./CopyButton";
+import { HostLink } from "./HostLink";
 import { JoinCard } from "./JoinCard";
 
 export function CreatedCard({ created }: { created: CreatedRoom }) {
@@ -26,14 +27,7 @@ export function CreatedCard({ created }: { created: CreatedRoom }) {
             </p>
           </div>
         </div>
-        <input
-          class="room-input host-link"
-          type="text"
-          readOnly
-          aria-label="Host link"
-          value={link}
-          onFocus={(event) => event.currentTarget.select()}
-        />
+        <HostLink link={link} />
         <div class="button-row">
           <a class="button button-primary" href={created.host_path}>
             Open the host's page

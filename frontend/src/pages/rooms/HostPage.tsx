@@ -120,7 +120,7 @@ function OpenRoom({ host, room }: { host: Host; room: Room }) {
   const nowS = host.nowS;
   const rows = host.rows.value;
   const people = host.present.value;
-  const state = findState(rows, people, nowS, room);
+  const state = findState(rows, { count: people, sinceS: host.hereSinceS }, nowS, room);
 
   useEffect(() => {
     if (room.ended) announce("The room has ended");
@@ -184,7 +184,7 @@ function OpenRoom({ host, room }: { host: Host; room: Room }) {
         <div class="host-side">
           <JoinCard room={room} pass={host.pass} />
           {!room.ended && <HandsCard host={host} />}
-          <SessionCard host={host} room={room} />
+          <SessionCard host={host} room={room} isPresenting={isPresenting} />
         </div>
       </div>
     </section>

@@ -51,10 +51,13 @@ function FoundRoom({ room, code, onAgain }: { room: Room; code: string; onAgain:
   useEffect(() => () => participant?.close(), [participant]);
   const phase = participant?.phase.value;
   useEffect(() => {
-    if (phase === "in") announce("You are in the room");
-    else if (phase === "ended") announce("The host has ended the room");
+    if (phase === "ended") announce("The host has ended the room");
     if (phase !== undefined && phase !== "in") camera?.close();
   }, [phase]);
+  const isWelcome = participant?.isWelcome.value ?? false;
+  useEffect(() => {
+    if (isWelcome) announce("You are in the room");
+  }, [isWelcome]);
 
   const join = (): void => {
     const created = new Participant(room, code);

@@ -78,7 +78,7 @@ export default function RoomsPage() {
 function RoomForm({ rules, onCreated }: { rules: Rules; onCreated: (created: CreatedRoom) => void }) {
   const [variety, setVariety] = useState<Variety>("pace");
   const [title, setTitle] = useState("");
-  const [minGroup, setMinGroup] = useState(rules.min_group);
+  const [minGroup, setMinGroup] = useState(String(rules.min_group)); // as typed: a field that is cleared stays so
   const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState<ErrorText | null>(null);
   const refusal = rules.kinds.expressions.allowed ? null : rules.kinds.expressions.error;
@@ -95,7 +95,7 @@ function RoomForm({ rules, onCreated }: { rules: Rules; onCreated: (created: Cre
         await createRoom({
           kind,
           title: cleanLine(title),
-          min_group: minGroup,
+          min_group: Number(minGroup),
           ...(variety !== "expressions" && { question: variety }),
         }),
       );
@@ -169,7 +169,7 @@ function RoomForm({ rules, onCreated }: { rules: Rules; onCreated: (created: Cre
           max={50}
           required
           value={minGroup}
-          onInput={(event) => setMinGroup(event.currentTarget.valueAsNumber || rules.min_group)}
+          onInput={(event) => setMinGroup(event.currentTarget.value)}
         />
         <span class="soft room-small">
           This server shows nothing of fewer than {rules.min_group}. More protects better, and shows less.

@@ -9,12 +9,24 @@ import { saveBlob } from "../../ui/download";
 import { ErrorNotice, type ErrorText } from "../../ui/ErrorNotice";
 import { Icon } from "../../ui/Icon";
 import { CopyButton } from "./CopyButton";
+import { HostLink } from "./HostLink";
 import type { Host } from "./host";
 import { RoomIcon } from "./RoomIcon";
 
-export function SessionCard({ host, room }: { host: Host; room: Room }) {
+export function SessionCard({
+  host,
+  room,
+  isPresenting,
+}: {
+  host: Host;
+  room: Room;
+  /** Then the host link stays hidden: an audience sees the page. */
+  isPresenting: boolean;
+}) {
   const [asked, setAsked] = useState<"end" | "delete" | null>(null);
   const [error, setError] = useState<ErrorText | null>(null);
+  const [isLinkShown, setLinkShown] = useState(false);
+  const link = `${location.origin}/rooms/host/${host.pass.id}#${host.pass.key}`;
 
   const attempt = async (action: () => Promise<void>): Promise<void> => {
     setError(null);
@@ -49,12 +61,7 @@ export function SessionCard({ host, room }: { host: Host; room: Room }) {
       <p class="soft room-small">Sums and marks only. Names of raised hands are in neither.</p>
       <hr />
       <div class="button-row">
-        {!room.ended && (
-          <CopyButton
-            text={`${location.origin}/rooms/host/${host.pass.id}#${host.pass.key}`}
-            label="Host link"
-          />
-        )}
+        {!room.ended && <CopyButton text={link} label="Host link" onFailure={() => setLinkShown(true)} />}
         {!room.ended && (
           <button type="button" class="button button-small" onClick={() => setAsked("end")}>
             <RoomIcon name="stop" /> End
@@ -64,6 +71,7 @@ export function SessionCard({ host, room }: { host: Host; room: Room }) {
           <Icon name="trash" /> Delete
         </button>
       </div>
+      {isLinkShown && !isPresenting && !room.ended && <HostLink link={link} isSelected />}
       {asked === "end" && (
         <ConfirmDialog
           title="End the room?"

@@ -66,7 +66,7 @@ export function TakePart({ participant, camera }: { participant: Participant; ca
       <ConnectionNotice
         connection={participant.connection}
         trouble={participant.trouble}
-        consequence="Nothing is sent meanwhile. Your answer waits here."
+        consequence={`Nothing is sent meanwhile. ${camera ? "What is read is thrown away" : "Your answer waits here"}.`}
         onHurry={() => participant.hurry()}
       />
       {isPaused && (

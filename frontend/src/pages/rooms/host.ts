@@ -23,6 +23,8 @@ export class Host {
   readonly marks: Signal<Mark[]> = signal([]);
   readonly hands: Signal<Hand[]> = signal([]);
   readonly present = signal(0);
+  /** When somebody came and nobody was here, s since the room was made. */
+  hereSinceS = 0;
   readonly error: Signal<ApiError | null> = signal(null);
   /** A passing trouble of the server. */
   readonly trouble: Signal<string | null> = signal(null);
@@ -92,7 +94,7 @@ export class Host {
           this.rows.value = message.rows;
           this.marks.value = message.marks;
           this.hands.value = message.hands;
-          this.present.value = message.present;
+          this.count(message.present);
           this.trouble.value = null;
         });
         break;
@@ -109,7 +111,7 @@ export class Host {
         this.hands.value = message.hands;
         break;
       case "present":
-        this.present.value = message.present;
+        this.count(message.present);
         break;
       case "bucket": // the connection lives
         break;
@@ -133,6 +135,11 @@ export class Host {
       case "error":
         break;
     }
+  }
+
+  private count(present: number): void {
+    if (this.present.value === 0 && present > 0) this.hereSinceS = this.nowS;
+    this.present.value = present;
   }
 
   private finish(): void {

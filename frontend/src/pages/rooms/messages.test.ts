@@ -1,11 +1,12 @@
 // @vitest-environment happy-dom
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Room } from "../../api/rooms";
 import {
   buildContribution,
   cleanCode,
   cleanLine,
   drawMoment,
+  forgetToken,
   isCode,
   makeToken,
   readCode,
@@ -50,26 +51,59 @@ describe("drawMoment", () => {
 });
 
 describe("tokens", () => {
+  beforeEach(() => {
+    localStorage.clear();
+    sessionStorage.clear();
+  });
+
   it("are what the server takes, and differ", () => {
     const tokens = Array.from({ length: 50 }, makeToken);
     for (const token of tokens) expect(token).toMatch(/^[A-Za-z0-9_-]{22}$/);
     expect(new Set(tokens).size).toBe(50);
   });
 
-  it("stay for a room in this tab, and differ between rooms", () => {
+  const expires_at = Date.now() / 1000 + 3600;
+  const [a, b] = [
+    { id: "a", expires_at },
+    { id: "b", expires_at },
+  ];
+
+  it("stay for a room in all tabs of this browser, and differ between rooms", () => {
+    const token = readToken(a);
+    sessionStorage.clear(); // as in another tab
+    expect(readToken(a)).toBe(token);
+    expect(readToken(b)).not.toBe(token);
+    localStorage.setItem("fervid.room.a", "not a token!");
+    expect(readToken(a)).toMatch(/^[\w-]{22}$/);
+  });
+
+  it("are forgotten by who leaves, but for the tab in which they may join again", () => {
+    const token = readToken(a);
+    forgetToken("a", true);
+    expect(localStorage.getItem("fervid.room.a")).toBeNull();
+    expect(readToken(a)).toBe(token);
+    forgetToken("a", true);
     sessionStorage.clear();
-    const token = readToken("a");
-    expect(readToken("a")).toBe(token);
-    expect(readToken("b")).not.toBe(token);
-    sessionStorage.setItem("fervid.room.a", "not a token!");
-    expect(readToken("a")).toMatch(/^[\w-]{22}$/);
+    expect(readToken(a)).not.toBe(token);
+  });
+
+  it("are forgotten when their room has ended, or its time is over", () => {
+    readToken(a);
+    forgetToken("a", true);
+    forgetToken("a");
+    expect([localStorage.length, sessionStorage.length]).toEqual([0, 0]);
+    readToken({ id: "old", expires_at: Date.now() / 1000 - 1 });
+    localStorage.setItem("fervid.theme", "dark");
+    readToken(a);
+    expect(localStorage.getItem("fervid.room.old")).toBeNull();
+    expect([localStorage.getItem("fervid.theme"), localStorage.length]).toEqual(["dark", 2]);
   });
 
   it("do without a storage", () => {
-    const refuse = (): Storage => {
-      throw new DOMException("", "SecurityError");
-    };
-    expect(readToken("a", refuse)).toMatch(/^[\w-]{22}$/);
+    vi.stubGlobal("localStorage", undefined);
+    expect(readToken(a)).toMatch(/^[\w-]{22}$/);
+    forgetToken("a");
+    vi.unstubAllGlobals();
   });
 });
 

@@ -42,17 +42,47 @@ export function makeToken(): string {
     .replaceAll("=", "");
 }
 
-/** The token of this tab for a room: the same after a reload, so that nobody is counted twice. */
-export function readToken(roomId: string, storage: () => Storage = () => sessionStorage): string {
-  const name = `fervid.room.${roomId}`;
+/** Of the names under which tokens are kept; each is followed by when its room's time is over, s since 1970. */
+const KEPT = "fervid.room.";
+
+/** The token of this browser for a room: the same in every tab and after a reload; another browser is another person. */
+export function readToken(room: Pick<Room, "id" | "expires_at">): string {
+  const name = KEPT + room.id;
   try {
-    const kept = storage().getItem(name);
-    if (kept !== null && /^[\w-]{16,64}$/.test(kept)) return kept;
-    const made = makeToken();
-    storage().setItem(name, made);
-    return made;
+    const kept = localStorage.getItem(name) ?? sessionStorage.getItem(name) ?? "";
+    const token = /^[\w-]{16,64}(?= |$)/.exec(kept)?.[0] ?? makeToken();
+    forgetOldTokens();
+    localStorage.setItem(name, `${token} ${room.expires_at}`);
+    return token;
   } catch {
     return makeToken(); // without storage a reload is a new participant
+  }
+}
+
+/**
+ * Forget the token of a room.
+ *
+ * @param isLeft that somebody left: this tab alone keeps it, so that whoever joins again is nobody new, for whom the
+ *   others of their crowd would have to wait.
+ */
+export function forgetToken(roomId: string, isLeft = false): void {
+  const name = KEPT + roomId;
+  try {
+    const kept = localStorage.getItem(name);
+    localStorage.removeItem(name);
+    if (!isLeft) sessionStorage.removeItem(name);
+    else if (kept !== null) sessionStorage.setItem(name, kept);
+  } catch {
+    // It was never kept.
+  }
+}
+
+/** Most pages are closed before their room's time is over. */
+function forgetOldTokens(): void {
+  const names = Array.from({ length: localStorage.length }, (_, i) => localStorage.key(i) ?? "");
+  for (const name of names.filter((each) => each.startsWith(KEPT))) {
+    const expiresAt = Number(localStorage.getItem(name)?.split(" ")[1]);
+    if (!(1000 * expiresAt > Date.now())) localStorage.removeItem(name);
   }
 }
 

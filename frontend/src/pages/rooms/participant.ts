@@ -4,7 +4,7 @@ import { batch, computed, type Signal, signal } from "@preact/signals";
 import type { ApiError } from "../../api/errors";
 import type { Choice, Counted, Hand, ParticipantHears, ParticipantSays, Room } from "../../api/rooms";
 import type { ErrorDetail } from "../../api/types";
-import { buildContribution, drawMoment, readToken, writeMessage } from "./messages";
+import { buildContribution, drawMoment, forgetToken, readToken, writeMessage } from "./messages";
 import type { Counts } from "./sampling";
 import { RoomSocket } from "./socket";
 
@@ -20,6 +20,8 @@ export interface Sent {
 export class Participant {
   readonly room: Room;
   readonly phase: Signal<Phase> = signal("in");
+  /** Whether the server has let them in. */
+  readonly isWelcome = signal(false);
   readonly error: Signal<ApiError | null> = signal(null);
   readonly choice: Signal<Choice | null> = signal(null);
   /** When the choice lapses, ms since 1970. */
@@ -37,7 +39,7 @@ export class Participant {
   readonly trouble: Signal<string | null> = signal(null);
   /** Whether this bucket's contribution has not gone out yet. */
   readonly isDue = signal(false);
-  /** Counts of the bucket that has just ended; rooms that read expressions only. */
+  /** Counts of what was read since the last call; rooms that read expressions only. */
   takeCounts: () => Counts = () => ({});
 
   private readonly code: string;
@@ -52,12 +54,13 @@ export class Participant {
   constructor(room: Room, code: string) {
     this.room = room;
     this.code = code;
-    this.token = readToken(room.id);
+    this.token = readToken(room);
     this.socket = new RoomSocket<ParticipantHears>(`/ws/rooms/${encodeURIComponent(room.id)}`, {
       greet: () => this.greeting,
       onMessage: (message) => this.take(message),
       onError: (error) => {
         this.rest();
+        if (error.code === "room.ended" || error.code === "room.unknown") forgetToken(room.id);
         batch(() => {
           this.error.value = error;
           this.phase.value = error.code === "room.ended" ? "ended" : "failed";
@@ -141,6 +144,8 @@ export class Participant {
     switch (message.type) {
       case "welcome":
         this.socket.settle(message.room.bucket_s);
+        this.isWelcome.value = true;
+        this.takeCounts(); // what was read while nothing could be sent is not sent later
         this.begin(message.ends_in_s);
         if (this.handName !== null) this.raise(this.handName);
         break;
@@ -203,8 +208,9 @@ export class Participant {
     });
   }
 
-  private finish(phase: Phase): void {
+  private finish(phase: "left" | "ended"): void {
     this.close();
+    forgetToken(this.room.id, phase === "left");
     batch(() => {
       this.phase.value = phase;
       this.hand.value = null;

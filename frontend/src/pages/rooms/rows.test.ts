@@ -80,17 +80,31 @@ describe("findWindow", () => {
 
 describe("findState", () => {
   const room = { bucket_s: 10, min_group: 5 };
+  const here = (count: number, sinceS = 0) => ({ count, sinceS });
   it("tells an empty room from one that was left", () => {
-    expect(findState([], 0, 5, room)).toEqual({ kind: "empty", before: false });
-    expect(findState([makeRow(0, { lost: 1 })], 0, 500, room)).toEqual({ kind: "empty", before: true });
+    expect(findState([], here(0), 5, room)).toEqual({ kind: "empty", before: false });
+    expect(findState([makeRow(0, { lost: 1 })], here(0), 500, room)).toEqual({ kind: "empty", before: true });
   });
   it("waits for enough people", () => {
-    expect(findState([], 3, 5, room)).toEqual({ kind: "few", count: 3, needed: 5 });
-    expect(findState([makeRow(0, null)], 4, 12, room)).toEqual({ kind: "few", count: 3, needed: 5 });
+    expect(findState([], here(3), 5, room)).toEqual({ kind: "few", count: 3, needed: 5 });
+    expect(findState([makeRow(0, null)], here(4), 12, room)).toEqual({ kind: "few", count: 3, needed: 5 });
+  });
+  it("promises sums to those who came just now, and to nobody who has paused", () => {
+    const say = (nowS: number, sinceS: number) => {
+      const state = findState([], here(6, sinceS), nowS, room);
+      if (state.kind === "shown") throw new Error();
+      return Object.values(describeState(state, nowS)).join(". ");
+    };
+    expect(say(1219, 1200)).toContain("Enough are here; the first sums come in a few seconds.");
+    expect(say(1221, 1200)).toBe(
+      "Nobody answers at the moment. 6 people are here. Sums are shown when enough answer.",
+    );
+    expect(findState([makeRow(0, { lost: 1 })], here(6), 500, room)).toEqual({ kind: "silent", count: 6 });
+    expect(findState([], here(4), 500, room).kind).toBe("few"); // too few, whether they answer or not
   });
   it("waits out a change", () => {
     const row = makeRow(4, null, { why: "change", returns_s: 430 });
-    const state = findState([row], 6, 52, room);
+    const state = findState([row], here(6), 52, room);
     expect(state).toEqual({ kind: "change", returnsS: 430 });
     if (state.kind !== "change") throw new Error();
     expect(describeState(state, 52).text).toContain("sums can come back in about 6 minutes");
@@ -99,7 +113,7 @@ describe("findState", () => {
   });
   it("shows the latest sums, also when some wait", () => {
     const row = makeRow(4, { lost: 1 }, { withheld: 2, why: "few" });
-    expect(findState([row], 8, 52, room)).toEqual({ kind: "shown", row, withheld: 2 });
+    expect(findState([row], here(8), 52, room)).toEqual({ kind: "shown", row, withheld: 2 });
     expect(describeWithheld(2, "few")).toBe("2 more people are waiting until enough are new.");
     expect(describeWithheld(1, "change")).toBe("1 more person is waiting out a change.");
   });

@@ -91,22 +91,34 @@ export type State =
   | { kind: "empty"; before: boolean }
   /** Too few for a sum. */
   | { kind: "few"; count: number; needed: number }
+  /** Enough for a sum, of whom nobody answers: all have paused. */
+  | { kind: "silent"; count: number }
   /** Somebody left or fell silent, and the others are held until then (null: not known). */
   | { kind: "change"; returnsS: number | null }
   | { kind: "shown"; row: Row; withheld: number };
 
-/** @param nowS since the room was made, s. */
+/** Whoever comes has answered after so many buckets: their page does, also before they choose. */
+const FIRST_BUCKETS = 2;
+
+/**
+ * @param present how many are here, and since when anybody is, s since the room was made.
+ * @param nowS since the room was made, s.
+ */
 export function findState(
   rows: readonly Row[],
-  present: number,
+  present: { count: number; sinceS: number },
   nowS: number,
   room: { bucket_s: number; min_group: number },
 ): State {
   const row = rows.at(-1);
   const isCurrent = row !== undefined && row.end_s > nowS - 2.5 * room.bucket_s;
   if (!isCurrent) {
-    if (present === 0) return { kind: "empty", before: rows.length > 0 };
-    return { kind: "few", count: present, needed: room.min_group };
+    if (present.count === 0) return { kind: "empty", before: rows.length > 0 };
+    const areEnough = present.count >= room.min_group;
+    if (areEnough && nowS - present.sinceS > FIRST_BUCKETS * room.bucket_s) {
+      return { kind: "silent", count: present.count };
+    }
+    return { kind: "few", count: present.count, needed: room.min_group };
   }
   if (row.shares !== null) return { kind: "shown", row, withheld: row.withheld };
   if (row.why === "change") return { kind: "change", returnsS: row.returns_s };

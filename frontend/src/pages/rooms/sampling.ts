@@ -39,8 +39,8 @@ export function describeCounts(counts: Counts, steps: number): string {
   return parts.join(", ");
 }
 
-/** How many samples of the past a page keeps: two buckets at four a second. */
-const MOST = 80;
+/** How many samples of the past a page keeps: those of one bucket, at two a second. */
+const MOST = 20;
 
 /** What was read since the last bucket. */
 export class Sampler {

@@ -54,6 +54,7 @@ export class RoomSocket<In extends { type: string }> {
   private silenceS = FIRST_SILENCE_S;
   private socket: WebSocket | null = null;
   private attempt = 0;
+  private wasWelcome = false;
   private retry: ReturnType<typeof setTimeout> | undefined;
   private watchdog: ReturnType<typeof setTimeout> | undefined;
 
@@ -85,6 +86,7 @@ export class RoomSocket<In extends { type: string }> {
   /** The other side knows us, and its buckets are so long, s: the next loss starts with a short wait again. */
   settle(bucketS: number): void {
     this.attempt = 0;
+    this.wasWelcome = true;
     this.silenceS = SILENT_BUCKETS * bucketS;
     this.watch();
     this.connection.value = { status: "open" };
@@ -128,7 +130,9 @@ export class RoomSocket<In extends { type: string }> {
       return;
     }
     const { error } = message as { error: ErrorDetail };
-    if (!FINAL.has(error.code)) return; // it closes now, and comes back
+    // Those of one address who come back all at once may find it full of their own dead connections, for a while.
+    const isPassing = error.code === "web.too_many" && this.wasWelcome;
+    if (isPassing || !FINAL.has(error.code)) return; // it closes now, and comes back
     this.close();
     this.handlers.onError(new ApiError(error, error.code === "web.too_many" ? 429 : 400));
   }

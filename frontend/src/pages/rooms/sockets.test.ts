@@ -330,6 +330,18 @@ describe("a host", () => {
     host.close();
   });
 
+  it("knows since when anybody is here", () => {
+    const host = new Host({ id: "r1", key: "k".repeat(22) });
+    FakeSocket.last.open();
+    FakeSocket.last.say({ ...snapshot, present: 0 });
+    for (const present of [1, 6, 0, 3]) {
+      vi.advanceTimersByTime(1000);
+      FakeSocket.last.say({ type: "present", present });
+      expect(host.hereSinceS).toBeCloseTo(present === 3 ? 29 : 26);
+    }
+    host.close();
+  });
+
   it("gives a silent connection up, and keeps one over which buckets come", () => {
     const host = new Host({ id: "r1", key: "k".repeat(22) });
     FakeSocket.last.open();

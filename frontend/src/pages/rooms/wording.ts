@@ -21,6 +21,11 @@ export function describeState(
             ? "Enough are here; the first sums come in a few seconds."
             : `${formatCount(state.count, "person is", "people are")} here. Sums of fewer could tell who said what.`,
       };
+    case "silent":
+      return {
+        title: "Nobody answers at the moment",
+        text: `${formatCount(state.count, "person is", "people are")} here. Sums are shown when enough answer.`,
+      };
     case "change":
       return {
         title: "Somebody left or fell silent",

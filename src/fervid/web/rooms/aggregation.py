@@ -88,7 +88,7 @@ class Ledger:
     Attributes:
         bucket: the open one.
         people: by the hash of their token.
-        crowds: for each, the last bucket in which it was shown.
+        crowds: for each, the last bucket whose contributions may be in what was shown of it.
         next_crowd: numbers are never used twice.
     """
 
@@ -134,29 +134,31 @@ def close_bucket(
     Args:
         ledger: with everybody who contributed to it.
         sums: of it.
-        next_bucket: the one that opens; later than the open one by more than 1 when nobody was there in between.
+        next_bucket: the one that opens; later than the open one by more than 1 when nobody was there in between, or
+            what keeps the room could not be reached. Crowds that are shown count as shown in the bucket before it.
         rules: of the room.
         rng: mixes those who wait before they become crowds.
     """
     bucket = ledger.bucket
+    latest = next_bucket - 1  # a bucket that closes late has taken contributions until then
     people = dict(ledger.people)
     crowds = dict(ledger.crowds)
     next_crowd = ledger.next_crowd
 
     whole = [crowd for crowd, size in _count_crowds(people).items() if _is_whole(sums.get(crowd), size)]
     shown = [sums[crowd] for crowd in whole]
-    crowds.update(dict.fromkeys(whole, bucket))
+    crowds.update(dict.fromkeys(whole, latest))
     waiting = [name for name, p in people.items() if p.crowd == WAITING and p.contributed == bucket]
     if len(waiting) >= rules.min_group and _is_whole(sums.get(WAITING), len(waiting)):
         shown.append(sums[WAITING])
         for members in _split_evenly(sorted(waiting), rules.min_group, rng):
             people.update({name: replace(people[name], crowd=next_crowd) for name in members})
-            crowds[next_crowd] = bucket
+            crowds[next_crowd] = latest
             next_crowd += 1
 
-    withheld = [p for p in people.values() if p.contributed == bucket and crowds.get(p.crowd) != bucket]
+    withheld = [p for p in people.values() if p.contributed == bucket and crowds.get(p.crowd) != latest]
     ends = [crowds[p.crowd] + rules.hold for p in withheld if p.crowd != WAITING]
-    _end_crowds(people, crowds, bucket, next_bucket, rules)
+    _end_crowds(people, crowds, next_bucket, rules)
     people = {name: p for name, p in people.items() if not _is_forgotten(p, bucket)}
     return Closing(
         Ledger(next_bucket, people, crowds, next_crowd),
@@ -186,7 +188,7 @@ def _split_evenly(names: list[str], least: int, rng: random.Random) -> list[list
     return [names[i::groups] for i in range(groups)]
 
 
-def _end_crowds(people: dict[str, Person], crowds: dict[int, int], bucket: int, next_bucket: int, rules: Rules) -> None:
+def _end_crowds(people: dict[str, Person], crowds: dict[int, int], next_bucket: int, rules: Rules) -> None:
     """End crowds that have not been shown for ``hold`` buckets; mark who is in one that is not whole."""
     over = {crowd for crowd, shown in crowds.items() if next_bucket - shown >= rules.hold}
     for name, person in people.items():
@@ -194,7 +196,7 @@ def _end_crowds(people: dict[str, Person], crowds: dict[int, int], bucket: int, 
             people[name] = replace(person, crowd=WAITING, held_until=0)
         elif person.crowd != WAITING:
             shown = crowds[person.crowd]
-            people[name] = replace(person, held_until=0 if shown == bucket else shown + rules.hold)
+            people[name] = replace(person, held_until=0 if shown == next_bucket - 1 else shown + rules.hold)
     for crowd in over:
         del crowds[crowd]
 

@@ -106,6 +106,14 @@ class AddressLimit:
         self.check(address)
         self.count(address)
 
+    def give_back(self, address: str) -> None:
+        """What ``address`` spent last does not count."""
+        left, since = self._clients.pop(address, (self._per_minute, 0.0))
+        if self._refill((left + 1, since), self._per_minute) < self._per_minute:
+            self._clients[address] = (left + 1, since)
+        left, since = self._total
+        self._total = (left + 1, since)
+
     def _refill(self, state: tuple[float, float], per_minute: float) -> float:
         left, since = state
         return min(per_minute, left + (self._clock() - since) * per_minute / 60)

@@ -47,6 +47,11 @@ class RoomFullError(ConflictError):
         return cls(f"{most} participants are there, which is all the room holds", advice="Try again when one has left.")
 
     @classmethod
+    def of_known(cls, most: int) -> Self:
+        """Nobody more gets in until some of those who left are forgotten."""
+        return cls(f"{most} people came lately, which is all the room keeps track of", advice="Try again in minutes.")
+
+    @classmethod
     def of_links(cls, most: int) -> Self:
         """A newer connection of the same participant takes the place of this one."""
         return cls(

@@ -126,6 +126,8 @@ class MemoryStore(Store):
     async def join(self, room: Room, member: str) -> None:
         shelf = self._open(room)
         known = shelf.people.get(member)
+        if known is None and len(shelf.people) >= room.max_known:
+            raise RoomFullError.of_known(room.max_known)
         if (known is None or not is_present(known, shelf.bucket)) and (
             shelf.count_present(shelf.bucket) >= room.max_participants
         ):

@@ -22,6 +22,7 @@ from fervid.web.rooms.batching import Batcher
 from fervid.web.rooms.clock import SteadyClock
 from fervid.web.rooms.errors import RoomEndedError, RoomFullError, RoomUnknownError, UnavailableError
 from fervid.web.rooms.room import (
+    BUCKET_S,
     MAX_HANDS,
     MAX_MARKS,
     Hand,
@@ -37,6 +38,10 @@ from fervid.web.rooms.texts import PARTS, PREFIX, ROOMS, format_person, name_key
 LOG: Final = logging.getLogger("fervid.web")
 LOCK_MS: Final = 3000
 """A process that dies while it closes a bucket stops its room for so long."""
+
+SUMS_S: Final = math.ceil(6 * BUCKET_S)
+"""Open sums stay so long after the last contribution: where no process is left that closes their bucket, a sum, which
+can be one person's answer, must not stay until the room's time is over. A bucket whose sums are gone is not shown."""
 
 COMPLAINT_S: Final = 10.0
 """The log says so often that Redis is away."""
@@ -166,7 +171,9 @@ class RedisStore(Store):
         return int(bucket)
 
     async def join(self, room: Room, member: str) -> None:
-        answer = await self._run("JOIN", room.id, ("people",), member, room.max_participants)
+        answer = await self._run("JOIN", room.id, ("people",), member, room.max_participants, room.max_known)
+        if answer[0] == "crowded":
+            raise RoomFullError.of_known(room.max_known)
         if answer[0] == "full":
             raise RoomFullError.of_participants(room.max_participants)
         await self._emit(room, {"type": "present"})
@@ -179,7 +186,7 @@ class RedisStore(Store):
 
     async def _contribute(self, room_id: str, items: Sequence[tuple[str, Values]]) -> list[tuple[int, Any]]:
         """The open bucket and what each contribution counts as."""
-        arguments: list[str | int] = [len(items[0][1])]
+        arguments: list[str | int] = [len(items[0][1]), SUMS_S]
         for member, values in items:
             arguments += (member, *values)
         _, bucket, *counted = await self._run("CONTRIBUTE", room_id, ("people", "sums"), *arguments)

@@ -24,6 +24,9 @@ STEPS: Final = 5
 BUCKET_S: Final = 10.0
 HOLD_S: Final = 300.0
 MAX_PARTICIPANTS: Final = 500
+KNOWN: Final = 3
+"""For each place of a room so many people are known, with those who left and whose crowd is not over."""
+
 MAX_HANDS: Final = 100
 MAX_MARKS: Final = 500
 MAX_TITLE: Final = 80
@@ -74,6 +77,11 @@ class Room:
     def steps(self) -> int:
         """What one contribution sums to."""
         return STEPS if self.kind == "expressions" else 1
+
+    @property
+    def max_known(self) -> int:
+        """Nobody more gets in while anything is kept of so many, whether they are there or not."""
+        return KNOWN * self.max_participants
 
     @property
     def rules(self) -> Rules:

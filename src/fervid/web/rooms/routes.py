@@ -83,9 +83,10 @@ def _create_rest_router(rooms: Rooms) -> APIRouter:
         return _answer(room)
 
     @router.get("/{room_id}", response_model=schemas.Snapshot)
-    async def get_room(room: Room = hosted) -> Response:
+    async def get_room(request: Request, room: Room = hosted) -> Response:
         """What the host sees."""
-        return Response(await rooms.describe(room), media_type="application/json")
+        with rooms.reads.take(name_client(request)):
+            return Response(await rooms.describe(room), media_type="application/json")
 
     @router.get("/{room_id}/qr.svg", response_class=Response, responses=_offer("image/svg+xml"))
     async def get_qr_code(request: Request, room: Room = hosted) -> Response:
@@ -117,15 +118,17 @@ def _create_rest_router(rooms: Rooms) -> APIRouter:
         await rooms.delete(room)
 
     @router.get("/{room_id}/export.csv", response_class=Response, responses=_offer("text/csv"))
-    async def export_csv(room: Room = hosted) -> Response:
+    async def export_csv(request: Request, room: Room = hosted) -> Response:
         """Rows and marks as CSV."""
-        text = await asyncio.to_thread(format_csv, room, await rooms.read(room))
+        with rooms.reads.take(name_client(request)):
+            text = await asyncio.to_thread(format_csv, room, await rooms.read(room))
         return _attach(text, "text/csv; charset=utf-8", room, "csv")
 
     @router.get("/{room_id}/report.html", response_class=Response, responses=_offer("text/html"))
-    async def export_report(room: Room = hosted) -> Response:
+    async def export_report(request: Request, room: Room = hosted) -> Response:
         """The session as a page that stands alone."""
-        text = await asyncio.to_thread(build_report, room, await rooms.read(room))
+        with rooms.reads.take(name_client(request)):
+            text = await asyncio.to_thread(build_report, room, await rooms.read(room))
         return _attach(text, "text/html; charset=utf-8", room, "html")
 
     return router

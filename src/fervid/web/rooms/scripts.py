@@ -26,7 +26,7 @@ end
 CONTRIBUTE: Final = (
     _PREAMBLE
     + """
--- KEYS: lock meta people sums; ARGV: how many values, and of each contribution: member, values…
+-- KEYS: lock meta people sums; ARGV: how many values, s that sums stay, and of each contribution: member, values…
 local width = tonumber(ARGV[1])
 local function contribute(first)
   local text = redis.call('HGET', KEYS[3], ARGV[first])
@@ -43,8 +43,8 @@ local function contribute(first)
   return held > bucket and 'held' or 'crowd'
 end
 local answers = {'ok', bucket}
-for first = 2, #ARGV, width + 1 do answers[#answers + 1] = contribute(first) end
-redis.call('EXPIREAT', KEYS[4], expires)
+for first = 3, #ARGV, width + 1 do answers[#answers + 1] = contribute(first) end
+redis.call('EXPIRE', KEYS[4], math.min(tonumber(ARGV[2]), redis.call('TTL', KEYS[2])))
 return answers
 """
 )
@@ -53,10 +53,12 @@ return answers
 JOIN: Final = (
     _PREAMBLE
     + """
--- KEYS: lock meta people; ARGV: member, most participants
+-- KEYS: lock meta people; ARGV: member, most participants, most people who are known
 local text = redis.call('HGET', KEYS[3], ARGV[1])
 local contributed, crowd, held, seen, gone = -1, 0, 0, -9, 1
 if text then contributed, crowd, held, seen, gone = parse(text) end
+-- Before they are counted: everybody else's room waits for as long as that takes.
+if not text and redis.call('HLEN', KEYS[3]) >= tonumber(ARGV[3]) then return {'crowded'} end
 if gone == 1 or bucket - seen > 1 then
   local present = 0
   for _, other in ipairs(redis.call('HVALS', KEYS[3])) do

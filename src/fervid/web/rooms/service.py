@@ -8,11 +8,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from fervid.errors import UsageError
 from fervid.web.errors import TooManyError
-from fervid.web.limits import RateLimiter
+from fervid.web.limits import Places, RateLimiter
 from fervid.web.rooms import codes
 from fervid.web.rooms.aggregation import Values
 from fervid.web.rooms.audience import Audience
@@ -30,6 +30,16 @@ from fervid.web.rooms.selection import create_store
 from fervid.web.rooms.store import MAX_ROOMS, Contents, Receipt, Store
 from fervid.web.settings import Settings
 
+GUESSES: Final = 20
+"""Wrong codes or keys of one address in a minute."""
+
+LOOKUPS: Final = GUESSES // 2
+"""Codes that are looked up at the same time: fewer than :data:`GUESSES`, so that a class whose right codes are all
+under way is not taken for somebody who guesses."""
+
+READS: Final = 4
+"""Rooms that hosts read at the same time: a day of rows takes a thread for a second, which slows everything else."""
+
 
 class Rooms:
     """All rooms of a server.
@@ -41,6 +51,9 @@ class Rooms:
         store: instead of the one that ``settings`` name.
         bucket_s: how long sums run.
         hold_s: how long a page repeats one choice.
+
+    Attributes:
+        reads: a place is taken while a host reads a whole room.
 
     Raises:
         UsageError: expression rooms are allowed without a statement.
@@ -70,7 +83,9 @@ class Rooms:
         self._store = store or create_store(settings)
         self._clock = self._store.clock
         self._audience = Audience(self._store, lambda room: self.describe(room, type="snapshot"))
-        self._guesses = codes.AddressLimit("too many wrong codes or keys", 20, 300)
+        self._guesses = codes.AddressLimit("too many wrong codes or keys", GUESSES, 300)
+        self.reads = Places(READS, "rooms are being read", retry_after_s=2)
+        self._lookups = asyncio.Semaphore(LOOKUPS)
         self._creations = codes.AddressLimit("too many rooms are made", 20, 300)
         share = MAX_ROOMS / 4  # while a room lasts as much comes again: half of all at most
         self._share = RateLimiter(share / (settings.room_hours * 3600), share, "rooms")
@@ -133,11 +148,16 @@ class Rooms:
             RoomUnknownError: none is.
             TooManyError: this address, or everybody, guessed wrong too often.
         """
-        self._guesses.check(address)
-        room = await self._store.find_code(codes.normalise_code(text))
+        async with self._lookups:
+            self._guesses.spend(address)  # first: while this one is looked up, others of the address may guess
+            try:
+                room = await self._store.find_code(codes.normalise_code(text))
+            except UnavailableError:
+                self._guesses.give_back(address)
+                raise
         if room is None:
-            self._guesses.count(address)
             raise RoomUnknownError("no room has this code")
+        self._guesses.give_back(address)
         return room
 
     async def admit(self, room_id: str, text: str, address: str) -> Room:
@@ -228,19 +248,21 @@ class Rooms:
         ends_in_s = max(0.0, room.find_end(bucket) - self._clock())
         link.send({"type": "welcome", "room": room.to_dict(), "bucket": bucket, "ends_in_s": round(ends_in_s, 3)})
 
-    async def attach_host(self, room: Room, link: Link) -> None:
+    async def attach_host(self, room: Room, link: Link, address: str) -> None:
         """Show a host the room.
 
         Raises:
             RoomUnknownError: the room is gone.
             RoomFullError: as many hosts are there as may be.
+            TooManyError: this address, or everybody, reads too many rooms now.
         """
         local = self._audience.open(room)
         if len(local.hosts) >= MAX_HOSTS:
             raise RoomFullError.of_hosts(MAX_HOSTS)
         link.keep()  # news of the time in which the snapshot is made come after it
         local.hosts.add(link)
-        link.release(await self.describe(room, type="snapshot"))
+        with self.reads.take(address):
+            link.release(await self.describe(room, type="snapshot"))
 
     async def contribute(self, room: Room, link: Link, values: Values) -> Receipt:
         """Count what a participant sent, and forget it."""

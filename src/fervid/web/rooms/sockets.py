@@ -114,11 +114,12 @@ async def _serve_host(rooms: Rooms, link: Link, room_id: str, address: str) -> N
     hello = READ_HOST.read(await link.receive_first())
     room = await rooms.authorise(room_id, hello.key, address)
     if room.ended:
-        link.send(await rooms.describe(room, type="snapshot"))
+        with rooms.reads.take(address):
+            link.send(await rooms.describe(room, type="snapshot"))
         link.send({"type": "ended", "room": room.to_dict()})
         return
     try:
-        await rooms.attach_host(room, link)
+        await rooms.attach_host(room, link, address)
         while link.is_open:
             message = READ_HOST_MESSAGE.read(await link.receive())
             try:

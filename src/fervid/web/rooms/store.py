@@ -89,7 +89,7 @@ class Store(AbstractAsyncContextManager["Store"], Protocol):
 
         Raises:
             RoomUnknownError: the room is gone.
-            RoomFullError: as many are there as may be.
+            RoomFullError: as many are there as may be, or came lately.
         """
 
     async def contribute(self, room: Room, member: str, values: Values) -> Receipt:

@@ -1,0 +1,110 @@
+// @vitest-environment happy-dom
+import { render } from "preact";
+import { act } from "preact/test-utils";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { findRoom, type Room } from "../../api/rooms";
+import { announce } from "../../ui/announce";
+import { keepFocus } from "../../ui/focus";
+import { FakeSocket } from "./fakesocket";
+import RoomPage from "./RoomPage";
+
+vi.mock("../../api/rooms");
+vi.mock("../../ui/announce");
+
+const ROOM: Room = {
+  id: "r1",
+  code: "K7PM3Q",
+  kind: "pulse",
+  question: "pace",
+  title: "Graphs",
+  options: ["lost", "slow_down", "fine", "speed_up", "none"],
+  min_group: 5,
+  bucket_s: 10,
+  hold_s: 300,
+  steps: 5,
+  max_participants: 500,
+  created_at: 0,
+  expires_at: 86_400,
+  ended: false,
+};
+
+const HAND = { id: "h1", name: "Ada", at_s: 3 };
+
+let main: HTMLElement;
+let stop: () => void;
+
+beforeEach(async () => {
+  vi.stubGlobal("WebSocket", FakeSocket);
+  vi.stubGlobal("scrollTo", () => {});
+  vi.mocked(findRoom).mockResolvedValue(ROOM);
+  vi.mocked(announce).mockClear();
+  FakeSocket.made = [];
+  document.body.innerHTML = '<main tabindex="-1"></main>';
+  main = document.querySelector("main") as HTMLElement;
+  stop = keepFocus(main);
+  act(() => render(<RoomPage params={{ code: "K7PM3Q" }} />, main));
+  await act(async () => {});
+});
+
+afterEach(() => {
+  render(null, main);
+  stop();
+});
+
+/** Presses a button as a keyboard does, with the focus on it; what has the focus then. */
+async function press(name: string): Promise<string> {
+  const button = [...main.querySelectorAll("button")].find(
+    (candidate) => candidate.textContent?.trim() === name,
+  );
+  button?.focus();
+  await act(async () => button?.click());
+  return nameFocus();
+}
+
+const nameFocus = (): string => {
+  const focused = document.activeElement;
+  return focused?.getAttribute("aria-label") ?? focused?.textContent ?? "";
+};
+
+it("goes on with the keyboard where a page is replaced: declined, looked at again, left", async () => {
+  expect(await press("No, thanks")).toBe("You did not join");
+  expect(await press("Look again")).toBe("Graphs");
+  expect(await press("Agree and join")).toBe("Graphs");
+  expect(await press("Leave")).toBe("You have left");
+});
+
+it("says that somebody is in the room when the server has let them in", async () => {
+  await press("Agree and join");
+  expect(announce).not.toHaveBeenCalled();
+  act(() => {
+    FakeSocket.last.open();
+    FakeSocket.last.say({ type: "welcome", room: ROOM, bucket: 3, ends_in_s: 10 });
+  });
+  expect(vi.mocked(announce).mock.calls).toEqual([["You are in the room"]]);
+});
+
+it("keeps the keyboard at the hand that is raised and lowered", async () => {
+  await press("Agree and join");
+  act(() => {
+    FakeSocket.last.open();
+    FakeSocket.last.say({ type: "welcome", room: ROOM, bucket: 3, ends_in_s: 10 });
+  });
+  await press("Raise");
+  await act(async () => FakeSocket.last.say({ type: "hand", hand: HAND }));
+  expect(nameFocus()).toBe("Your hand");
+  expect(await press("Lower it")).toBe("Your hand");
+});
+
+it("names the answer that is chosen, and marks it by more than its colour", async () => {
+  await press("Agree and join");
+  act(() => {
+    FakeSocket.last.open();
+    FakeSocket.last.say({ type: "welcome", room: ROOM, bucket: 3, ends_in_s: 10 });
+  });
+  act(() => void document.dispatchEvent(new KeyboardEvent("keydown", { key: "2" })));
+  expect(main.querySelector(".choice-foot")?.textContent).toContain(
+    "You say “slow down”. It holds for 5 min.",
+  );
+  const marked = [...main.querySelectorAll(".choice:has(.choice-check)")];
+  expect(marked.map((choice) => choice.getAttribute("aria-pressed"))).toEqual(["true"]);
+});
