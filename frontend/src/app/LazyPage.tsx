@@ -9,14 +9,12 @@ import type { Params } from "./router";
 const loaded = new Map<Page, ComponentType<PageProps>>();
 
 export function LazyPage({ page, params }: { page: Page; params: Params }) {
-  const [attempt, setAttempt] = useState(0);
   const [failed, setFailed] = useState(false);
   const [, setReady] = useState(loaded.has(page));
 
   useEffect(() => {
     if (loaded.has(page)) return;
     let current = true;
-    setFailed(false);
     page.load().then(
       (module) => {
         loaded.set(page, module.default);
@@ -29,7 +27,7 @@ export function LazyPage({ page, params }: { page: Page; params: Params }) {
     return () => {
       current = false;
     };
-  }, [page, attempt]);
+  }, [page]);
 
   const Content = loaded.get(page);
   if (Content) return <Content params={params} />;
@@ -41,7 +39,8 @@ export function LazyPage({ page, params }: { page: Page; params: Params }) {
             message: "This page could not be fetched",
             advice: "Is the server still running? If it was updated, load the page again.",
           }}
-          onRetry={() => setAttempt(attempt + 1)}
+          // A module or style sheet that failed once is never fetched again by the same document.
+          onRetry={() => location.reload()}
         />
       </section>
     );

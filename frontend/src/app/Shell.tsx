@@ -2,6 +2,7 @@
 
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Announcer } from "../ui/announce";
+import { keepFocus } from "../ui/focus";
 import { Icon } from "../ui/Icon";
 import { LazyPage } from "./LazyPage";
 import { findPage, PAGES } from "./pages";
@@ -21,6 +22,8 @@ export function Shell() {
     // Whoever follows a link by keyboard or hears the page goes on reading at its beginning.
     if (visitCount.value > 0) main.current?.focus({ preventScroll: true });
   }, [visitCount.value]);
+
+  useEffect(() => keepFocus(main.current as HTMLElement), []);
 
   return (
     <>

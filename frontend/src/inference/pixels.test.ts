@@ -29,6 +29,8 @@ describe("cropResize", () => {
       const whole = makePicture(width, height, channels);
       for (const source of channels === 3 ? [whole, withAlpha(whole)] : [whole]) {
         const found = cropResize(source, { x1, y1, x2, y2 }, size, angle);
+        expect(found).toHaveLength(size ** 2);
+        expect(grey).toHaveLength(size ** 2);
         const worst = Math.max(...found.map((value, i) => Math.abs(value - grey[i])));
         expect(worst).toBeLessThan(2e-3); // the file has three decimals
       }

@@ -58,6 +58,7 @@ it("two heads blend as in Python", () => {
   const scale = (values: Float32Array) => values.map((value) => value * 8);
   const head = softmax(scale(makeValues(8, 2)), votes_temperature);
   const labels = softmax(scale(makeValues(7, 1)), temperature);
+  expect([head.length, labels.length]).toEqual([8, 7]);
   head.forEach((value, i) => {
     expect(value).toBeCloseTo(votes[i], 6);
   });
@@ -91,15 +92,18 @@ describe("Reading", () => {
       found?.box.forEach((value, i) => {
         expect(Math.abs(value - (face.box[i] as number))).toBeLessThan(0.02);
       });
+      expect(found?.landmarks).toHaveLength(5);
       found?.landmarks?.flat().forEach((value, i) => {
         expect(Math.abs(value - (face.landmarks?.flat()[i] as number))).toBeLessThan(0.02);
       });
       expect(found?.emotion).toBe(face.emotion);
+      expect(Object.keys(found?.probabilities ?? {})).toEqual(Object.keys(face.probabilities));
       for (const [label, value] of Object.entries(face.probabilities)) {
         expect(
           Math.abs((found?.probabilities[label as keyof Face["probabilities"]] ?? -1) - value),
         ).toBeLessThan(tolerance);
       }
+      expect(Object.keys(found?.votes ?? {})).toEqual(Object.keys(face.votes));
       for (const [label, value] of Object.entries(face.votes)) {
         expect(Math.abs((found?.votes[label as keyof Face["votes"]] ?? -1) - value)).toBeLessThan(tolerance);
       }

@@ -62,6 +62,8 @@ describe("Smoother", () => {
       const smoother = new Smoother(threshold, smooth_s);
       for (const { time_s, values, mean, label } of samples) {
         const answer = smoother.smooth(1, values, time_s);
+        expect(answer.values).toHaveLength(mean.length);
+        expect(mean.length).toBeGreaterThan(0);
         answer.values.forEach((value, i) => {
           expect(value).toBeCloseTo(mean[i], 5);
         });

@@ -20,6 +20,12 @@ export function decodeBase64(text: string, mediaType: string): Blob {
   return new Blob([Uint8Array.from(atob(text), (character) => character.charCodeAt(0))], { type: mediaType });
 }
 
+/** `camera-2026-01-31-14-05-09.jpg`, in local time. */
+export function nameByTime(kind: string, ending: string, date = new Date()): string {
+  const local = new Date(date.getTime() - 60_000 * date.getTimezoneOffset());
+  return `${kind}-${local.toISOString().slice(0, 19).replace(/[T:]/g, "-")}.${ending}`;
+}
+
 /** `holiday/me.final.jpg` → `me.final`. */
 export function stemOf(name: string): string {
   const base = name.split(/[\\/]/).pop() ?? "";

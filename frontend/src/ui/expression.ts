@@ -26,6 +26,11 @@ export function describeFace(face: Face): string {
   return face.emotion === null ? `uncertain: ${share}` : share;
 }
 
+/** Whether a network knows how people vote: one that was trained without votes gives every expression the same share. */
+export function knowsVotes(votes: Votes): boolean {
+  return new Set(Object.values(votes)).size > 1;
+}
+
 /** Labels with their shares in the vocabulary's order; labels that are absent are left out. */
 export function listShares(shares: Probabilities | Votes): [VoteLabel, number][] {
   return VOTE_LABELS.flatMap((label): [VoteLabel, number][] => {

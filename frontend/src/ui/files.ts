@@ -55,8 +55,14 @@ export function chooseFiles(accept: string, multiple: boolean): Promise<File[]> 
     input.type = "file";
     input.accept = accept;
     input.multiple = multiple;
-    input.addEventListener("change", () => resolve([...(input.files ?? [])]));
-    input.addEventListener("cancel", () => resolve([]));
+    input.hidden = true;
+    document.body.append(input); // Safari of iOS may say nothing of one that is not in the page
+    const finish = (files: File[]): void => {
+      input.remove();
+      resolve(files);
+    };
+    input.addEventListener("change", () => finish([...(input.files ?? [])]));
+    input.addEventListener("cancel", () => finish([]));
     input.click();
   });
 }

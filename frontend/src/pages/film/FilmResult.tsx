@@ -22,7 +22,7 @@ export function FilmResult({ job }: { job: Job }) {
     start: data.timeline.start_s,
     stop: data.timeline.start_s + Math.max(data.timeline.seconds, 0.001),
   };
-  const { time, playing, seek, toggle } = usePlayhead(player, whole?.start ?? 0);
+  const { time, told, playing, seek, toggle } = usePlayhead(player, whole?.start ?? 0);
   const plays = film !== undefined && trouble === null;
 
   return (
@@ -69,6 +69,7 @@ export function FilmResult({ job }: { job: Job }) {
             timeline={data.timeline}
             whole={whole}
             time={time}
+            told={told}
             playing={playing}
             onSeek={seek}
             onToggle={plays ? toggle : undefined}

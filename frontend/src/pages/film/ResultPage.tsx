@@ -1,6 +1,6 @@
 /** One film: how far it is, and what was read when that is over. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { cancelJob, deleteJob, retryJob } from "../../api/client";
 import { type ApiError, toApiError } from "../../api/errors";
 import { isSettled, watchJob } from "../../api/jobs";
@@ -133,14 +133,15 @@ function useJob(id: string) {
   const [job, setJob] = useState<Job | null>(null);
   const [error, setError] = useState<ApiError | null>(null);
   const [round, setRound] = useState(0);
+  const before = useRef<Job | null>(null); // what is watched again may have changed meanwhile
   useEffect(() => {
-    let before: Job["status"] | null = null;
     return watchJob(id, {
       onJob: (next) => {
         setJob(next);
         setError(null);
-        if (before !== null && before !== next.status) announce(`${next.name}: ${next.status}`);
-        before = next.status;
+        const known = before.current?.id === next.id ? before.current.status : next.status;
+        if (known !== next.status) announce(`${next.name}: ${next.status}`);
+        before.current = next;
       },
       onError: setError,
     });

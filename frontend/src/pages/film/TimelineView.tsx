@@ -24,6 +24,7 @@ export function TimelineView({
   timeline,
   whole,
   time,
+  told,
   playing,
   onSeek,
   onToggle,
@@ -31,6 +32,8 @@ export function TimelineView({
   timeline: Timeline;
   whole: View;
   time: number;
+  /** The time that a screen reader is told; it does not run with the film, or the slider would talk without pause. */
+  told: number;
   playing: boolean;
   onSeek: (time: number) => void;
   /** Play or pause the film, where there is one. */
@@ -90,8 +93,8 @@ export function TimelineView({
           aria-label="Time in the film"
           aria-valuemin={Math.floor(whole.start)}
           aria-valuemax={Math.ceil(whole.stop)}
-          aria-valuenow={Math.round(time)}
-          aria-valuetext={describeMoment(timeline, time)}
+          aria-valuenow={Math.round(told)}
+          aria-valuetext={describeMoment(timeline, told)}
           onKeyDown={(event) => {
             if (event.ctrlKey || event.metaKey || event.altKey) return;
             const target = moveByKey(event.key, time, whole);

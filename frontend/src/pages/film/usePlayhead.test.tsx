@@ -53,3 +53,20 @@ it("goes on where it was with another player", () => {
   act(() => void next.dispatchEvent(new Event("timeupdate")));
   expect(playhead.time).toBe(3);
 });
+
+it("tells no time that runs: while a film plays, the one that it was put to last", () => {
+  const player = makePlayer();
+  let isPaused = false;
+  Object.defineProperty(player, "paused", { get: () => isPaused });
+  const reach = (time: number, event: string): void => {
+    player.currentTime = time;
+    act(() => void player.dispatchEvent(new Event(event)));
+  };
+  show(player, 0);
+  act(() => playhead.seek(2));
+  reach(2.5, "timeupdate");
+  expect([playhead.time, playhead.told]).toEqual([2.5, 2]);
+  isPaused = true;
+  reach(3, "pause");
+  expect([playhead.time, playhead.told]).toEqual([3, 3]);
+});

@@ -2,7 +2,7 @@
 
 import { announce } from "../../ui/announce";
 import { writeCsv } from "../../ui/csv";
-import { saveText } from "../../ui/download";
+import { nameByTime, saveText } from "../../ui/download";
 import { formatCount } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { Segmented } from "../../ui/Segmented";
@@ -139,5 +139,5 @@ function save(session: LiveSession): void {
       ),
     })),
   }));
-  saveText(writeCsv(table), "text/csv", `live-${new Date().toISOString().slice(0, 16).replace(":", "")}.csv`);
+  saveText(writeCsv(table), "text/csv", nameByTime("live", "csv"));
 }

@@ -9,6 +9,7 @@ import { LiveIntro } from "./LiveIntro";
 import { LiveSide } from "./LiveSide";
 import { drawOverlay, loadDrawings, type View } from "./overlay";
 import { RemoteNotice, ServerOffer } from "./ServerNotices";
+import { StageNote } from "./StageNote";
 import { LiveSession, PACE_EVERY_MS } from "./session";
 import "./live.css";
 
@@ -40,6 +41,7 @@ export default function LivePage() {
   };
   const isFacing = session?.isFacing.value ?? true;
   useEffect(() => change({ mirror: isFacing }), [isFacing]); // what a phone's back camera sees is no mirror's picture
+  useEffect(() => session?.redraw(), [session, view.value]); // a paused picture is drawn by nothing else
   const stop = (): void => {
     session?.stop();
     announce("The camera is off");
@@ -63,34 +65,14 @@ export default function LivePage() {
             <canvas ref={canvas} />
             {session && <StageNote session={session} />}
           </div>
-          {session && <LiveControls session={session} view={view.value} onView={change} onStop={stop} />}
+          {session && isOn && (
+            <LiveControls session={session} view={view.value} onView={change} onStop={stop} />
+          )}
         </div>
-        {session && (
+        {session && isOn && (
           <LiveSide session={session} chosen={view.value.chosen} onChoose={(chosen) => change({ chosen })} />
         )}
       </div>
     </div>
   );
-}
-
-/** What the picture itself cannot say. */
-function StageNote({ session }: { session: LiveSession }) {
-  const phase = session.phase.value;
-  if (phase === "camera") return <p class="live-note">Waiting for the camera. The browser may ask for it.</p>;
-  if (phase === "networks") {
-    const percent = Math.round(100 * session.progress.value);
-    return (
-      <p class="live-note" role="status">
-        <span class="spinner" aria-hidden="true" />
-        {percent < 100 ? `Fetching the networks: ${percent} %` : "Getting ready"}
-      </p>
-    );
-  }
-  if (session.isSilent.value)
-    return <p class="live-note">The camera sends no pictures. Is it covered or in use?</p>;
-  if (session.isPaused.value) return <p class="live-note">Paused</p>;
-  const frame = session.frame.value;
-  if (phase === "running" && frame?.faces.length === 0)
-    return <p class="live-note live-note-low">No face in sight</p>;
-  return null;
 }

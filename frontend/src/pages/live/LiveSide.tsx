@@ -23,10 +23,12 @@ export function LiveSide({
   chosen: number | null;
   onChoose: (track: number | null) => void;
 }) {
-  const faces = (session.frame.value?.faces ?? []).filter((face) => face.track !== null);
+  // Before something was read nothing is known of anybody, not even that nobody is there.
+  const frame = session.phase.value === "running" ? session.frame.value : null;
+  const faces = (frame?.faces ?? []).filter((face) => face.track !== null);
   const shown =
     chosen === null && faces.length === 1 ? faces[0] : faces.find((face) => face.track === chosen);
-  useAnnouncements(faces);
+  useAnnouncements(frame && faces);
   useEffect(() => {
     const isForgotten = chosen !== null && session.frame.value !== null && !session.history.knows(chosen);
     if (isForgotten) onChoose(null);
@@ -39,7 +41,7 @@ export function LiveSide({
           <People faces={faces} chosen={chosen} onChoose={onChoose} />
         )}
         {faces.length === 0 ? (
-          <p class="soft">Nobody is in the picture.</p>
+          <p class="soft">{frame ? "Nobody is in the picture." : "Nothing is read yet."}</p>
         ) : (
           chosen !== null && !shown && <p class="soft">Person {chosen} is not in the picture.</p>
         )}
@@ -61,7 +63,7 @@ export function LiveSide({
           The last minute
           <span class="live-of soft"> · {chosen === null ? "everybody" : `person ${chosen}`}</span>
         </h2>
-        <MinuteChart session={session} chosen={chosen} />
+        <MinuteChart session={session} chosen={chosen} isRead={frame !== null} />
       </section>
       <Facts session={session} />
     </aside>
@@ -126,12 +128,13 @@ function Facts({ session }: { session: LiveSession }) {
 }
 
 /** Tell a screen reader when somebody's label changes, not oftener than it can be heard. */
-function useAnnouncements(faces: readonly Face[]): void {
+function useAnnouncements(faces: readonly Face[] | null): void {
   const last = useRef({ text: "", timeMs: 0 });
   const text = faces
-    .map((face) => `${faces.length > 1 ? `${face.track}: ` : ""}${face.emotion ?? "uncertain"}`)
+    ?.map((face) => `${faces.length > 1 ? `${face.track}: ` : ""}${face.emotion ?? "uncertain"}`)
     .join(", ");
   useEffect(() => {
+    if (text === undefined) return;
     const now = performance.now();
     if (text === last.current.text || now - last.current.timeMs < ANNOUNCE_EVERY_MS) return;
     last.current = { text, timeMs: now };

@@ -13,10 +13,19 @@ import type { LiveSession } from "./session";
 const HEIGHT = 150;
 const EVERY_MS = 500;
 
-export function MinuteChart({ session, chosen }: { session: LiveSession; chosen: number | null }) {
+export function MinuteChart({
+  session,
+  chosen,
+  isRead,
+}: {
+  session: LiveSession;
+  chosen: number | null;
+  /** Whether anything was read; before, it is not said that nobody was seen. */
+  isRead: boolean;
+}) {
   const room = useRef<HTMLDivElement>(null);
   const drawn = useRef<uPlot | null>(null);
-  const [summary, setSummary] = useState("Nobody was seen in the last minute.");
+  const [summary, setSummary] = useState("");
 
   useEffect(() => {
     const element = room.current as HTMLDivElement;
@@ -38,7 +47,7 @@ export function MinuteChart({ session, chosen }: { session: LiveSession; chosen:
       observer.disconnect();
       chart.destroy();
     };
-  }, [session, chosen]);
+  }, [session, chosen, isRead]);
 
   useEffect(() => drawn.current?.redraw(false), [theme.value]);
 
@@ -52,7 +61,7 @@ export function MinuteChart({ session, chosen }: { session: LiveSession; chosen:
           </li>
         ))}
       </ul>
-      <p class="soft live-summary">{summary}</p>
+      <p class="soft live-summary">{isRead && summary}</p>
     </>
   );
 }

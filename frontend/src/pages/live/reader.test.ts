@@ -48,6 +48,11 @@ describe("ServerReader", () => {
     await expect(reader.read(VIDEO)).rejects.toMatchObject(REFUSAL);
   });
 
+  it("leaves it to the server's network how many labels there are", async () => {
+    await ServerReader.open();
+    expect(Line.last.send.mock.calls).toEqual([['{"type":"start"}']]);
+  });
+
   it("goes on after a picture that could not be read", async () => {
     const reader = await ServerReader.open();
     const answers = [

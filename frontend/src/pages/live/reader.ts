@@ -126,7 +126,7 @@ export class ServerReader implements PictureReader {
   }
 
   reset(): void {
-    this.socket.send(JSON.stringify({ type: "start", labels: 7 }));
+    this.socket.send(JSON.stringify({ type: "start" }));
     this.fail(serverError("another camera was chosen")); // the server answers no picture from before
   }
 

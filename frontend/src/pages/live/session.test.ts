@@ -57,13 +57,14 @@ const settle = () => new Promise((resolve) => setTimeout(resolve));
 
 describe("LiveSession", () => {
   let session: LiveSession;
+  const draw = vi.fn((_: readonly Face[]) => {});
 
   beforeEach(() => {
     vi.clearAllMocks();
     VIDEO.play.mockImplementation(async () => {});
     vi.mocked(findObstacle).mockReturnValue("it has no workers");
     vi.stubGlobal("navigator", { mediaDevices: { enumerateDevices: async () => [] } });
-    session = new LiveSession(VIDEO as unknown as HTMLVideoElement, () => {});
+    session = new LiveSession(VIDEO as unknown as HTMLVideoElement, draw);
   });
 
   it("asks before the server reads, and says that it does", async () => {
@@ -230,6 +231,29 @@ describe("LiveSession", () => {
       await show();
       expect([session.isRecording.value, session.rows.value]).toEqual([false, 1]);
       expect(session.recording.frames).toHaveLength(1);
+    });
+
+    it("draws the faces of a paused picture where they were, however long ago", async () => {
+      await show();
+      session.togglePause();
+      const clock = vi.spyOn(performance, "now").mockReturnValue(performance.now() + 60_000);
+      session.redraw();
+      expect(draw.mock.lastCall?.[0]).toEqual([makeFace()]);
+      session.togglePause();
+      session.redraw();
+      expect(draw.mock.lastCall?.[0]).toEqual([]); // pictures come again, and that answer is too old for them
+      clock.mockRestore();
+    });
+
+    it("draws what is read of a picture after it was paused", async () => {
+      const late = defer<Frame>();
+      reader.read.mockReturnValue(late.promise);
+      await show();
+      session.togglePause();
+      draw.mockClear();
+      late.resolve({ time_s: 0, faces: [makeFace(), makeFace()] } as unknown as Frame);
+      await settle();
+      expect(draw.mock.lastCall?.[0]).toHaveLength(2);
     });
 
     it("is said to stand still while it is paused", async () => {

@@ -63,6 +63,7 @@ export class LiveSession {
   private isReading = false;
   private delayMs = 0;
   private heardMs = 0;
+  private pausedMs = 0;
   private run = 0;
   /** The camera that `start` opens; empty for the browser's choice. */
   private wantedId = "";
@@ -137,8 +138,15 @@ export class LiveSession {
   togglePause(): void {
     if (this.phase.value === "camera") return; // a pause in between looks to `connect` like a camera in use
     this.isPaused.value = !this.isPaused.value;
+    this.pausedMs = performance.now();
     if (this.isPaused.value) this.video.pause();
     else void this.video.play().catch(() => undefined); // paused again before it plays
+  }
+
+  /** Draw the faces of the picture that is shown once more; a paused one gets no other. */
+  redraw(): void {
+    const timeMs = this.isPaused.value ? this.pausedMs : performance.now();
+    this.draw(this.phase.value === "running" ? this.follower.place(timeMs / 1000) : []);
   }
 
   toggleRecording(): void {
@@ -226,7 +234,7 @@ export class LiveSession {
     const now = performance.now();
     this.heardMs = now;
     this.shownRate.add(now / 1000);
-    this.draw(this.phase.value === "running" ? this.follower.place(now / 1000) : []);
+    this.redraw();
     if (this.phase.value === "running" && !this.isReading && !this.isPaused.value) void this.read(run, now);
   }
 
@@ -256,6 +264,7 @@ export class LiveSession {
       this.rows.value = this.recording.rows;
       this.frame.value = frame;
     });
+    if (this.isPaused.value) this.redraw(); // no picture comes that would
   }
 
   /** To be called now and then: how fast it goes, and whether the camera still sends. */

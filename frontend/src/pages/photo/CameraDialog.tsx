@@ -2,6 +2,7 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { CAMERA_LOST, closeCamera, explainCamera, openCamera } from "../../ui/camera";
+import { nameByTime } from "../../ui/download";
 import { ErrorNotice, type ErrorText } from "../../ui/ErrorNotice";
 import { Icon } from "../../ui/Icon";
 
@@ -17,6 +18,7 @@ export function CameraDialog({
   const [attempt, setAttempt] = useState(0);
   const [ready, setReady] = useState(false);
   const [error, setError] = useState<ErrorText | null>(null);
+  const isTaking = useRef(false);
 
   // Before anything else is drawn or typed: a Tab that came first would lead past it.
   useLayoutEffect(() => dialog.current?.showModal(), []);
@@ -48,17 +50,19 @@ export function CameraDialog({
 
   const take = async (): Promise<void> => {
     const source = video.current;
-    if (!source) return;
+    if (!source || isTaking.current) return; // a second click would take a second picture
+    isTaking.current = true;
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [source.videoWidth, source.videoHeight];
     canvas.getContext("2d")?.drawImage(source, 0, 0);
     const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.92));
     if (!blob) {
+      isTaking.current = false;
       setError({ message: "The picture could not be taken", advice: "Try again." });
       return;
     }
-    onPicture(new File([blob], nameOf(new Date()), { type: "image/jpeg" }));
-    onClose();
+    onPicture(new File([blob], nameByTime("camera", "jpg"), { type: "image/jpeg" }));
+    dialog.current?.close(); // which gives the focus back, and is followed by onClose
   };
 
   return (
@@ -105,10 +109,4 @@ export function CameraDialog({
       </div>
     </dialog>
   );
-}
-
-/** `camera-2026-01-31-14-05-09.jpg`, in local time. */
-function nameOf(date: Date): string {
-  const local = new Date(date.getTime() - 60_000 * date.getTimezoneOffset());
-  return `camera-${local.toISOString().slice(0, 19).replace(/[T:]/g, "-")}.jpg`;
 }

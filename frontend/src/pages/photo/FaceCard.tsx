@@ -3,7 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { Face } from "../../api/types";
 import { EMOJI, type Emotion, type VoteLabel } from "../../generated/vocabulary";
-import { basisOf, findTop } from "../../ui/expression";
+import { basisOf, findTop, knowsVotes } from "../../ui/expression";
 import { capitalise, formatPercent } from "../../ui/format";
 import { ShareBars } from "../../ui/ShareBars";
 import { listHints } from "./quality";
@@ -35,7 +35,8 @@ export function FaceCard({
   const hints = listHints(face.quality);
 
   useEffect(() => {
-    if (active) card.current?.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
+    if (active) card.current?.scrollIntoView({ block: "nearest", behavior });
   }, [active]);
 
   return (
@@ -79,10 +80,12 @@ export function FaceCard({
         chosen={explained}
         onChoose={explained ? (label: VoteLabel) => label !== "contempt" && onExplain(label) : undefined}
       />
-      <details class="face-votes">
-        <summary>How ten people would vote</summary>
-        <ShareBars shares={face.votes} caption="Shares of the votes" />
-      </details>
+      {knowsVotes(face.votes) && (
+        <details class="face-votes">
+          <summary>How ten people would vote</summary>
+          <ShareBars shares={face.votes} caption="Shares of the votes" />
+        </details>
+      )}
     </li>
   );
 }

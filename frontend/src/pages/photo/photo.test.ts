@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Quality } from "../../api/types";
+import type { Quality, Votes } from "../../api/types";
+import { VOTE_LABELS } from "../../generated/vocabulary";
+import { knowsVotes } from "../../ui/expression";
 import { tintFace } from "./evidence";
 import { listHints } from "./quality";
 
@@ -65,5 +67,13 @@ describe("listHints", () => {
     expect(labels({ sharpness: 20, yaw: -0.6, roll_deg: -40 })).toEqual(["blurred", "turned away", "tilted"]);
     expect(labels({ yaw: null, roll_deg: null })).toEqual([]);
     expect(listHints(null)).toEqual([]);
+  });
+});
+
+describe("knowsVotes", () => {
+  it("leaves the votes out where nobody taught the network how people vote", () => {
+    const even: Votes = Object.fromEntries(VOTE_LABELS.map((label) => [label, 0.125]));
+    expect(knowsVotes(even)).toBe(false);
+    expect(knowsVotes({ ...even, happy: 0.126 })).toBe(true);
   });
 });

@@ -21,6 +21,8 @@ export interface Photo {
   readonly blob: Blob;
   readonly url: string;
   readonly state: Signal<PhotoState>;
+  /** Ends what is asked of the server about it. */
+  readonly abort: AbortController;
 }
 
 /** Pictures that are read at the same time; the server has other guests. */
@@ -52,28 +54,36 @@ export function addPhotos(files: readonly File[]): void {
       blob: file,
       url: URL.createObjectURL(file),
       state: signal<PhotoState>({ kind: "waiting" }),
+      abort: new AbortController(),
     }),
   );
   const first = added[0];
   if (!first) return;
   all.value = [...all.value, ...added];
   chosen.value = first.id;
+  announce(`${added.length === 1 ? first.name : formatCount(added.length, "photo")} added`);
   readWaiting();
 }
 
 export function removePhoto(photo: Photo): void {
   const index = all.value.indexOf(photo);
-  URL.revokeObjectURL(photo.url);
+  forget(photo);
   all.value = all.value.filter((other) => other !== photo);
   if (chosen.value === photo.id) chosen.value = (all.value[index] ?? all.value[index - 1])?.id ?? null;
   announce(`${photo.name} removed`);
 }
 
 export function removeAllPhotos(): void {
-  for (const photo of all.value) URL.revokeObjectURL(photo.url);
+  for (const photo of all.value) forget(photo);
   all.value = [];
   chosen.value = null;
   refused.value = [];
+  announce("All photos removed");
+}
+
+function forget(photo: Photo): void {
+  photo.abort.abort();
+  URL.revokeObjectURL(photo.url);
 }
 
 /** Read a photo that failed once more. */
@@ -96,9 +106,11 @@ function readWaiting(): void {
 }
 
 async function readPhoto(photo: Photo): Promise<void> {
+  const { signal } = photo.abort;
   for (let attempt = 1; all.value.includes(photo); attempt++) {
     try {
-      const answer = await analyseImage(photo.blob, { evidence: true });
+      const answer = await analyseImage(photo.blob, { evidence: true, signal });
+      if (signal.aborted) return;
       // The server knows the upload's name at most; the page knows the file's.
       const analysis: Analysis = { ...answer, source: photo.name };
       photo.state.value = { kind: "read", analysis };
@@ -106,7 +118,7 @@ async function readPhoto(photo: Photo): Promise<void> {
       return;
     } catch (reason) {
       const error = toApiError(reason);
-      if (!error) return;
+      if (!error || signal.aborted) return;
       const busy = error.status === 429 || error.status === 503;
       if (!busy || attempt === ATTEMPTS) {
         photo.state.value = { kind: "failed", error };
@@ -133,7 +145,11 @@ export function drawPhoto(photo: Photo, annotated: Exclude<Annotation, "none">):
   drawn.set(photo, known);
   const drawing =
     known.get(annotated) ??
-    analyseImage(photo.blob, { annotated, evidence: annotated === "explain" }).then((answer) => {
+    analyseImage(photo.blob, {
+      annotated,
+      evidence: annotated === "explain",
+      signal: photo.abort.signal,
+    }).then((answer) => {
       if (!answer.annotated) throw new Error("The server sent no picture");
       return decodeBase64(answer.annotated.data, answer.annotated.media_type);
     });
