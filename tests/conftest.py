@@ -64,6 +64,42 @@ def no_yunet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
+@pytest.fixture(scope="session")
+def six_labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Path of a network that was trained on six labels, as ``fervid train --labels 6`` exports one; always happy."""
+    pytest.importorskip("onnx")
+    from onnx import TensorProto, helper, numpy_helper, save_model
+
+    from fervid.emotions import EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS, Emotion
+    from fervid.models.spec import INPUT, LOGIT_OUTPUTS, ModelSpec
+
+    spec = ModelSpec(
+        name="six", version="1", labels=EMOTIONS_WITHOUT_DISGUST, size=8, crop=1.0, mean=128.0, std=64.0,
+        temperature=1.0, votes_temperature=1.0, threshold=0.4, training_data="none", licence="Apache-2.0",
+        recipe="none",
+    )  # fmt: skip
+    nodes = [
+        helper.make_node("GlobalAveragePool", [INPUT], ["mean"]),
+        helper.make_node("Flatten", ["mean"], ["grey"]),
+    ]
+    weights, outputs = [], []
+    for output, names in zip(LOGIT_OUTPUTS, (spec.labels, VOTE_LABELS), strict=True):
+        logits = np.array([[4.0 * (name == Emotion.HAPPY) for name in names]], np.float32)
+        weights += [
+            numpy_helper.from_array(np.zeros_like(logits), f"{output}_weight"),
+            numpy_helper.from_array(logits[0], f"{output}_bias"),
+        ]
+        nodes.append(helper.make_node("Gemm", ["grey", f"{output}_weight", f"{output}_bias"], [output]))
+        outputs.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, [None, len(names)]))
+    faces = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, 1, spec.size, spec.size])
+    graph = helper.make_graph(nodes, spec.name, [faces], outputs, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, spec.to_metadata())
+    path = tmp_path_factory.mktemp("six") / "six.onnx"
+    save_model(model, path)
+    return path
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """Randomness that repeats."""

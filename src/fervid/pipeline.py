@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,12 @@ from fervid.classification.classifier import Classifier, Prediction
 from fervid.detection.alignment import align
 from fervid.detection.detector import Detection, Detector
 from fervid.detection.selection import create_detector
-from fervid.emotions import LabelCount, emotions_for
+from fervid.emotions import Emotion, LabelCount, emotions_for
 from fervid.errors import FervidError, UsageError
 from fervid.geometry import Square, central_box
 from fervid.imaging import MAX_PIXELS, ImageLike, load_image
+from fervid.models.spec import ModelSpec
+from fervid.models.store import is_path
 from fervid.reading import FaceReader, PreparedFace
 from fervid.results import Analysis, Box, Face, Failure, Frame
 from fervid.streaming.film import FilmStream
@@ -50,7 +53,7 @@ class Analyzer:
         model: a bundled model's name, or the path of an ``.onnx`` file exported by ``fervid train``.
         detector: ``faces``, ``yunet``, ``haar``, ``auto`` (the first of the three that is here), the path of a
             detector's ``.onnx`` file, or an object with the methods of :class:`fervid.detection.detector.Detector`.
-        labels: 7, or 6 to fold disgust into anger.
+        labels: 7, or 6 to fold disgust into anger; None is as many as the model knows.
         threads: for the network within a run and for decoding in :meth:`map`; None means one per core.
         min_face: height of the smallest face box looked for, px of the upright picture. Large pictures take longer the
             smaller it is.
@@ -66,7 +69,7 @@ class Analyzer:
         model: str | os.PathLike[str] = "base",
         detector: str | os.PathLike[str] | Detector = "auto",
         *,
-        labels: LabelCount = 7,
+        labels: LabelCount | None = 7,
         threads: int | None = None,
         min_face: float = DEFAULT_MIN_FACE,
         max_pixels: int = MAX_PIXELS,
@@ -74,13 +77,12 @@ class Analyzer:
         if threads is not None and threads < 1:
             raise UsageError(f"threads is {threads}", advice="Use 1 or more.")
         _check_min_face(min_face)
-        self.labels = emotions_for(labels)
         self.threads = threads
         self.min_face = min_face
         self.max_pixels = max_pixels
         self.classifier = Classifier(model, threads=threads)
-        if len(self.labels) > len(self.classifier.spec.labels):
-            raise UsageError(f"{self.classifier.identity} was trained on six labels", advice="Use labels=6.")
+        spec = self.classifier.spec
+        self.labels = check_labels(len(spec.labels) if labels is None else labels, spec, self.classifier.identity)
         self._reader = FaceReader(self.classifier, self.labels)
         name: str | None = None
         if isinstance(detector, str | os.PathLike):
@@ -108,9 +110,7 @@ class Analyzer:
         if max_pixels is not None:
             derived.max_pixels = max_pixels
         if labels is not None:
-            derived.labels = emotions_for(labels)
-            if len(derived.labels) > len(self.classifier.spec.labels):
-                raise UsageError(f"{self.classifier.identity} was trained on six labels", advice="Use labels=6.")
+            derived.labels = check_labels(labels, self.classifier.spec, self.classifier.identity)
             derived._reader = FaceReader(self.classifier, derived.labels)
         return derived
 
@@ -203,8 +203,8 @@ class Analyzer:
     ) -> FilmStream:
         """Read a film: iterate over the answer for one :class:`fervid.Frame` after another, and stop where you like.
 
-        Every face carries the number of its track, the same for the same person until a cut. Needs the extra
-        ``video``.
+        A face carries the number of its track, the same for the same person until a cut or two seconds of absence; one
+        that was seen too shortly has None. Needs the extra ``video``.
 
         Args:
             source: path of the film.
@@ -245,8 +245,8 @@ class Analyzer:
         Args:
             frames: objects with ``image`` ``(H, W, 3)`` uint8 RGB, ``index`` and ``time_s``, such as
                 :class:`fervid.VideoFrame`; each later than the one before.
-            live: answer each frame before the next one is asked for. Otherwise frames wait, for half a second at most,
-                for what later ones say of them: people have their numbers from their first frame on.
+            live: answer each frame before the next one is asked for. Otherwise frames wait until 16 faces or frames are
+                together and it is decided who is on them: people have their numbers from their first frame on.
             smooth_s: see :meth:`video`.
             detect_s: see :meth:`video`.
 
@@ -326,13 +326,43 @@ def analyze(
     min_face: float = DEFAULT_MIN_FACE,
     evidence: bool = False,
 ) -> Analysis:
-    """Read one picture; the analyzer is kept for the next call with the same options. See :meth:`Analyzer.analyze`."""
-    return _cached_analyzer(os.fspath(model), os.fspath(detector), labels, min_face).analyze(source, evidence=evidence)
+    """Read one picture; the analyzer is kept for the next call with the same options. See :meth:`Analyzer.analyze`.
+
+    A model or a detector whose file has changed since is loaded anew.
+    """
+    names = os.fspath(model), os.fspath(detector)
+    analyzer = _cached_analyzer(*names, labels, min_face, tuple(_stamp_file(name) for name in names))
+    return analyzer.analyze(source, evidence=evidence)
+
+
+def check_labels(labels: int, spec: ModelSpec, identity: str) -> tuple[Emotion, ...]:
+    """The emotions of so many labels, 7 or 6, when the network of that spec and identity can tell them apart.
+
+    Raises:
+        UsageError: there is no system of so many, or the network knows only six.
+    """
+    emotions = emotions_for(labels)
+    if len(emotions) > len(spec.labels):
+        raise UsageError(f"{identity} was trained on six labels", advice="Use --labels 6, or labels=6 in Python.")
+    return emotions
 
 
 @lru_cache(maxsize=4)
-def _cached_analyzer(model: str, detector: str, labels: LabelCount, min_face: float) -> Analyzer:
+def _cached_analyzer(
+    model: str, detector: str, labels: LabelCount, min_face: float, _stamps: tuple[tuple[int, int] | None, ...]
+) -> Analyzer:
     return Analyzer(model, detector, labels=labels, min_face=min_face)
+
+
+def _stamp_file(model: str) -> tuple[int, int] | None:
+    """What changes when the file is written anew; None for a name, and where no file is, which loading will say."""
+    if not is_path(model):
+        return None
+    try:
+        found = Path(model).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def _check_min_face(min_face: float) -> None:

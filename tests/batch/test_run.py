@@ -135,6 +135,18 @@ def test_other_settings_are_refused_and_named(
     assert run(source, out).all.inputs == 3
 
 
+def test_a_network_of_six_labels_is_refused_before_anything_is_written(
+    tmp_path: Path, make_photos: Photos, run: Run, settings: Settings, six_labels: Path
+) -> None:
+    source, out = make_photos(tmp_path / "photos", 3), tmp_path / "out"
+    seven = dataclasses.replace(settings, model=str(six_labels))
+    with pytest.raises(UsageError, match=r"six@.* was trained on six labels") as caught:
+        run(source, out, how=seven)
+    assert "--labels 6" in caught.value.advice
+    assert not out.exists()
+    assert run(source, out, how=dataclasses.replace(seven, labels=6)).all == Counts(3, 0, 3)
+
+
 def test_odd_names_survive(tmp_path: Path, make_photos: Photos, run: Run, read_tables: Any) -> None:
     source = make_photos(tmp_path / "photos", 2)
     picture = (source / "00001.png").read_bytes()
@@ -237,4 +249,4 @@ def test_without_the_extra_the_pip_line_is_said(
 
     with pytest.raises(MissingExtraError) as caught:
         run_batch(str(source), tmp_path / "out", settings, refuse)
-    assert "pip install 'fervid[batch]'" in caught.value.advice
+    assert 'pip install "fervid[batch]"' in caught.value.advice

@@ -340,12 +340,20 @@ class TestFacts:
 
 class TestColdStart:
     def test_commands_name_the_model_and_the_detector(self):
-        commands = plan_commands(["base", "other/tiny.onnx"], Path("photo.jpg"), "haar")
+        commands = plan_commands({"base": 7, "other/tiny.onnx": 6}, Path("photo.jpg"), "haar")
         assert [model for _, model, _ in commands] == ["", "", *["base"] * 3, *["other/tiny.onnx"] * 3]
         assert commands[0][2] == [sys.executable, "-c", "pass"]
         command = commands[-1][2]
         assert command[1:4] == ["-m", "fervid", "image"]
         assert {"photo.jpg", "other/tiny.onnx", "haar"} < set(command)
+        assert command[-2:] == ["--labels", "6"]
+
+    def test_a_network_of_six_labels_reads_its_first_photo(self, six_labels, portrait, monkeypatch):
+        (fact,) = read_facts([str(six_labels)])
+        *_, by_python, _ = plan_commands({fact.argument: fact.labels}, portrait, "faces")
+        script, *arguments = by_python[2][2:]
+        monkeypatch.setattr(sys, "argv", ["-c", *arguments])
+        exec(script, {})
 
     def test_a_process_that_fails_says_what_it_said(self):
         with pytest.raises(ModelError, match=r"try: a fresh process failed \(no\)"):

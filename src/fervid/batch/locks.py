@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
-from fervid.errors import OutputError, UsageError
+from fervid.errors import FervidError, OutputError, UsageError
+
+try:
+    import fcntl
+except ModuleNotFoundError:
+    raise FervidError(
+        "fervid batch needs the file locks of a POSIX system, and this system has none",
+        advice="Run it on Linux or macOS; on Windows in WSL or Docker.",
+    ) from None
 
 _DRIVER: Final = ".driver.lock"
 _WORKERS: Final = ".workers.lock"

@@ -10,8 +10,10 @@ from fervid.detection.haar import import_opencv
 from fervid.detection.selection import choose_detector
 from fervid.emotions import LabelCount
 from fervid.errors import ModelError, UnknownModelError, UsageError
+from fervid.models.runtime import create_session, read_metadata
+from fervid.models.spec import ModelSpec
 from fervid.models.store import load_model
-from fervid.pipeline import DEFAULT_MIN_FACE, Analyzer
+from fervid.pipeline import DEFAULT_MIN_FACE, Analyzer, check_labels
 from fervid.tracking.smoothing import SMOOTH_S
 
 EVERY_S: Final = 0.5
@@ -58,8 +60,19 @@ class Settings:
         """The same with names that mean one thing on every machine, and with the identities of what they name.
 
         Raises:
-            ModelError: a model is not here.
+            ModelError: a model is not here, or is no expression network.
+            UsageError: the network knows only six labels.
         """
+        file = load_model(self.model)
+        # Now, and not when a worker loads it: by then the folder of results would hold a run that cannot go on.
+        check_labels(
+            self.labels,
+            ModelSpec.from_metadata(read_metadata(create_session(file, threads=1)), file.name),
+            file.identity,
+        )
+        return self._identify()
+
+    def _identify(self) -> Self:
         detector = choose_detector() if self.detector == "auto" else self.detector
         return replace(
             self,
@@ -74,7 +87,7 @@ class Settings:
         Raises:
             ModelError: a model is not here, or another one than where the run was begun.
         """
-        found = self.resolve()
+        found = self._identify()
         for wanted, here in (
             (self.identity, found.identity),
             (self.detector_identity, found.detector_identity),

@@ -7,19 +7,19 @@ import io
 import json
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from numpy.typing import NDArray
 
-from fervid.emotions import LabelCount
 from fervid.imaging import load_image
 from fervid.pipeline import DEFAULT_MIN_FACE, Analyzer
 from fervid.results import Analysis
 from fervid.web.errors import MediaTypeError, TooManyError
 from fervid.web.forms import FileForm
+from fervid.web.labels import LABELS, limit_labels
 from fervid.web.limits import Memory, Places, RateLimiter, drain, name_client
 from fervid.web.schemas import ImageAnswer
 from fervid.web.settings import MEGABYTE, Settings
@@ -79,7 +79,7 @@ def create_router(settings: Settings, workers: Workers) -> APIRouter:
     )
     async def read_image(
         request: Request,
-        labels: Annotated[int, Query(ge=6, le=7, description="6 counts disgust as anger.")] = 7,
+        labels: Annotated[int, Query(ge=6, le=7, description=LABELS)] = 7,
         min_face: Annotated[
             float, Query(ge=SMALLEST_FACE, le=LARGEST_FACE, description="Height of the smallest face looked for, px.")
         ] = DEFAULT_MIN_FACE,
@@ -91,7 +91,7 @@ def create_router(settings: Settings, workers: Workers) -> APIRouter:
         """Every face of a picture and its expression."""
         client = name_client(request)
         limiter.check(client)
-        analyzer = workers.analyzer.derive(labels=cast("LabelCount", labels), min_face=min_face)
+        analyzer = workers.analyzer.derive(labels=limit_labels(labels, workers.analyzer), min_face=min_face)
         with coming.take(client), memory.take(client) as grow:
             try:
                 picture = await receive_picture(request, grow)

@@ -13,7 +13,7 @@ import json
 import time
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from fastapi import APIRouter, WebSocket
@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.websockets import WebSocketDisconnect
 
-from fervid.emotions import LabelCount
 from fervid.errors import FervidError, InputError
 from fervid.imaging import load_image
 from fervid.pipeline import Analyzer
@@ -38,6 +37,7 @@ from fervid.web.errors import (
     explain_validation,
 )
 from fervid.web.images import encode_jpeg
+from fervid.web.labels import limit_labels
 from fervid.web.limits import Places, TokenBucket, name_client
 from fervid.web.workers import Workers
 
@@ -174,7 +174,7 @@ class LiveConnection:
             start = Start.model_validate_json(text[:1000])
         except ValidationError as error:
             raise explain_validation(error.errors(include_url=False, include_context=False)) from None
-        analyzer = self._analyzer.derive(labels=cast("LabelCount", start.labels))
+        analyzer = self._analyzer.derive(labels=limit_labels(start.labels, self._analyzer))
         self._stream = PushedStream(analyzer, start.smooth_s)
         self._newest, self._dropped, self._began_s = None, 0, time.monotonic()
 

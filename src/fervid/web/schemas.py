@@ -69,7 +69,10 @@ class FaceModel(BaseModel):
     votes: Shares = Field(description="How ten people would vote, over eight expressions.")
     landmarks: list[Point] | None = Field(description="Right eye, left eye, nose, right and left mouth corner.")
     quality: QualityModel | None
-    track: int | None = Field(description="The same number for the same person in a film; null in photos.")
+    track: int | None = Field(
+        description="The same number for the same person in a film, until a cut or two seconds of absence; null in "
+        "photos, and for a face seen too shortly to get one."
+    )
     evidence: EvidenceModel | None = Field(default=None, description="There only when asked for.")
     smoothed: Shares | None = Field(default=None, description="There only in films and live.")
 

@@ -61,7 +61,7 @@ class Workers:
 
     def __init__(self, settings: Settings) -> None:
         self.analyzer, self.video_analyzer = (
-            Analyzer(model, settings.detector, threads=settings.threads, max_pixels=settings.max_pixels)
+            Analyzer(model, settings.detector, labels=None, threads=settings.threads, max_pixels=settings.max_pixels)
             for model in (settings.model, settings.video_model)
         )
         self.waiting = 0

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from fervid.detection.selection import DETECTORS, create_detector
+from fervid.emotions import EMOTIONS
 from fervid.errors import ModelError
 from fervid.evaluation.speed.coldstart import measure_cold_start, plan_commands
 from fervid.evaluation.speed.machine import Machine, describe_machine, find_distribution_version
@@ -40,7 +41,7 @@ ANSWER_CALL: Final = "Classifier.predict([face])"
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What a model file says of itself."""
+    """What a model file says of itself; :attr:`labels` is how many expressions it tells apart."""
 
     argument: str
     name: str
@@ -48,6 +49,7 @@ class ModelFacts:
     file_bytes: int
     parameters: int | None
     flops: int | None
+    labels: int = len(EMOTIONS)
 
 
 def list_expression_models() -> tuple[str, ...]:
@@ -79,11 +81,11 @@ def run_benchmark(
     measured_at = datetime.now().astimezone().isoformat(timespec="minutes")
     machine = machine or describe_machine()
     facts = read_facts(models or list_expression_models())
-    arguments = [fact.argument for fact in facts]
+    labels = {fact.argument: fact.labels for fact in facts}
     threads = tuple(sorted({1, machine.cores}))
     photo, detector = find_portrait(), create_detector("auto").name
     found = [name for name in DETECTORS if name != "auto"]
-    commands = len(plan_commands(arguments, photo, detector)) * (effort.processes + effort.warm_up)
+    commands = len(plan_commands(labels, photo, detector)) * (effort.processes + effort.warm_up)
     advance = _count_steps(
         len(threads) * (1 + len(effort.batches)) + len(facts) + len(found) + 2 + commands, on_progress
     )
@@ -103,7 +105,7 @@ def run_benchmark(
         contenders = compare(facts, PEERS if peers else (), effort, portrait)
         advance()
     cold_start = measure_cold_start(
-        arguments, photo, detector, effort.processes, warm_up=effort.warm_up, on_process=advance
+        labels, photo, detector, effort.processes, warm_up=effort.warm_up, on_process=advance
     )
     return Benchmark(
         measured_at=measured_at,
@@ -129,7 +131,7 @@ def read_facts(models: Sequence[str]) -> list[ModelFacts]:
     for model in dict.fromkeys(models):
         file = load_model(model)
         metadata = read_metadata(create_session(file, threads=1))
-        ModelSpec.from_metadata(metadata, file.name)
+        spec = ModelSpec.from_metadata(metadata, file.name)
         layers = layers_from_metadata(metadata)
         facts.append(
             ModelFacts(
@@ -139,6 +141,7 @@ def read_facts(models: Sequence[str]) -> list[ModelFacts]:
                 file_bytes=len(file.data),
                 parameters=sum(layer.parameters for layer in layers) if layers else None,
                 flops=sum(layer.flops for layer in layers) if layers else None,
+                labels=len(spec.labels),
             )
         )
     names = [fact.name for fact in facts]

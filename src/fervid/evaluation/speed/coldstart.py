@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -22,11 +22,15 @@ import numpy
 from fervid.classification.classifier import Classifier
 Classifier(sys.argv[1]).predict([numpy.zeros((48, 48), numpy.uint8)])
 """
-_FIRST_PHOTO: Final = "import sys, fervid; fervid.analyze(sys.argv[2], model=sys.argv[1], detector=sys.argv[3])"
+_FIRST_PHOTO: Final = """
+import sys
+import fervid
+fervid.analyze(sys.argv[2], model=sys.argv[1], detector=sys.argv[3], labels=int(sys.argv[4]))
+"""
 
 
 def measure_cold_start(
-    models: Sequence[str],
+    models: Mapping[str, int],
     photo: Path,
     detector: str,
     processes: int,
@@ -37,7 +41,7 @@ def measure_cold_start(
     """Start every command in turn, so often, and take the medians.
 
     Args:
-        models: names or paths; each with a name of its own.
+        models: names or paths, each with a name of its own, and how many labels each knows.
         photo: with a face.
         detector: for the photo.
         processes: per command.
@@ -62,18 +66,19 @@ def measure_cold_start(
     return ColdStart(tuple(steps), measure_environment())
 
 
-def plan_commands(models: Sequence[str], photo: Path, detector: str) -> list[tuple[str, str, list[str]]]:
-    """(what it does, with which model, the command), the interpreter alone first."""
+def plan_commands(models: Mapping[str, int], photo: Path, detector: str) -> list[tuple[str, str, list[str]]]:
+    """(what it does, with which model, the command), the interpreter alone first; see :func:`measure_cold_start`."""
     python = [sys.executable]
     commands = [
         ("interpreter alone", "", [*python, "-c", "pass"]),
         ("import fervid", "", [*python, "-c", "import fervid"]),
     ]
-    for model in models:
-        shown = [str(photo), "--model", model, "--detector", detector]
+    for model, labels in models.items():
+        given = [model, str(photo), detector, str(labels)]
+        shown = [str(photo), "--model", model, "--detector", detector, "--labels", str(labels)]
         commands += [
             ("load the network, read a face", model, [*python, "-c", _FIRST_FACE, model]),
-            (f"first photo ({detector}), Python", model, [*python, "-c", _FIRST_PHOTO, model, str(photo), detector]),
+            (f"first photo ({detector}), Python", model, [*python, "-c", _FIRST_PHOTO, *given]),
             (f"first photo ({detector}), command line", model, [*python, "-m", "fervid", "image", *shown]),
         ]
     return commands

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from fervid.web.films.folders import RESULTS, FilmFolders
 from fervid.web.films.jobs import Job, Status
+from fervid.web.labels import LABELS
 from fervid.web.schemas import ErrorBody, Share
 from fervid.web.settings import API
 
@@ -25,7 +26,7 @@ class FileModel(BaseModel):
 class OptionsModel(BaseModel):
     """How the film is read."""
 
-    labels: int
+    labels: int = Field(description=f"As asked for. {LABELS}")
     every_s: float | None
     smooth_s: float
     annotated: bool

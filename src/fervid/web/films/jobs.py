@@ -35,7 +35,7 @@ class FilmOptions:
     """How a film is read.
 
     Attributes:
-        labels: 7, or 6 to fold disgust into anger.
+        labels: 7, or 6 to fold disgust into anger; a network that knows only six gives six.
         every_s: one frame in so many seconds; None is every frame.
         smooth_s: memory of the smoothed answers, s; 0 is off.
         annotated: whether an annotated film is made.

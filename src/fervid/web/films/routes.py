@@ -19,6 +19,7 @@ from fervid.web.films.jobs import FilmOptions, Job
 from fervid.web.films.ranges import PartialFileResponse
 from fervid.web.films.service import FilmService
 from fervid.web.films.uploads import FIELD
+from fervid.web.labels import LABELS
 from fervid.web.limits import Places, name_client
 from fervid.web.settings import Settings
 
@@ -74,7 +75,7 @@ def create_router(settings: Settings, films: FilmService) -> APIRouter:
     )
     async def read_film(
         request: Request,
-        labels: Annotated[int, Query(ge=6, le=7, description="6 counts disgust as anger.")] = 7,
+        labels: Annotated[int, Query(ge=6, le=7, description=LABELS)] = 7,
         every_s: Annotated[
             float | None,
             Query(gt=0, le=3600, allow_inf_nan=False, description="One frame in so many seconds, not every one."),

@@ -19,9 +19,8 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import IO, Any, Final
 
-from fervid.emotions import LabelCount
 from fervid.errors import FervidError, InputError, MissingExtraError, SizeError, UsageError, VideoError
 
 NICENESS: Final = 10
@@ -155,15 +154,17 @@ def read(task: ReadTask, reporter: Reporter) -> dict[str, Any]:
     from fervid.streaming.journal import Journal
     from fervid.streaming.outputs import OutputPlan
     from fervid.streaming.production import Progress, produce
+    from fervid.web.labels import limit_labels
 
     analyzer = Analyzer(
         task.model,
         task.detector,
-        labels=cast("LabelCount", task.labels),
+        labels=None,
         threads=task.threads,
         min_face=MIN_FACE,
         max_pixels=task.max_pixels,
     )
+    analyzer = analyzer.derive(labels=limit_labels(task.labels, analyzer))
     stream = analyzer.video(task.film, end_s=task.max_s, every_s=task.every_s, smooth_s=task.smooth_s, name=task.name)
     folder = Path(task.results)
     plan = OutputPlan(
