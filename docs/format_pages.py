@@ -40,14 +40,16 @@ _COLUMN_MEANINGS = {
     "frame": "Number of the frame in the film, from 0; empty for a photo.",
     "time_s": "When the frame is shown, s; empty for a photo.",
     "face": "Number of the face in the picture, from 0, left to right.",
-    "track": "The same number for the same person in a film, until a cut; empty for a photo.",
+    "track": "The same number for the same person in a film, until a cut or two seconds of absence; empty for a photo, "
+    "and for a face seen too shortly to get one.",
     "x1": "Left edge of the box, px of the upright picture.",
     "y1": "Upper edge.",
     "x2": "Right edge.",
     "y2": "Lower edge.",
     "score": "The detector's confidence, 0–1.",
     "emotion": "The answer; empty when the model is uncertain. In a smoothed film the one that has established itself.",
-    "confidence": "Calibrated probability of `emotion`, or of the most probable one; of a film it is smoothed.",
+    "confidence": "Calibrated probability of `emotion`; of the most probable one where it is uncertain. "
+    "Of a film it is smoothed.",
     **{f"p_{emotion}": f"Probability of {emotion}, of this picture alone." for emotion in EMOTIONS},
     "model": "The network that answered, `name@sha256[:12]`.",
 }

@@ -82,9 +82,7 @@ FRAME = (
     Step("tracking/tracker.py", "who is who, by motion alone; straight lines between sightings", "faces with tracks"),
     Step("reading.py", "third thread: the network reads faces of several frames at once", "probabilities"),
     Step("streaming/journal.py", "what was said is written down, for --resume", "the same"),
-    Step(
-        "tracking/waiting.py", "holds a frame until everybody's number is final, 0.5 s at most", "frames with numbers"
-    ),
+    Step("tracking/waiting.py", "holds a frame until it is decided who is on it", "frames with numbers"),
     Step("tracking/smoothing.py", "a steady answer per person", "a Frame"),
     Step("streaming/outputs.py", "table, timeline, summary and marked film, all in one pass"),
 )

@@ -52,6 +52,15 @@ def test_where_frames_are_rare_they_bridge_what_is_between_them() -> None:
     assert times(list(iterate_spans(gap))) == [(0, 5), (5, 10), (15, 20)]
 
 
+@pytest.mark.parametrize(("end_s", "stop_s"), [(None, 15), (20.0, 15), (12.0, 12), (7.0, 10)])
+def test_the_last_answer_holds_until_the_end_of_the_film_at_most(end_s: float | None, stop_s: float) -> None:
+    spans = Spans(end_s=end_s)
+    for time_s in (0.0, 5.0, 10.0):
+        spans.add(make_frame(time_s, 1))
+    assert spans.stop_s == pytest.approx(stop_s)  # of frames behind the end, headers said too little
+    assert times(spans.finish()) == ([(10, stop_s)] if stop_s > 10 else [])
+
+
 def test_one_short_step_does_not_make_frames_frequent() -> None:
     frames = [make_frame(t, 1) for t in (0.0, 2.0, 5.9, 6.0, *(float(t) for t in range(8, 62, 2)))]
     assert sum(span.seconds for span in iterate_spans(frames)) > 55

@@ -133,7 +133,8 @@ class Face:
         landmarks: ``(5, 2)`` float64 px (right eye, left eye, nose, right and left mouth corner; the person's right),
             or None when the detector gives none.
         quality: how readable the face is.
-        track_id: the same number for the same person in a film; None in photos.
+        track_id: the same number for the same person in a film, until a cut or two seconds of absence; None in photos,
+            and for a face that was seen too shortly to get one.
         evidence: where in the face the answer comes from; None unless it was asked for.
         smoothed: ``probabilities`` averaged over the last moments of the track; ``emotion`` and ``confidence`` are read
             from it. None in photos and without smoothing.

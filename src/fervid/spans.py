@@ -59,15 +59,18 @@ class Spans:
 
     Args:
         gap_s: see :data:`GAP_S`.
+        end_s: where the film, or the part of it that is read, ends, seconds of the film: no answer holds for longer.
+            None when nobody knows.
 
     Raises:
         UsageError: ``gap_s`` is not above 0.
     """
 
-    def __init__(self, gap_s: float = GAP_S) -> None:
+    def __init__(self, gap_s: float = GAP_S, *, end_s: float | None = None) -> None:
         if not gap_s > 0:
             raise UsageError(f"gap_s is {gap_s}", advice="Use seconds above 0.")
         self.gap_s = gap_s
+        self._end_s = math.inf if end_s is None else end_s
         self.start_s = math.nan
         self.last_s = math.nan
         self._step_s = math.inf
@@ -76,8 +79,9 @@ class Spans:
 
     @property
     def stop_s(self) -> float:
-        """End of the last frame, as long as the shortest one; NaN before the first."""
-        return self.last_s + (self._step_s if math.isfinite(self._step_s) else 0.0)
+        """End of the last frame, as long as the shortest one, or of the film before; NaN before the first."""
+        step_s = self._step_s if math.isfinite(self._step_s) else 0.0
+        return self.last_s + max(0.0, min(step_s, self._end_s - self.last_s))  # headers may say too little
 
     def add(self, frame: Frame) -> list[Span]:
         """The spans that this frame ends: the last answers of the people on it. Faces without a track are left out.

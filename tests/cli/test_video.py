@@ -9,6 +9,7 @@ import sys
 import time
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from fervid.cli.app import app
+from fervid.cli.video import open_journal
 from fervid.errors import FervidError, UsageError
 from fervid.imaging import load_image
 from fervid.results import Frame
@@ -241,6 +243,19 @@ def test_a_killed_run_goes_on_and_ends_like_one_that_was_not(astronaut: Path, tm
         assert (part / name).read_bytes() == (whole / name).read_bytes()
     pictures = zip(VideoReader(part / "o.mp4"), VideoReader(whole / "o.mp4"), strict=True)
     assert all((a.image == b.image).all() for a, b in pictures)
+
+
+def test_forgetting_to_resume_is_told_where_it_would_have_gone_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, lines = tmp_path / "journal", ['{"film": "a.mp4"}\n', '{"problems": []}\n']
+    for text, film, told in ((lines, "a.mp4", True), (lines, "b.mp4", False), (lines[:1], "a.mp4", False)):
+        path.write_text("".join(text))
+        stream: Any = SimpleNamespace(describe=lambda film=film: {"film": film})
+        with open_journal(path, stream, resume=False):
+            pass
+        assert ("--resume would have gone on with it" in capsys.readouterr().err) == told
+        assert path.read_text() == "".join(text)  # nothing was read that could take its place
 
 
 def test_resuming_with_other_settings_is_refused(film: Path, tmp_path: Path) -> None:

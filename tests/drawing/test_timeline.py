@@ -226,6 +226,26 @@ def test_a_film_without_people_is_drawn_too(frames: list[Frame], tmp_path: Path)
     assert "Nobody was seen" in (tmp_path / "t.html").read_text(encoding="utf-8")
 
 
+def test_faces_that_got_no_number_are_told_where_there_are_no_lanes() -> None:
+    frames = [
+        replace(frame, faces=tuple(replace(f, track_id=None) for f in frame.faces)) for frame in film("hh.", "s..")
+    ]
+    chart = collect(iter(frames))
+    assert (chart.lanes, chart.untracked) == ((), 3)
+    assert describe_chart(chart) == "nobody for long enough (3 faces without a number) · 0:00"
+    assert "<p>Nobody was seen for long enough (3 faces without a number).</p>" in build_timeline(chart, "t")
+    assert describe_chart(collect(film("..."))) == "nobody · 0:00"
+
+
+def test_nobody_is_shown_after_the_end_of_the_film() -> None:
+    timeline = Timeline(end_s=12.0)
+    for frame in film("hhh", step_s=5.0):
+        timeline.add(frame)
+    chart = timeline.finish()
+    assert chart.seconds == pytest.approx(12)
+    assert chart.lanes[0].seen_s == pytest.approx(12)
+
+
 def test_files_are_named_by_their_ending_and_titled_by_the_film(tmp_path: Path) -> None:
     timeline = Timeline()
     for frame in film(*TWO, source="films/talk.mp4"):

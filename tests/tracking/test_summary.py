@@ -70,6 +70,13 @@ def test_who_is_away_is_not_covered() -> None:
     assert summary.frames == 40
 
 
+def test_nobody_is_seen_for_longer_than_the_film() -> None:
+    summary = summarise(film("hhh", step_s=5.0), end_s=12.0)
+    assert summary.seconds == pytest.approx(12.0)
+    assert (summary.people[0].last_s, summary.people[0].seen_s) == pytest.approx((12.0, 12.0))
+    assert summary.people[0].coverage == pytest.approx(1)
+
+
 def test_it_is_json_and_a_table() -> None:
     summary = summarise(film("hhhss", "??aaa"))
     data = json.loads(json.dumps(summary.to_dict(), allow_nan=False))

@@ -230,7 +230,7 @@ def test_too_many_pixels_are_refused(films: Callable[[str], Path]) -> None:
 def test_a_missing_pyav_is_named_with_its_extra(films: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     path = films("film.mp4")
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'fervid\[video\]'"):
+    with pytest.raises(MissingExtraError, match=r'pip install "fervid\[video\]"'):
         VideoReader(path)
 
 

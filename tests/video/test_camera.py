@@ -101,7 +101,7 @@ def network_camera(draw_number: Callable[..., NDArray[np.uint8]]) -> Iterator[Ne
         ("/dev/video7", "linux", "/dev/video7", "v4l2", "device", "/dev/video7"),
         (1, "darwin", "1:none", "avfoundation", "device", "camera 1"),
         ("rtsp://a:b@cam.local:554/1", "linux", "rtsp://a:b@cam.local:554/1", None, "stream", "rtsp://cam.local:554/1"),
-        ("HTTP://cam/x?y=1", "linux", "HTTP://cam/x?y=1", None, "stream", "http://cam/x?y=1"),
+        ("HTTP://cam/x?y=1", "linux", "HTTP://cam/x?y=1", None, "stream", "http://cam/x"),
     ],
 )  # fmt: skip
 def test_what_a_camera_may_be_called(
@@ -126,8 +126,29 @@ def test_what_is_no_camera(device: str, error: type[Exception]) -> None:
         Camera(device)
 
 
-def test_a_password_is_not_repeated() -> None:
-    assert mask_password("rtsp://me:secret@10.0.0.1/a") == "rtsp://10.0.0.1/a"
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("rtsp://me:secret@10.0.0.1/a", "rtsp://10.0.0.1/a"),
+        ("http://cam/video.cgi?usr=me&pwd=secret#secret", "http://cam/video.cgi"),
+        (
+            "rtsp://10.0.0.5:554/user=me&password=secret&channel=1",
+            "rtsp://10.0.0.5:554/user=***&password=***&channel=1",
+        ),
+        ("rtsp://cam/user=me_password=se_cret_channel=1.sdp", "rtsp://cam/user=***_password=***_channel=1.sdp"),
+        ("rtsp://cam/live/AuthToken=secret/1", "rtsp://cam/live/AuthToken=***/1"),
+    ],
+)
+def test_a_password_is_not_repeated(address: str, shown: str) -> None:
+    assert mask_password(address) == shown
+    assert find_door(address).name == shown
+    assert find_door(address).target == address
+
+
+def test_an_address_that_is_none_is_told_without_its_password() -> None:
+    with pytest.raises(UsageError, match="is no address") as caught:
+        find_door("rtsp://[::1/user=me&password=secret?pwd=secret")
+    assert "secret" not in str(caught.value)
 
 
 def test_a_film_plays_at_its_own_speed(tmp_path: Path, make_film: Callable[..., Path], read_number: Any) -> None:
@@ -150,8 +171,8 @@ def test_the_latest_picture_wins(tmp_path: Path, make_film: Callable[..., Path],
     film = make_film(tmp_path / "film.mp4", frames=60, rate=60)
     indices = []
     with Camera(film) as camera:
-        watching = camera.watch()
-        while True:
+        watching, deadline = camera.watch(), time.monotonic() + 60
+        while time.monotonic() < deadline:
             before = camera.received
             frame = next(watching, None)
             if frame is None:
@@ -169,9 +190,10 @@ def test_a_backlog_keeps_what_a_slow_watcher_would_miss(tmp_path: Path, make_fil
     film = make_film(tmp_path / "film.mp4", frames=12, rate=60)
     with Camera(film) as camera:
         watching = camera.watch(backlog=4)
-        first = next(watching).index
-        while camera.status.state != "ended":
+        first, deadline = next(watching).index, time.monotonic() + 60
+        while camera.status.state != "ended" and time.monotonic() < deadline:
             time.sleep(0.01)
+        assert camera.status.state == "ended"
         assert [frame.index for frame in watching] == [i for i in range(8, 12) if i > first]
 
 
@@ -197,11 +219,13 @@ def test_closing_ends_everybody_who_waits(tmp_path: Path, make_film: Callable[..
     seen: list[int] = []
     watcher = threading.Thread(target=lambda: seen.extend(frame.index for frame in camera.watch()))
     watcher.start()
-    while not seen:
+    deadline = time.monotonic() + 60
+    while not seen and time.monotonic() < deadline:
         time.sleep(0.01)
     camera.close()
     watcher.join(10)
     assert not watcher.is_alive()
+    assert seen
     assert camera.status.state == "ended"
 
 

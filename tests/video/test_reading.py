@@ -156,6 +156,19 @@ def test_a_picture_that_starts_after_the_sound_keeps_its_distance(make_film: Mak
     assert read_all(path)[0].time_s == pytest.approx(0.5, abs=1e-3)
 
 
+@pytest.mark.parametrize("name", ["film.mp4", "mpeg4.avi", "delayed.mp4", "delayed.ts", "late.ts"])
+def test_headers_say_when_the_video_begins_and_ends(name: str, make_film: MakeFilm, tmp_path: Path) -> None:
+    """So that nothing lasts longer than the film, as an answer for the last frame of few."""
+    options = {"delayed.mp4": {"audio": "aac"}, "delayed.ts": {"audio": "aac", "file_format": "mpegts"}}
+    first = 0 if name in KINDS else 15
+    path = make_film(tmp_path / name, frames=30, first=first, **KINDS.get(name, options.get(name, {})))
+    info, frames = probe_video(path), read_all(path)
+    assert info.start_s == pytest.approx(frames[0].time_s, abs=1e-3)
+    assert info.start_s == pytest.approx(0.5 if name in options else 0, abs=0.03)
+    assert info.duration_s is not None
+    assert info.start_s + info.duration_s == pytest.approx(frames[-1].time_s + 1 / 30, abs=1e-3)
+
+
 UNIT = 1 << 16
 MATRICES = {
     # (stored from upright, the matrix that brings it upright again): p' = a p + c q, q' = b p + d q

@@ -47,7 +47,7 @@ def test_a_loop_that_is_left_leaves_nothing_behind(prefetch: int, films: Callabl
                 iterator = iter(reader)
                 next(iterator)
             del iterator
-        assert count_files() == files
+        assert count_files() <= files
         deadline = time.monotonic() + 10
         while count_threads() > threads and time.monotonic() < deadline:  # a joined thread is listed a moment longer
             time.sleep(0.01)

@@ -283,7 +283,7 @@ def test_other_encoders(
 
 def test_a_missing_pyav_is_named_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'fervid\[video\]'"):
+    with pytest.raises(MissingExtraError, match=r'pip install "fervid\[video\]"'):
         VideoWriter(tmp_path / "film.mp4")
 
 

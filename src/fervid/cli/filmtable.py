@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fervid.cli.tables import draw_bar
-from fervid.drawing.timeline import format_time
+from fervid.drawing.timeline import describe_people, format_time
 from fervid.tracking.summary import PersonSummary, Summary
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def print_summary(console: Console, summary: Summary, detector: str) -> None:
     from rich.text import Text
 
     count = len(summary.people)
-    people = "nobody" if count == 0 else "1 person" if count == 1 else f"{count} people"
+    people = describe_people(count, summary.untracked)
     seconds = format_seconds(summary.seconds)
     console.print(
         Text.assemble(

@@ -129,13 +129,14 @@ def choose_film(paths: list[str]) -> Path:
 
 def open_journal(path: Path, stream: FilmStream, resume: bool) -> Journal:
     """The journal, begun or taken up; says which when that may surprise."""
-    from fervid.streaming.journal import Journal
+    from fervid.streaming.journal import Journal, is_resumable
 
-    left = path.exists()
-    journal = Journal(path, stream.describe(), resume=resume)
+    header = stream.describe()
+    left = not resume and is_resumable(path, header)
+    journal = Journal(path, header, resume=resume)
     if resume and journal.is_empty:
         print_note("there is nothing to go on with: starting from the beginning")
-    elif left and not resume:
+    elif left:
         print_note("an interrupted run is started over; --resume would have gone on with it")
     return journal
 

@@ -72,10 +72,11 @@ class Chart:
     Attributes:
         labels: of the lanes' columns.
         start_s: where the first bin begins, seconds of the film.
-        seconds: length of the film.
+        seconds: from there to the end of the last frame, which is the film's at most where that is known.
         bin_s: width of a bin.
         lanes: in the order in which people appeared.
         hidden: people who were seen too shortly to get a lane.
+        untracked: faces without a number, which no lane shows.
         source: the film.
     """
 
@@ -85,6 +86,7 @@ class Chart:
     bin_s: float
     lanes: tuple[Lane, ...]
     hidden: int
+    untracked: int
     source: str | None
 
 
@@ -93,10 +95,12 @@ class Timeline:
 
     Args:
         gap_s: a person who is not seen for longer than this is absent in between.
+        end_s: where the film ends, seconds of the film: the last frame lasts no longer; None when nobody knows.
     """
 
-    def __init__(self, gap_s: float = GAP_S) -> None:
-        self._spans = Spans(gap_s)
+    def __init__(self, gap_s: float = GAP_S, *, end_s: float | None = None) -> None:
+        self._spans = Spans(gap_s, end_s=end_s)
+        self._untracked = 0
         self._bin_s = _FIRST_BIN_S
         self._labels: tuple[str, ...] = EMOTIONS
         self._bins: dict[int, dict[int, NDArray[np.float64]]] = {}
@@ -109,6 +113,7 @@ class Timeline:
             UsageError: the frame is earlier than the last one.
         """
         self._source = frame.source
+        self._untracked += sum(face.track_id is None for face in frame.faces)
         self._paint(self._spans.add(frame))
 
     def finish(self, most_lanes: int = MOST_LANES) -> Chart:
@@ -135,6 +140,7 @@ class Timeline:
             bin_s=self._bin_s,
             lanes=tuple(sorted(kept, key=lambda lane: (lane.first, lane.track_id))),
             hidden=len(lanes) - len(kept),
+            untracked=self._untracked,
             source=self._source and escape_bytes(self._source),
         )
 
@@ -231,10 +237,18 @@ def format_time(seconds: float, *, decimals: int = 0) -> str:
     return f"{hours}:{minute:02d}:{second:02d}{fraction}" if hours else f"{minute}:{second:02d}{fraction}"
 
 
+def describe_people(count: int, untracked: int) -> str:
+    """``3 people``; without any, ``nobody``, or that the faces there were have no number."""
+    if count:
+        return f"{count} {'person' if count == 1 else 'people'}"
+    if not untracked:
+        return "nobody"
+    return f"nobody for long enough ({untracked:,} face{'' if untracked == 1 else 's'} without a number)"
+
+
 def describe_chart(chart: Chart) -> str:
     """``3 people · 12:40``, and who is left out."""
-    count = len(chart.lanes)
-    text = f"{count} {'person' if count == 1 else 'people'} · {format_time(chart.seconds)}"
+    text = f"{describe_people(len(chart.lanes), chart.untracked)} · {format_time(chart.seconds)}"
     if chart.hidden:
         least = max(min(lane.seen_s for lane in chart.lanes), 0.1)
         shown = f"{least:.3g} s" if least < 59.95 else format_time(least)

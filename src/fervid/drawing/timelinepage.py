@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.drawing.palette import emotion_colour
-from fervid.drawing.timeline import Chart, Lane, Thumbnails, describe_chart, format_time
+from fervid.drawing.timeline import Chart, Lane, Thumbnails, describe_chart, describe_people, format_time
 from fervid.drawing.timelinefigure import DARK, LIGHT, STACKING, Theme, to_hex
 from fervid.emotions import Emotion
 
@@ -178,7 +178,7 @@ def _encode_picture(picture: NDArray[np.uint8]) -> str:
 
 def _build_table(chart: Chart) -> str:
     if not chart.lanes:
-        return "<p>Nobody was seen.</p>"
+        return f"<p>Nobody was seen{describe_people(0, chart.untracked).removeprefix('nobody')}.</p>"
     columns: list[Emotion | None] = [*chart.labels, None]
     head = "".join(f'<th scope="col">{"uncertain" if label is None else escape(label)}</th>' for label in columns)
     rows = []

@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.detection.detector import Detector
+from fervid.detection.detector import Detector, identify
 from fervid.errors import InputError, escape_bytes
 from fervid.imaging import MAX_PIXELS
 from fervid.reading import FaceReader
@@ -72,6 +72,7 @@ class FilmStream:
         self._settings = settings
         self._selection: dict[str, float | None] = {"start_s": start_s, "end_s": end_s, "every_s": every_s}
         self._options = {"threads": threads, "max_pixels": max_pixels}
+        self._earlier: tuple[Problem, ...] = ()
         self._whole = self._frames = VideoReader(
             path, start_s=start_s, end_s=end_s, every_s=every_s, threads=threads, max_pixels=max_pixels
         )
@@ -87,9 +88,19 @@ class FilmStream:
         return Selection(self._selection["start_s"] or 0.0, self._selection["end_s"], self._selection["every_s"])
 
     @property
+    def end_s(self) -> float | None:
+        """Where the film ends by its headers, or the selection before, seconds of the film; None when neither says."""
+        info, end_s = self.info, self.selection.end_s
+        ends = [] if info.duration_s is None else [info.start_s + info.duration_s]
+        return min(ends if end_s is None else [*ends, end_s], default=None)
+
+    @property
     def problems(self) -> tuple[Problem, ...]:
-        """What was wrong with the film, as far as it was read."""
-        return self._frames.problems
+        """What was wrong with the film, as far as it was read; of a resumed one also before the interruption."""
+        found: dict[str, Problem] = {}
+        for problem in (*self._earlier, *self._frames.problems):
+            found.setdefault(problem.kind, problem)
+        return tuple(found.values())
 
     @property
     def frame_rate(self) -> float | None:
@@ -120,20 +131,33 @@ class FilmStream:
 
         Args:
             journal: begins with what it holds, and goes on writing it.
-            keep_images: see :meth:`.stream.FrameStream.read`. A resumed film is then decoded from its beginning.
+            keep_images: see :class:`.stream.FrameStream`. A resumed film is then decoded from its beginning.
         """
-        stream = FrameStream(self._reader, self._detector, self._settings, size=self.info.size, source=self._name)
+        stream = FrameStream(
+            self._reader,
+            self._detector,
+            self._settings,
+            size=self.info.size,
+            source=self._name,
+            keep_images=keep_images,
+        )
         last: Batch | None = None
         if journal is not None and not keep_images:
             for last in journal:  # noqa: B007  (the last one is wanted)
                 pass
         self._frames = self._whole if last is None else self._reopen(last.last_frame[1])
+        # A film that is decoded from its beginning meets everything again.
+        self._earlier = () if journal is None or last is None else journal.problems
         images = iter(self._frames)
         recorded = () if journal is None else journal
-        record = None if journal is None else journal.add
+
+        def record(batch: Batch) -> None:
+            if journal is not None:
+                journal.add(batch, self.problems)
+
         with (
             closing(images),  # type: ignore[type-var]  # its own reading alone: others may go on
-            closing(stream.read(images, recorded=recorded, record=record, keep_images=keep_images)) as frames,
+            closing(stream.read(images, recorded=recorded, record=record)) as frames,
         ):
             yield from frames
 
@@ -149,11 +173,11 @@ class FilmStream:
             raise InputError(f"cannot open {self._path} ({error.strerror})") from None
         spec = self._reader.classifier
         return {
-            "journal": "fervid-journal/3",
+            "journal": "fervid-journal/4",
             "film": escape_bytes(self._path.name),
             "bytes": facts.st_size,
             "model": spec.identity,
-            "detector": self._detector.name,
+            "detector": identify(self._detector),
             "labels": len(self._reader.labels),
             **dataclasses.asdict(self._settings),
             **self._selection,

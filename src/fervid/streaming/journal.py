@@ -1,16 +1,18 @@
 """What detector and network said of a film so far, in a file: enough to go on as if there had been no interruption.
 
-A journal is JSON lines. The first is its header: what was analysed and how. Each further line is a :class:`Batch`. The
-trackers and smoothers that make results of them are run again from the beginning, which takes no time; so no state of
-theirs is stored, and a resumed film cannot differ from an uninterrupted one.
+A journal is JSON lines. The first is its header: what was analysed and how. Each further line is a :class:`Batch`, and
+what had been wrong with the film by then, which its rest does not tell. The trackers and smoothers that make results of
+them are run again from the beginning, which takes no time; so no state of theirs is stored, and a resumed film cannot
+differ from an uninterrupted one.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 from fervid.detection.detector import Detection
 from fervid.errors import OutputError, UsageError
 from fervid.results import Box, Quality
+from fervid.video.problems import Problem
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,11 +120,13 @@ class Journal:
     Args:
         path: of the file.
         header: what is analysed and how; plain values.
-        resume: go on with the file that is there; otherwise it is begun anew.
+        resume: go on with the file that is there; otherwise it is begun anew. The one that is there stays until the
+            first batch of the new one, so that whoever forgot to resume can still do it.
 
     Attributes:
         path: of the file.
         is_empty: whether it holds no batch yet.
+        problems: of the film, up to the last batch that was there when the journal was opened.
 
     Raises:
         UsageError: the file is of another film or of other settings, or not a journal.
@@ -131,13 +136,17 @@ class Journal:
     def __init__(self, path: Path, header: Mapping[str, Any], *, resume: bool = False) -> None:
         self.path = path
         self.is_empty = True
+        self.problems: tuple[Problem, ...] = ()
         self._stream: IO[bytes] | None = None
+        self._place = path  # what is written: the path, or a part beside it until the first batch
         kept = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if resume and path.exists():
-                kept = self._check(header)
-            self._stream = path.open("r+b" if kept else "wb")
+                kept, self.problems = _check(path, header)
+            elif path.is_file():
+                self._place = path.with_name(f".{os.urandom(8).hex()}.part")
+            self._stream = self._place.open("r+b" if kept else "wb")
             self._stream.truncate(kept)
             self._stream.seek(kept)
         except OSError as error:
@@ -150,14 +159,20 @@ class Journal:
 
     def __iter__(self) -> Iterator[Batch]:
         """The batches that were there when the journal was opened."""
-        with self.path.open("rb") as stream:
+        with self._place.open("rb") as stream:
             stream.readline()
             while stream.tell() < self._recorded:
                 yield Batch.from_dict(json.loads(stream.readline()))
 
-    def add(self, batch: Batch) -> None:
-        """Append a batch; it is on its way to the disk when this returns."""
-        self._write(batch.to_dict())
+    def add(self, batch: Batch, problems: Sequence[Problem] = ()) -> None:
+        """Append a batch, with what was wrong with the film up to it; it is on its way to the disk when this returns.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        self._write({**batch.to_dict(), "problems": [astuple(problem) for problem in problems]})
+        if self._place != self.path:
+            self._take_place()
         self.is_empty = False
 
     def close(self) -> None:
@@ -170,6 +185,7 @@ class Journal:
     def remove(self) -> None:
         """The film is through: the journal is not needed any more."""
         self.close()
+        self._place.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
@@ -178,27 +194,19 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.is_empty:
-            self.remove()
         self.close()
+        if self.is_empty:
+            self._place.unlink(missing_ok=True)
 
-    def _check(self, header: Mapping[str, Any]) -> int:
-        """How many bytes of the file are whole lines under this header; 0 for an empty file."""
-        whole = 0
-        with self.path.open("rb") as stream:
-            for number, line in enumerate(stream):
-                if not line.endswith(b"\n"):
-                    break
-                try:
-                    data = json.loads(line)
-                except ValueError:
-                    if number:
-                        break
-                    raise UsageError(f"{self.path} is no journal", advice="Remove it, or start without it.") from None
-                if number == 0:
-                    _compare(data, json.loads(json.dumps(dict(header))), self.path)
-                whole += len(line)
-        return whole
+    def _take_place(self) -> None:
+        """Put the part where an older journal is; closed in between, as Windows moves no open file."""
+        self.close()
+        try:
+            self._place.replace(self.path)
+            self._stream = self.path.open("ab")
+        except OSError as error:
+            raise OutputError.for_place(self.path, error) from None
+        self._place = self.path
 
     def _write(self, data: Mapping[str, Any]) -> None:
         if self._stream is None:
@@ -208,6 +216,41 @@ class Journal:
             self._stream.flush()
         except OSError as error:
             raise OutputError.for_place(self.path, error) from None
+
+
+def is_resumable(path: Path, header: Mapping[str, Any]) -> bool:
+    """Whether there is a journal under this header that holds a batch."""
+    try:
+        whole, _ = _check(path, header)
+        with path.open("rb") as stream:
+            return whole > len(stream.readline())
+    except (OSError, UsageError):
+        return False
+
+
+def _check(path: Path, header: Mapping[str, Any]) -> tuple[int, tuple[Problem, ...]]:
+    """How many bytes of a file are whole lines under this header, 0 for an empty one; and the last one's problems.
+
+    Raises:
+        UsageError: it has another header, or is no journal.
+    """
+    whole, problems = 0, []
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream):
+            if not line.endswith(b"\n"):
+                break
+            try:
+                data = json.loads(line)
+            except ValueError:
+                if number:
+                    break
+                raise UsageError(f"{path} is no journal", advice="Remove it, or start without it.") from None
+            if number == 0:
+                _compare(data, json.loads(json.dumps(dict(header))), path)
+            else:
+                problems = data["problems"]
+            whole += len(line)
+    return whole, tuple(Problem(*values) for values in problems)
 
 
 def _compare(found: Any, wanted: Mapping[str, Any], path: Path) -> None:

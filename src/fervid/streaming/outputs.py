@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
     from fervid.drawing.timeline import Chart, Timeline
 
 JOURNAL_SUFFIX: Final = ".fervid-journal"
+_LONGEST: Final = 255
+"""Name that file systems hold, bytes."""
+_KEPT: Final = 40
+"""Letters of a name that is too long which its journal's begins with."""
 
 _ENDINGS: Final[Mapping[str, frozenset[str]]] = {"film": SUFFIXES, "plot": frozenset({".png", ".html"})}
 
@@ -91,7 +97,7 @@ class OutputPlan:
     @property
     def journal(self) -> Path | None:
         """Where an interrupted run leaves what it knows: hidden beside the first file; None without any file."""
-        return self.files[0].with_name(f".{self.files[0].name}{JOURNAL_SUFFIX}") if self.files else None
+        return self.files[0].with_name(_name_journal(self.files[0].name)) if self.files else None
 
     def check(self, source: Path) -> None:
         """Find what cannot work before any of it is begun.
@@ -111,6 +117,14 @@ class OutputPlan:
             raise UsageError("thumbnails belong to a timeline", advice="Add --plot FILE.")
         if self.style != "labels" and self.film is None:
             raise UsageError("emoji are drawn on a film", advice="Add -o FILM.")
+
+
+def _name_journal(name: str) -> str:
+    """The name of a file's journal, which may be no longer than the file's own may be."""
+    journal = f".{name}{JOURNAL_SUFFIX}"
+    if len(os.fsencode(journal)) <= _LONGEST:
+        return journal
+    return f".{name[:_KEPT]}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}{JOURNAL_SUFFIX}"
 
 
 class FilmOutputs:
@@ -140,7 +154,7 @@ class FilmOutputs:
         self.plan = plan
         self.summary: Summary | None = None
         self._stack = contextlib.ExitStack()
-        self._summariser = Summariser()
+        self._summariser = Summariser(end_s=stream.end_s)
         self._writers: list[tuple[str, Writer]] = []
         self._film: VideoWriter | None = None
         self._drawer: FilmDrawer | None = None
@@ -201,7 +215,7 @@ class FilmOutputs:
         if plan.plot is not None or plan.timeline is not None:
             from fervid.drawing.timeline import Timeline
 
-            self._timeline = Timeline()
+            self._timeline = Timeline(end_s=stream.end_s)
         if plan.film is not None:
             self._drawer = FilmDrawer(plan.style)
             self._film = stack.enter_context(

@@ -128,6 +128,7 @@ class FrameStream:
         settings: how.
         size: (width, height) of the frames, px, if known: who leaves the picture has left.
         source: what results say of where they come from.
+        keep_images: give the frames' pictures too; otherwise they are forgotten as early as possible.
     """
 
     def __init__(
@@ -138,11 +139,13 @@ class FrameStream:
         *,
         size: tuple[int, int] | None = None,
         source: str | None = None,
+        keep_images: bool = False,
     ) -> None:
         self._reader = reader
         self._detector = detector
         self._settings = settings
         self._source = source
+        self._keep_images = keep_images
         tracker = Tracker(size, sure_score=settings.sure_score)
         self._waiting = count_waiting(size)
         self._groups = GroupTracker(tracker, Schedule(settings.detect_s, self._waiting))
@@ -155,16 +158,14 @@ class FrameStream:
         *,
         recorded: Iterable[Batch] = (),
         record: Callable[[Batch], None] | None = None,
-        keep_images: bool = False,
     ) -> Generator[tuple[Frame, NDArray[np.uint8] | None]]:
         """The frames in their order, each as soon as it is decided who is on it. To be called once.
 
         Args:
             frames: the film; frames that cannot be read are simply not there.
             recorded: batches of an interrupted run. ``frames`` must begin at the last of their frames or before it;
-                with ``keep_images`` at their first.
+                where pictures are kept at their first.
             record: is given every new batch.
-            keep_images: give the pictures too; otherwise they are forgotten as early as possible.
 
         Yields:
             A frame, and its picture if they are kept.
@@ -175,29 +176,25 @@ class FrameStream:
         live = self._settings.live
         if live and (record is not None or recorded):
             raise UsageError("a live stream has no journal", advice="Read it as a film.")
-        answered = self._answer(frames, recorded, record, keep_images)
+        answered = self._answer(frames, recorded, record)
         tracked = ((item, [face.sighting.track for face in item.faces]) for item in answered)
         for item, _ in tracked if live else hold_undecided(tracked):
             yield self._finish(item), item.image
 
     def _answer(
-        self,
-        frames: Iterable[TimedImage],
-        recorded: Iterable[Batch],
-        record: Callable[[Batch], None] | None,
-        keep_images: bool,
+        self, frames: Iterable[TimedImage], recorded: Iterable[Batch], record: Callable[[Batch], None] | None
     ) -> Iterator[_Answered]:
         remaining, last = iter(frames), -1
         for batch in recorded:
             groups = [self._repeat(look, batch.size) for look in batch.looks]
             last = batch.last_frame[0]
-            if keep_images:
+            if self._keep_images:
                 for group in groups:
                     group.images = [self._skip_to(remaining, index) for index, _ in group.look.frames]
             yield from self._conclude(groups, batch.qualities, batch.probabilities, batch.votes)
-        if last >= 0 and not keep_images:
+        if last >= 0 and not self._keep_images:
             self._skip_to(remaining, last)
-        found = self._find(remaining, keep_images)
+        found = self._find(remaining)
         if self._settings.live:
             for group in found:
                 yield from self._ask([group], record)
@@ -216,7 +213,7 @@ class FrameStream:
                 break
         raise UsageError(f"frame {index} of the interrupted run is not in the film", advice="Start from the beginning.")
 
-    def _find(self, frames: Iterator[TimedImage], keep_images: bool) -> Iterator[_Group]:
+    def _find(self, frames: Iterator[TimedImage]) -> Iterator[_Group]:
         waiting: list[TimedImage] = []
         begins_scene = False
         last_s = -math.inf
@@ -225,7 +222,7 @@ class FrameStream:
             last_s = frame.time_s
             if self._cuts.detect(frame.image):
                 if waiting:
-                    yield self._close(waiting, begins_scene, keep_images)
+                    yield self._close(waiting, begins_scene)
                     waiting = []
                 begins_scene = True
                 self._groups.cut()
@@ -233,26 +230,24 @@ class FrameStream:
                 waiting[-1] = waiting[-1].detach()
             waiting.append(frame)
             if self._groups.is_due(frame.time_s):
-                yield self._close(waiting, begins_scene, keep_images)
+                yield self._close(waiting, begins_scene)
             elif self._settings.live:
                 look = Look(False, _list_frames(waiting), ())
-                yield self._prepare(look, waiting, [self._groups.predict(frame.time_s)], keep_images)
+                yield self._prepare(look, waiting, [self._groups.predict(frame.time_s)])
             else:
                 continue
             waiting, begins_scene = [], False
         if waiting:
-            yield self._close(waiting, begins_scene, keep_images)
+            yield self._close(waiting, begins_scene)
 
-    def _close(self, frames: list[TimedImage], begins_scene: bool, keep_images: bool) -> _Group:
+    def _close(self, frames: list[TimedImage], begins_scene: bool) -> _Group:
         """Look at the last of the frames, and place everybody on all of them."""
         detections = detect_reduced(self._detector, frames[-1], self._settings.min_face)
         look = Look(begins_scene, _list_frames(frames), tuple(detections))
         sightings = self._groups.close(detections, [frame.time_s for frame in frames])
-        return self._prepare(look, frames, sightings, keep_images)
+        return self._prepare(look, frames, sightings)
 
-    def _prepare(
-        self, look: Look, frames: list[TimedImage], sightings: list[list[Sighting]], keep_images: bool
-    ) -> _Group:
+    def _prepare(self, look: Look, frames: list[TimedImage], sightings: list[list[Sighting]]) -> _Group:
         """Cut the faces out, so that the pictures can be forgotten."""
         framing = self._detector.framing
         prepared = []
@@ -262,7 +257,7 @@ class FrameStream:
                 [self._reader.prepare(frame.image, s.detection, align(s.detection, framing)) for s in present]
             )
         height, width = frames[-1].image.shape[:2]
-        images = [frame.image if keep_images else None for frame in frames]
+        images = [frame.image if self._keep_images else None for frame in frames]
         return _Group(look, sightings, prepared, images, (width, height))
 
     def _repeat(self, look: Look, size: tuple[int, int]) -> _Group:

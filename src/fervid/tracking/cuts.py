@@ -29,11 +29,16 @@ class CutDetector:
 
     def __init__(self) -> None:
         self._last: NDArray[np.float32] | None = None
+        self._shape: tuple[int, ...] = ()
 
     def detect(self, image: NDArray[np.uint8]) -> bool:
-        """Whether a ``(H, W, 3)`` RGB uint8 frame begins another scene than the last one; False for the first."""
+        """Whether a ``(H, W, 3)`` RGB uint8 frame begins another scene than the last one; False for the first.
+
+        One of another size always does: nobody is where they were, in pixels.
+        """
         last, self._last = self._last, make_thumbnail(image)
-        return last is not None and is_cut(last, self._last)
+        shape, self._shape = self._shape, image.shape
+        return last is not None and (shape != image.shape or is_cut(last, self._last))
 
 
 def is_cut(last: NDArray[np.float32], thumbnail: NDArray[np.float32]) -> bool:

@@ -104,7 +104,7 @@ class Summary:
     Attributes:
         people: in the order of their numbers; those seen for no time at all are left out.
         start_s: time of the first frame.
-        seconds: from there to the end of the last.
+        seconds: from there to the end of the last, which is the film's at most where that is known.
         frames: how many were looked at.
         untracked: faces without a number, mostly flickers of the detector; they are left out.
         source: the film.
@@ -206,10 +206,11 @@ class Summariser:
 
     Args:
         gap_s: a person who is not seen for longer than this is absent in between.
+        end_s: where the film ends, seconds of the film: the last frame lasts no longer; None when nobody knows.
     """
 
-    def __init__(self, gap_s: float = GAP_S) -> None:
-        self._spans = Spans(gap_s)
+    def __init__(self, gap_s: float = GAP_S, *, end_s: float | None = None) -> None:
+        self._spans = Spans(gap_s, end_s=end_s)
         self._people: dict[int, _Person] = {}
         self._frames = self._untracked = 0
         self._source: str | None = None
@@ -265,9 +266,9 @@ def _conclude(track_id: int, person: _Person, film_s: float) -> PersonSummary:
     )
 
 
-def summarise(frames: Iterable[Frame], *, gap_s: float = GAP_S) -> Summary:
+def summarise(frames: Iterable[Frame], *, gap_s: float = GAP_S, end_s: float | None = None) -> Summary:
     """Summarise a film in one pass; see :class:`Summariser`."""
-    summariser = Summariser(gap_s)
+    summariser = Summariser(gap_s, end_s=end_s)
     for frame in frames:
         summariser.add(frame)
     return summariser.finish()

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.errors import FervidError, InputError, UsageError
+from fervid.errors import FervidError, InputError, UsageError, mask_credentials
 from fervid.imaging import MAX_PIXELS
 from fervid.video.library import choose_video_stream, require_av
 from fervid.video.pixels import FrameConverter, measure_square_size, read_orientation
@@ -40,7 +40,7 @@ class Door:
 
     Attributes:
         kind: ``device`` (plugged in), ``stream`` (a network address) or ``film`` (a file that plays as a camera).
-        name: what results and windows call it; an address without its password.
+        name: what results and windows call it; an address without what it takes to be let in.
         target: what FFmpeg opens.
         file_format: FFmpeg's name of the kind of device; None lets it find out.
         options: sets of FFmpeg options, tried one after another.
@@ -80,9 +80,8 @@ def find_door(device: int | str | Path, *, size: tuple[int, int] = DEFAULT_SIZE,
         try:
             name = mask_password(text)
         except ValueError as error:
-            raise UsageError(
-                f"{text.rpartition('@')[2]} is no address ({error})", advice="Check its brackets."
-            ) from None
+            shown = mask_credentials(text.rpartition("@")[2])
+            raise UsageError(f"{shown} is no address ({error})", advice="Check its brackets.") from None
         return Door("stream", name, text, options=(options,))
     if text.startswith("/dev/"):
         return Door("device", text, text, "v4l2", _list_options(size, ("mjpeg", None)))
@@ -92,9 +91,14 @@ def find_door(device: int | str | Path, *, size: tuple[int, int] = DEFAULT_SIZE,
 
 
 def mask_password(address: str) -> str:
-    """An address without the user's name and password."""
+    """An address without the user's name and password: before the host, in the path, or in what follows it.
+
+    Raises:
+        ValueError: it is no address.
+    """
     parts = urlsplit(address)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    host, path = parts.netloc.rpartition("@")[2], mask_credentials(parts.path)
+    return urlunsplit(parts._replace(netloc=host, path=path, query="", fragment=""))
 
 
 def _find_device(number: int, size: tuple[int, int], platform: str) -> Door:

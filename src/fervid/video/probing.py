@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fervid.errors import VideoError
 from fervid.imaging import MAX_PIXELS
+from fervid.video.clock import read_clock
 from fervid.video.decoding import measure_duration
 from fervid.video.library import check_pixels, choose_video_stream, open_container
 from fervid.video.pixels import Orientation, measure_square_size, read_orientation
@@ -34,6 +35,7 @@ class VideoInfo:
         audio_codec: the same of the sound, or None for a silent film.
         orientation: what brings the stored frames upright.
         stored_size: (width, height) of the frames with square pixels, before they are brought upright.
+        start_s: when the video begins, seconds of the film; above 0 where sound comes first.
     """
 
     source: str
@@ -46,6 +48,7 @@ class VideoInfo:
     audio_codec: str | None
     orientation: Orientation
     stored_size: tuple[int, int]
+    start_s: float = 0.0
 
     @property
     def has_audio(self) -> bool:
@@ -82,7 +85,13 @@ def probe_video(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
             audio_codec=None if audio is None or not audio.codec_context else audio.codec_context.codec.canonical_name,
             orientation=orientation,
             stored_size=size,
+            start_s=_find_start(container, stream),
         )
+
+
+def _find_start(container: InputContainer, stream: VideoStream) -> float:
+    clock = read_clock(container, stream)
+    return 0.0 if clock.is_constant or stream.start_time is None else clock.time(stream.start_time)
 
 
 def _decode_first(container: InputContainer, stream: VideoStream, path: Path) -> VideoFrame:
