@@ -1,6 +1,7 @@
 import io
 import struct
 import threading
+import tracemalloc
 import warnings
 import zlib
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from fervid.arrays import reduce_depth
 from fervid.errors import ImageError, InputError, OutputError, SizeError
 from fervid.imaging import load_image, save_image
 
@@ -132,12 +134,33 @@ def test_depth_of_16_bits_is_reduced() -> None:
     assert load_image(encode(Image.fromarray(dark), "PNG")).max() <= 1
     assert load_image(encode(Image.fromarray(dark.astype(">u2")), "TIFF")).max() <= 1
     assert (load_image(deep.astype(">u2")) == expected).all()
+    levels = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    for order in ("<u2", ">u2"):
+        assert (load_image(levels.astype(order))[:, :, 0] == np.round(levels / 257)).all()
 
 
 @pytest.mark.parametrize("highest", [1, 255, 65535])
-def test_floats_are_reduced_by_what_they_reach(highest: int) -> None:
-    image = Image.fromarray(np.array([[0, highest * 128 / 255, highest]], dtype=np.float32))
-    assert load_image(encode(image, "TIFF"))[0, :, 0].tolist() == [0, 128, 255]
+@pytest.mark.parametrize("beyond", [1, 1.001, 1.9])
+def test_floats_are_reduced_by_what_they_reach(highest: int, beyond: float) -> None:
+    levels = np.array([[0, highest * 128 / 255, highest, highest * beyond, np.nan]], dtype=np.float32)
+    assert load_image(encode(Image.fromarray(levels), "TIFF"))[0, :, 0].tolist() == [0, 128, 255, 255, 0]
+
+
+def test_integers_of_32_bits_are_reduced_by_what_they_reach() -> None:
+    for levels, expected in (([0, 1, 2], [0, 1, 2]), ([0, 128, 255], [0, 128, 255]), ([0, 256, 65535], [0, 1, 255])):
+        assert reduce_depth(np.array([levels], dtype=np.int32))[0].tolist() == expected
+
+
+@pytest.mark.parametrize("kind", ["<u2", "<i4", "<f4"])
+def test_depth_is_reduced_in_little_memory(kind: str) -> None:
+    levels = np.zeros((1500, 2000), dtype=kind)
+    levels[-1, -1], levels[0, 0] = 65535, 257
+    tracemalloc.start()
+    reduced = reduce_depth(levels)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (reduced[-1, -1], reduced[0, 0], reduced.max(axis=1).sum()) == (255, 1, 256)
+    assert peak < 5 * reduced.size
 
 
 def test_grey_cmyk_and_palette_become_rgb() -> None:

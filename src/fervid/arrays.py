@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fervid.errors import ImageError, SizeError
+
+_STRIP: Final = 1 << 18
+"""Values that are reduced at a time: wide copies of a whole photo would take several times its memory."""
 
 
 @runtime_checkable
@@ -78,14 +81,35 @@ def convert_tensor(tensor: TensorLike) -> NDArray[np.uint8]:
 
 
 def reduce_depth(array: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """More than 8 bits to 8: uint16 by its range, as do 32-bit and float that exceed 255; floats up to 1 are 0–1."""
-    values = np.nan_to_num(array.astype(np.float64), posinf=0.0, neginf=0.0)  # no value: black
-    highest = values.max(initial=0)
-    if _has_16_bits(array) or highest > 255:
-        values = values * (255 / 65535)
-    elif np.issubdtype(array.dtype, np.floating) and highest <= 1:
-        values = values * 255
-    return np.clip(np.round(values), 0, 255).astype(np.uint8)
+    """More than 8 bits to 8: uint16 by its range, the others by their highest value; what is no number becomes black.
+
+    Integers that exceed 255 have the range of uint16. Floats are 0–1 up to a highest value of 2, 0–255 up to 512, and
+    0–65535 beyond: resizing and sharpening overshoot, and what exceeds its range is as bright as its end.
+
+    Args:
+        array: ``(H, …)``, uint16 in either order of bytes, int32 or float.
+
+    Returns:
+        The same shape.
+    """
+    reduced = np.empty(array.shape, dtype=np.uint8)
+    height = max(1, _STRIP * len(array) // max(1, array.size))
+    strips = [slice(row, row + height) for row in range(0, len(array), height)]
+    if _has_16_bits(array):
+        for rows in strips:
+            reduced[rows] = (array[rows].astype(np.uint32) + 128) // 257  # 257 is 65535 / 255
+        return reduced
+    highest = max((float(_read_levels(array[rows]).max(initial=0)) for rows in strips), default=0.0)
+    unit, byte = (2, 512) if np.issubdtype(array.dtype, np.floating) else (0, 255)  # integers are no shares of 1
+    factor = 255 / 65535 if highest > byte else 1 if highest > unit else 255
+    for rows in strips:
+        reduced[rows] = np.clip(np.round(_read_levels(array[rows]) * factor), 0, 255)
+    return reduced
+
+
+def _read_levels(array: NDArray[np.generic]) -> NDArray[np.float64]:
+    """The same values in float64; 0 for those that are no finite number."""
+    return np.nan_to_num(array.astype(np.float64), posinf=0.0, neginf=0.0)
 
 
 def _has_16_bits(array: NDArray[np.generic]) -> bool:

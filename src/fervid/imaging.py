@@ -136,7 +136,7 @@ def save_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
     picture = Image.fromarray(image)
     file_format = Image.registered_extensions()[final.suffix.lower()]
     if picture.mode == "RGBA" and file_format in _OPAQUE:
-        picture = _lay_over_white(picture).convert("RGB")  # as load_image would show it from a PNG
+        picture = lay_over_white(picture).convert("RGB")  # as load_image would show it from a PNG
     elif file_format == "JPEG":
         picture = picture.convert("RGB")
     try:
@@ -312,7 +312,7 @@ def _load_pillow(picture: Image.Image, name: str, max_pixels: int) -> NDArray[np
         picture.load()
     except Exception as error:  # and so do damaged pixels
         raise _damaged(name, error) from None
-    upright = _turn_upright(picture)
+    upright = turn_upright(picture)
     if upright.mode.startswith(("I", "F")):
         levels = np.asarray(upright)
         grey = reduce_depth(levels)
@@ -320,12 +320,12 @@ def _load_pillow(picture: Image.Image, name: str, max_pixels: int) -> NDArray[np
             grey[levels == upright.info["transparency"]] = 255
         return load_array(grey, max_pixels)
     if upright.has_transparency_data:
-        upright = _lay_over_white(upright)
+        upright = lay_over_white(upright)
     return np.array(upright.convert("RGB"))
 
 
-def _turn_upright(picture: Image.Image) -> Image.Image:
-    """As the camera was held; where its EXIF cannot be read, as it is, for its pixels are sound."""
+def turn_upright(picture: Image.Image) -> Image.Image:
+    """A picture as the camera was held; where its EXIF cannot be read, as it is, for its pixels are sound."""
     from PIL import ExifTags
     from PIL.Image import Transpose
 
@@ -339,13 +339,15 @@ def _turn_upright(picture: Image.Image) -> Image.Image:
         8: Transpose.ROTATE_90,
     }
     try:  # ImageOps.exif_transpose writes the EXIF anew as well, and fails where a tag is of the wrong type
-        turn = turns.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+        with _silence:
+            turn = turns.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:
         turn = None
     return picture if turn is None else picture.transpose(turn)
 
 
-def _lay_over_white(picture: Image.Image) -> Image.Image:
+def lay_over_white(picture: Image.Image) -> Image.Image:
+    """A picture with transparency as RGBA without any: what shines through is white."""
     from PIL import Image
 
     layer = (picture.convert("LA") if picture.mode == "La" else picture).convert("RGBA")  # Pillow knows no direct way

@@ -18,11 +18,16 @@ def test_temperature_is_recovered_from_labels_and_from_distributions(temperature
 
 
 def test_temperature_stays_between_its_ends():
-    logits = np.array([[4.0, 0.0], [0.0, 4.0]])
-    assert fit_temperature(logits, np.array([0, 1])) == pytest.approx(0.2, rel=2e-3)  # always right: as sure as allowed
-    assert fit_temperature(logits, np.array([1, 0])) == pytest.approx(
-        5.0, rel=2e-3
-    )  # always wrong: as unsure as allowed
+    logits = np.tile([[0.4, 0.0], [0.0, 0.4]], (500, 1))
+    right, wrong = np.tile([0, 1], 500), np.tile([1, 0], 500)
+    assert fit_temperature(logits, right) == pytest.approx(0.2, rel=2e-3)  # always right: as sure as allowed
+    assert fit_temperature(logits, wrong) == pytest.approx(5.0, rel=2e-3)  # always wrong: as unsure as allowed
+
+
+def test_a_few_faces_that_are_all_right_prove_little():
+    logits = 4 * np.eye(7)[np.arange(20) % 7]
+    assert 0.5 < fit_temperature(logits, np.arange(20) % 7) < 0.8
+    assert fit_temperature(logits[:2], np.arange(2)) > 0.8
 
 
 def test_blend_goes_to_the_head_that_is_right():
@@ -60,9 +65,10 @@ def test_threshold_withholds_what_is_more_likely_wrong():
 
 def test_threshold_at_its_ends():
     confidence = np.array([0.9, 0.6, 0.3])
-    assert choose_threshold(confidence, np.array([True, True, True])) == 0.3
-    assert choose_threshold(confidence, np.array([True, True, False])) == 0.6
+    assert choose_threshold(confidence, np.array([True, True, True])) == 0.0  # nothing is to be withheld
+    assert choose_threshold(confidence, np.array([True, True, False])) == pytest.approx(0.45)
+    assert choose_threshold(np.array([0.9, 0.9, 0.9, 0.3]), np.array([1, 1, 0, 0], dtype=bool)) == pytest.approx(0.6)
     assert choose_threshold(confidence, np.array([False, False, False])) == 1.0
     assert choose_threshold(np.empty(0), np.empty(0, dtype=bool)) == 1.0
     assert choose_threshold(confidence, np.array([True, True, False]), cost=0.0) == 1.0
-    assert choose_threshold(np.array([0.5, 0.5]), np.array([True, True])) == 0.5
+    assert choose_threshold(np.array([0.5, 0.5]), np.array([True, True])) == 0.0

@@ -12,9 +12,10 @@ pytestmark = pytest.mark.training
 
 import torch
 
-from fervid.datasets.faceset import PUBLIC_TEST, SPLITS, TRAINING
-from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST
+from fervid.datasets.faceset import PUBLIC_TEST, SPLITS, TRAINING, VOTE_COLUMNS
+from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, Emotion
 from fervid.errors import DatasetError
+from fervid.training.expressions import validation
 from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.data import make_training_data, prepare_inputs, training_rows
 
@@ -57,6 +58,23 @@ def test_six_labels_fold_disgust_into_anger(make_faces: Any, recipe: Any) -> Non
     assert data.spec.labels == EMOTIONS_WITHOUT_DISGUST
     assert data.emotions[:7].tolist() == [0, 0, 1, 2, 3, 4, 5]
     assert data.validation_emotions.max() == 5
+
+
+def test_six_labels_seek_the_majority_as_evaluation_does(
+    make_faces: Any, recipe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces = make_faces(40, 16, 4)
+    names = list(VOTE_COLUMNS)
+    counts = {"angry": 3, "disgust": 3, "sad": 4}
+    faces.votes[faces.splits == SPLITS.index(PUBLIC_TEST)] = [counts.get(name, 0) for name in names]
+    shares = np.log([0.3, 0.25, 0.01, 0.01, 0.35, 0.01, 0.01, 0.06])  # angry, disgust, …, sad, …
+    answer = np.zeros((16, 7)), np.tile(shares, (16, 1))
+    monkeypatch.setattr(validation, "predict", lambda *_: answer)
+    for labels, emotion in ((7, Emotion.SAD), (6, Emotion.ANGRY)):
+        data = make_training_data(faces, TrainingConfig.from_dict(recipe(labels=labels)))
+        assert set(data.validation_majority.tolist()) == {data.spec.labels.index(emotion)}
+        figures = validation.validate(torch.nn.Identity(), data, torch.device("cpu"))
+        assert figures["public_votes_accuracy"] == 1
 
 
 def test_a_set_without_votes_trains_the_labels_alone(make_faces: Any, recipe: Any) -> None:

@@ -16,6 +16,7 @@ import torch
 
 from fervid.classification.calibration import blend_heads, softmax
 from fervid.classification.classifier import Classifier
+from fervid.datasets.faceset import SPLITS, TRAINING
 from fervid.errors import ContractError, ModelError, OutputError
 from fervid.evaluation.metrics import negative_log_likelihood
 from fervid.models.runtime import create_session, read_metadata
@@ -25,6 +26,7 @@ from fervid.training.expressions import export, norms
 from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.data import TrainingData, make_training_data
 from fervid.training.expressions.export import calibrate, check_parity, export_onnx
+from fervid.training.expressions.loop import train
 from fervid.training.expressions.network import ExpressionNetwork
 from fervid.training.onnxgraph import fold_norms
 
@@ -46,6 +48,7 @@ def test_the_file_answers_like_torch(trained: Any, tmp_path: Path) -> None:
     assert (small.parity.precision, large.parity.precision) == ("float16", "float32")
     for exported in (small, large):
         assert exported.parity.faces == 256
+        assert exported.knows_votes
         assert exported.parity.max_difference <= 1e-4
         assert exported.size_bytes == exported.path.stat().st_size
     assert large.parity.trained_difference <= 1e-4
@@ -61,6 +64,17 @@ def test_the_file_answers_like_torch(trained: Any, tmp_path: Path) -> None:
     shares = blend_heads(labels, softmax(votes.numpy(), large.spec.votes_temperature), large.spec.blend)
     np.testing.assert_allclose(answer.probabilities, shares, atol=1e-4)
     np.testing.assert_allclose(answer.votes, softmax(votes.numpy(), large.spec.votes_temperature), atol=1e-4)
+
+
+def test_a_votes_head_that_learned_nothing_says_nothing(make_faces: Any, recipe: Any, tmp_path: Path) -> None:
+    config = TrainingConfig.from_dict(recipe(schedule={"stages": [{"epochs": 1, "size": 16}], "batch_size": 32}))
+    faces = make_faces(32, 32, 4)
+    faces.votes[faces.splits == SPLITS.index(TRAINING)] = 0  # PublicTest alone has votes
+    data = make_training_data(faces, config)
+    exported = export_onnx(train(config, data, tmp_path / "run"), data, tmp_path / "tiny.onnx")
+    assert not exported.knows_votes
+    assert Classifier(exported.path).predict(list(faces.images[:3])).votes.tolist() == [[0.125] * 8] * 3
+    assert (exported.spec.blend, exported.spec.votes_temperature) == (0.0, 1.0)
 
 
 def test_every_face_counts_alike_in_the_norms(
@@ -218,3 +232,10 @@ def test_calibration(trained: Any) -> None:
     assert spec.threshold == round(spec.threshold, 2)
     around = min(cost(spec.threshold), cost(spec.threshold + 0.01))  # it was rounded down
     assert around <= min(cost(threshold) for threshold in np.linspace(0, 1, 101)) + 1
+
+
+def test_six_labels_are_calibrated_by_their_own_majority(make_faces: Any, recipe: Any) -> None:
+    data = make_training_data(make_faces(64, 256, 4), TrainingConfig.from_dict(recipe(labels=6)))
+    logits = 4 * np.eye(6)[data.validation_majority]
+    spec = calibrate(logits, np.zeros((256, 8)), data)
+    assert spec.threshold == 0  # every answer is what most of ten people chose

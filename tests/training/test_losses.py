@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.data import TrainingData, make_training_data
-from fervid.training.expressions.losses import Targets, TargetTable, compute_loss, soften_labels
+from fervid.training.expressions.losses import Targets, TargetTable, compute_loss, soften_labels, teaches_votes
 
 CPU = torch.device("cpu")
 
@@ -79,3 +79,14 @@ def test_mixing_needs_distributions(data: TrainingData, recipe: Any) -> None:
     config = TrainingConfig.from_dict(recipe(augmentation={"mixup": 0.2}))
     targets = TargetTable(data, config, CPU).select(torch.arange(4), torch.zeros(4, dtype=torch.bool))
     assert torch.equal(targets.emotions, F.one_hot(data.emotions[:4], 7).float())
+
+
+def test_the_votes_head_learns_from_votes_or_teachers(data: TrainingData, recipe: Any) -> None:
+    plain = TrainingConfig.from_dict(recipe())
+    unweighted = TrainingConfig.from_dict(recipe(loss={"votes_weight": 0.0}))
+    taught = TrainingConfig.from_dict(recipe(distillation={"teachers": ["teacher"]}))
+    assert teaches_votes(data, plain)
+    assert not teaches_votes(data, unweighted)
+    data.has_votes[:] = 0
+    assert not teaches_votes(data, plain)
+    assert teaches_votes(data, taught)

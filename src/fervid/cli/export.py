@@ -109,7 +109,9 @@ def export(
 
 
 def print_export(exported: ExportedModel, public_faces: int) -> None:
-    """What the file is and how it was checked, on stdout."""
+    """What the file is and how it was checked, on stdout; a note when few faces calibrated it."""
+    from fervid.evaluation.fitting import FEW_FACES
+
     spec, parity = exported.spec, exported.parity
     integer = parity.precision == "int8"
     public = f"{exported.public_accuracy * 100:.2f} % of {public_faces:,} faces"
@@ -125,16 +127,24 @@ def print_export(exported: ExportedModel, public_faces: int) -> None:
             f"{parity.faces:,} faces in ONNX Runtime: every answer as in torch, probabilities within "
             f"{parity.max_difference:.0e}; {parity.trained_difference:.0e} from the weights before rounding"
         )
+    answer = f"{1 - spec.blend:.2f} × label head + {spec.blend:.2f} × votes head"
+    if not exported.knows_votes:
+        answer = "label head; the votes head had no votes to learn from and gives every expression the same share"
     rows = (
         ("model", str(exported.path)),
         ("size", f"{exported.size_bytes / 1e6:.2f} MB ({exported.size_bytes:,} bytes, weights as {parity.precision})"),
         ("labels", ", ".join(spec.labels)),
         ("PublicTest", public),
         ("calibration", f"temperatures {spec.temperature:.3f} and {spec.votes_temperature:.3f}"),
-        ("answer", f"{1 - spec.blend:.2f} × label head + {spec.blend:.2f} × votes head"),
+        ("answer", answer),
         ("threshold", f'{spec.threshold:g}: an answer less sure is "uncertain"'),
         ("checked", checked),
     )
     console = stdout()
     for name, text in rows:
         console.print(f"{name:12}{text}", markup=False)
+    if public_faces < FEW_FACES:
+        print_note(
+            f"the calibration rests on {public_faces:,} PublicTest faces; with fewer than {FEW_FACES}, chance moves "
+            "temperatures and threshold: add some"
+        )

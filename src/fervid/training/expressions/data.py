@@ -15,9 +15,9 @@ from torch import Tensor
 
 from fervid.classification.preprocess import preprocess
 from fervid.datasets.duplicates import hash_images
-from fervid.datasets.faceset import PUBLIC_TEST, SPLITS, TRAINING, FaceSet
+from fervid.datasets.faceset import PUBLIC_TEST, SPLITS, TRAINING, FaceSet, find_truth
 from fervid.datasets.parquet import read_faces
-from fervid.emotions import emotions_for, fold_label_indices
+from fervid.emotions import emotions_for
 from fervid.errors import DatasetError
 from fervid.geometry import Square, central_box
 from fervid.models.spec import ModelSpec
@@ -44,7 +44,7 @@ class TrainingData:
         validation_emotions: ``(M,)``.
         validation_votes: ``(M, 8)``, rows sum to 1.
         validation_has_votes: ``(M,)``, True where they are known.
-        validation_majority: ``(M,)`` indices into the seven emotions, −1 where the votes name none.
+        validation_majority: ``(M,)`` indices into ``spec.labels``, −1 where the votes name none.
         spec: of the network to be trained, not yet calibrated; ``spec.mean`` and ``spec.std`` are those of the
             training pixels.
         digest: of faces, labels and votes; a continued run must find the same.
@@ -88,9 +88,8 @@ def make_training_data(faces: FaceSet, config: TrainingConfig) -> TrainingData:
         )
     votes, has_votes = training.vote_distribution()
     validation_votes, validation_has_votes = validation.vote_distribution()
-    emotions, validation_emotions = training.emotions, validation.emotions
-    if config.labels == 6:
-        emotions, validation_emotions = fold_label_indices(emotions), fold_label_indices(validation_emotions)
+    emotions, _ = find_truth(training, config.labels)
+    validation_emotions, validation_majority = find_truth(validation, config.labels)
     is_fer2013 = (total, len(validation)) == FER2013_SIZES
     spec = draft_spec(config, training, "FER2013 Training" if is_fer2013 else "Training of other faces than FER2013's")
     return TrainingData(
@@ -102,7 +101,7 @@ def make_training_data(faces: FaceSet, config: TrainingConfig) -> TrainingData:
         validation_emotions=validation_emotions,
         validation_votes=validation_votes,
         validation_has_votes=validation_has_votes,
-        validation_majority=validation.vote_majority(),
+        validation_majority=validation_majority,
         spec=spec,
         digest=digest_arrays(
             training.images, emotions, votes, validation.images, validation_emotions, validation_votes

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fervid.classification.calibration import softmax
+from fervid.classification.calibration import TINY, softmax
 from fervid.classification.classifier import Classifier
 from fervid.datasets.faceset import PUBLIC_TEST, FaceSet
 from fervid.emotions import EMOTIONS, VOTE_LABELS, emotions_for, fold_disgust, fold_label_indices
@@ -116,11 +116,19 @@ def load_soft_targets(config: TrainingConfig, data: TrainingData) -> SoftTargets
                 f"the teacher {folder} knows {teacher.emotions.shape[2]} labels, the student {config.labels}",
                 advice="A teacher of 7 labels serves students of 7 and of 6.",
             )
-        shares = softmax(teacher.emotions, teacher.temperature * distillation.temperature)
-        emotions.append(fold_disgust(shares) if teacher.emotions.shape[2] > config.labels else shares)
+        emotions.append(_soften_emotions(teacher, config.labels, distillation.temperature))
         votes.append(softmax(teacher.votes, teacher.votes_temperature * distillation.temperature))
     means = [np.mean(parts, axis=0).astype(np.float32) for parts in (emotions, votes)]
     return SoftTargets(torch.from_numpy(means[0]), torch.from_numpy(means[1]), digest_arrays(*means))
+
+
+def _soften_emotions(teacher: Teacher, labels: int, temperature: float) -> NDArray[np.float64]:
+    """``(2, N, labels)`` probabilities of a teacher's label head, as soft as the recipe's temperature makes them."""
+    if teacher.emotions.shape[2] == labels:
+        return softmax(teacher.emotions, teacher.temperature * temperature)
+    # Softened first, disgust would give anger a share that the teacher does not see: high temperatures even all out.
+    folded = fold_disgust(softmax(teacher.emotions, teacher.temperature))
+    return softmax(np.log(np.maximum(folded, TINY)), temperature)
 
 
 def ask_teacher(

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fervid.classification.calibration import softmax
+from fervid.classification.calibration import restrict_votes, softmax
 from fervid.evaluation.metrics import accuracy, expected_calibration_error, negative_log_likelihood
 from fervid.training.expressions.data import TrainingData
 
@@ -28,7 +28,8 @@ def validate(network: nn.Module, data: TrainingData, place: torch.device) -> dic
     }
     known = majority >= 0
     if known.any():
-        line["public_votes_accuracy"] = round(accuracy(vote_logits[known, :7], majority[known]), 5)
+        votes = restrict_votes(softmax(vote_logits[known]), len(data.spec.labels))
+        line["public_votes_accuracy"] = round(accuracy(votes, majority[known]), 5)
     return line
 
 
