@@ -28,8 +28,8 @@ from fervid.errors import FervidError
 from fervid.evaluation.detection import CURVE_FROM, DetectionEvaluation, evaluate_detector
 from fervid.evaluation.detection_report import describe_photos, format_detection_markdown
 from fervid.evaluation.evaluation import Evaluation, evaluate_model
-from fervid.evaluation.robustness import CorruptionBenchmark, evaluate_corruptions
-from fervid.evaluation.summary import COLUMNS, SummaryRow, format_percent, summarise, summarise_corruptions
+from fervid.evaluation.robustness import HEADS, CorruptionBenchmark, evaluate_corruptions
+from fervid.evaluation.summary import SummaryRow, format_percent, summarise, summarise_corruptions
 from fervid.models.store import list_bundled
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -159,7 +159,7 @@ def format_corruptions(benchmark: CorruptionBenchmark, *, full: bool) -> str:
 
 def _tabulate(first: str, rows: list[SummaryRow]) -> list[str]:
     return [
-        f"| {first} | {' | '.join(COLUMNS)} | faces |",
+        f"| {first} | {' | '.join(HEADS)} | faces |",
         "|---|---:|---:|---:|---:|",
         *(f"| {row.name} | {' | '.join(map(str, row.cells))} | {row.n} |" for row in rows),
     ]

@@ -52,4 +52,4 @@ def test_names_that_are_no_utf8_can_be_written_everywhere() -> None:
 
 
 def test_a_missing_extra_gives_the_pip_line() -> None:
-    assert "pip install 'fervid[train]'" in str(MissingExtraError.for_extra("train", "torch", "Training"))
+    assert 'pip install "fervid[train]"' in str(MissingExtraError.for_extra("train", "torch", "Training"))

@@ -124,5 +124,5 @@ def test_supervision_draws_them():
 @pytest.mark.parametrize("package", ["pandas", "supervision"])
 def test_an_absent_package_is_said_with_its_pip_line(monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingExtraError, match=rf"Run: pip install 'fervid\[{package}\]'"):
+    with pytest.raises(MissingExtraError, match=rf'Run: pip install "fervid\[{package}\]"'):
         getattr(make_photo(make_face()), f"to_{package}")()

@@ -24,7 +24,13 @@ Each says what was wrong and what was got (``message``) and what to do (``advice
 from __future__ import annotations
 
 import os
-from typing import ClassVar
+import re
+from typing import ClassVar, Final
+
+_CREDENTIAL: Final = re.compile(
+    r"(?<![a-z])([a-z]*(?:pass|pwd|user|usr|token|key)[a-z]*=)(?:(?!_[a-z]+=)[^&;/?#\s])+", re.IGNORECASE
+)
+"""A name and the value that goes with it, up to the next; some cameras part them with ``_``."""
 
 
 def escape_bytes(text: str) -> str:
@@ -33,6 +39,11 @@ def escape_bytes(text: str) -> str:
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # half a character that is no byte of a path
         return text.encode("utf-8", "backslashreplace").decode()
+
+
+def mask_credentials(text: str) -> str:
+    """A text with ``***`` for the values of users, passwords, tokens and keys, as in ``user=me&password=secret``."""
+    return _CREDENTIAL.sub(r"\1***", text)
 
 
 class FervidError(Exception):
@@ -159,4 +170,4 @@ class MissingExtraError(FervidError, ImportError):
     @classmethod
     def for_extra(cls, extra: str, module: str, purpose: str) -> MissingExtraError:
         """The error for a missing ``module`` that ``purpose`` needs and ``extra`` installs."""
-        return cls(f"{purpose} needs {module}, which is not installed", advice=f"Run: pip install 'fervid[{extra}]'")
+        return cls(f"{purpose} needs {module}, which is not installed", advice=f'Run: pip install "fervid[{extra}]"')

@@ -2,9 +2,11 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import sys
 from pathlib import Path
+from unittest.mock import ANY, MagicMock
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 pytest.importorskip("torch", reason="training needs torch: pip install 'fervid[train]'")
+onnx = pytest.importorskip("onnx", reason="exporting needs onnx: pip install 'fervid[train]'")
 pa = pytest.importorskip("pyarrow", reason="reading faces needs pyarrow: pip install 'fervid[data]'")
 pq = pytest.importorskip("pyarrow.parquet")
 pytestmark = pytest.mark.training
@@ -20,7 +23,8 @@ import torch
 
 from fervid.classification.classifier import Classifier
 from fervid.cli.app import app
-from fervid.errors import ConfigError, FervidError, MissingExtraError, UsageError
+from fervid.errors import ConfigError, ContractError, FervidError, MissingExtraError, UsageError
+from fervid.training.checkpoint import load_average
 from fervid.training.expressions.checkpoint import load_network, read_config
 from fervid.training.expressions.data import load_training_data, prepare_inputs
 from fervid.training.expressions.norms import measure_norms
@@ -72,6 +76,12 @@ def run(*arguments: str | Path) -> Result:
     return CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, [*map(str, arguments)])
 
 
+def read_head(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """The weights of a float32 file's label head: no norm is folded into them."""
+    tensors = {tensor.name: tensor for tensor in onnx.load(path).graph.initializer}
+    return np.asarray(onnx.numpy_helper.to_array(tensors["emotion_head.weight"]), np.float32).squeeze()
+
+
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_faces(tmp_path_factory.mktemp("faces") / "faces.parquet", seed=0)
@@ -99,6 +109,8 @@ def test_a_run_is_exported_in_every_precision(finished: Path, faces: Path, tmp_p
         assert ("before rounding" in done.stdout.split("calibration")[0]) == (precision == "int8")
         assert "checking the file" in done.stderr
         assert Classifier(path).spec.name == "tiny"
+        assert "label head; the votes head had no votes to learn from" in done.stdout
+        assert Classifier(path).predict([np.zeros((48, 48), np.uint8)]).votes.tolist() == [[0.125] * 8]
         sizes[precision] = path.stat().st_size
     assert sizes["int8"] < sizes["float32"]
     assert sizes["float16"] < sizes["float32"]
@@ -124,7 +136,8 @@ def test_the_recipe_says_the_precision(finished: Path, faces: Path, tmp_path: Pa
 
 def test_norms_are_measured_anew_and_runs_averaged(finished: Path, faces: Path, tmp_path: Path) -> None:
     paths = [tmp_path / f"{name}.onnx" for name in ("plain", "clean", "twice")]
-    for path, arguments in zip(paths, ([finished], [finished, "--clean-norms"], [finished, finished]), strict=True):
+    ways: list[list[str | Path]] = [[finished], [finished, "--clean-norms"], [finished, finished]]
+    for path, arguments in zip(paths, ways, strict=True):
         done = run("export", *arguments, "--data", faces, "-o", path)
         assert done.exit_code == 0, done.output
     plain, clean, twice = map(Classifier, paths)
@@ -144,15 +157,14 @@ def test_the_file_that_a_run_began_from_counts_in_the_mean(finished: Path, faces
     recipe.write_text(f'initial_weights = "{first.as_posix()}"\n{RECIPE}', encoding="utf-8")
     done = run("train", recipe, "--data", faces, "-o", folder, "--device", "cpu", "--threads", "1")
     assert done.exit_code == 0, done.output
-    done = run("export", first, folder, "--data", faces, "-o", mean)
-    assert done.exit_code == 0, done.output
-    assert "mean of the weights of 1 × first.onnx and 1 × second" in Classifier(mean).spec.recipe
-    crops = np.random.default_rng(0).uniform(-1, 1, (4, 1, 24, 24)).astype(np.float32)
-    first_answer, mean_answer, last_answer = (
-        Classifier(path).run(crops)[0] for path in (first, mean, folder / "tiny.onnx")
-    )
-    assert np.abs(first_answer - last_answer).max() > 1e-2
-    assert np.abs(mean_answer - (first_answer + last_answer) / 2).max() < np.abs(first_answer - last_answer).max()
+    began, ended = read_head(first), load_average(folder)["emotion_head.weight"].numpy()
+    assert np.abs(began - ended).max() > 1e-2
+    for count in (1, 2):
+        runs = [first, folder, folder][: 1 + count]
+        done = run("export", *runs, "--data", faces, "-o", mean, "--precision", "float32")
+        assert done.exit_code == 0, done.output
+        assert f"mean of the weights of 1 × first.onnx and {count} × second" in Classifier(mean).spec.recipe
+        np.testing.assert_allclose(read_head(mean), (began + count * ended) / (1 + count), atol=1e-6)
     stranger = run("export", "small", folder, "--data", faces, "-o", mean).exception
     assert isinstance(stranger, ConfigError)
     refused = run("export", folder, first, "--data", faces, "-o", mean).exception
@@ -204,6 +216,26 @@ def test_what_cannot_be_exported_is_refused(finished: Path, faces: Path, tmp_pat
     assert isinstance(nameless, UsageError)
 
 
+def test_options_go_before_what_the_recipe_says(
+    finished: Path, faces: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    recipe = json.loads((finished / "config.json").read_text(encoding="utf-8"))
+    folder, output = tmp_path / "run", tmp_path / "new.onnx"
+    shutil.copytree(finished, folder)
+    data = load_training_data(faces, read_config(finished))
+    monkeypatch.setattr("fervid.training.expressions.data.load_training_data", lambda *_, **__: data)
+    export_onnx = MagicMock(side_effect=ContractError("no such thing"))
+    monkeypatch.setattr("fervid.training.expressions.export.export_onnx", export_onnx)
+    ways: list[tuple[bool, list[str], bool]] = [
+        (False, [], False), (True, [], True), (False, ["--mirror"], True), (True, ["--no-mirror"], False),
+    ]  # fmt: skip
+    for stored, options, mirror in ways:
+        recipe["export"] = {"precision": "int8", "mirror": stored, "clean_norms": not stored}
+        (folder / "config.json").write_text(json.dumps(recipe), encoding="utf-8")
+        assert run("export", folder, "--data", faces, "-o", output, *options).exit_code == 1
+        export_onnx.assert_called_with(ANY, data, output, precision="int8", mirror=mirror, clean_norms=not stored)
+
+
 def test_an_unknown_precision_in_a_recipe_is_refused(faces: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "tiny.toml"
     for value, message in (('"int4"', "export.precision is 'int4'"), ("8", "export.precision is 8, not of type str")):
@@ -217,5 +249,5 @@ def test_a_missing_extra_is_named(finished: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "onnx", None)
     error = run("export", finished, "--data", "faces.parquet", "-o", tmp_path / "new.onnx").exception
     assert isinstance(error, MissingExtraError)
-    assert error.advice == "Run: pip install 'fervid[train]'"
+    assert error.advice == 'Run: pip install "fervid[train]"'
     assert "fervid export" in error.message

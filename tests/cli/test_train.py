@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from fervid.classification.classifier import Classifier
 from fervid.cli.train import format_duration, train
 from fervid.errors import ConfigError, DatasetError, FervidError, MissingExtraError, UsageError
+from fervid.evaluation import fitting
 from fervid.training.checkpoint import read_metrics
 from fervid.training.expressions.checkpoint import load_network
 
@@ -80,7 +81,9 @@ def fail(*arguments: str | Path) -> FervidError:
     return error
 
 
-def test_a_recipe_and_faces_become_a_model(faces: Path, recipe: Path, tmp_path: Path) -> None:
+def test_a_recipe_and_faces_become_a_model(
+    faces: Path, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "run"
     result = run(recipe, "--data", faces, "-o", folder)
     assert result.exit_code == 0, result.output
@@ -101,6 +104,9 @@ def test_a_recipe_and_faces_become_a_model(faces: Path, recipe: Path, tmp_path: 
     assert Classifier(model).predict([np.zeros((48, 48), dtype=np.uint8)]).probabilities.shape == (1, 7)
     assert load_network(folder).emotion_head.out_features == 7
 
+    assert "the calibration rests on 256 PublicTest faces" in result.stderr
+    monkeypatch.setattr(fitting, "FEW_FACES", 256)
+
     content, modified = model.read_bytes(), (folder / "checkpoint.pt").stat().st_mtime_ns
     model.unlink()
     again = run(recipe, "--data", faces, "-o", folder)
@@ -108,6 +114,7 @@ def test_a_recipe_and_faces_become_a_model(faces: Path, recipe: Path, tmp_path: 
     assert again.stdout == result.stdout
     assert "the run is finished" in again.stderr
     assert "epoch" not in again.stderr
+    assert "calibration" not in again.stderr
     assert model.read_bytes() == content
     assert (folder / "checkpoint.pt").stat().st_mtime_ns == modified
 
@@ -174,7 +181,7 @@ def test_a_missing_extra_is_named(recipe: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "torch", None)
     error = fail(recipe, "--data", "faces.parquet")
     assert isinstance(error, MissingExtraError)
-    assert error.advice == "Run: pip install 'fervid[train]'"
+    assert error.advice == 'Run: pip install "fervid[train]"'
 
 
 @pytest.mark.parametrize(

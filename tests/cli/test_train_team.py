@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def command(tiny_recipe: str, tmp_path: Path) -> list[str]:
         images.append(stream.getvalue())
     emotions = pa.array([row % 7 for row in range(len(usage))], pa.int8())
     pq.write_table(pa.table({"image": images, "emotion": emotions, "Usage": usage}), tmp_path / "faces.parquet")
-    (tmp_path / "tiny.toml").write_text(tiny_recipe.replace("epochs = 2", "epochs = 3"), encoding="utf-8")
+    (tmp_path / "tiny.toml").write_text(tiny_recipe.replace("epochs = 2", "epochs = 8"), encoding="utf-8")
     return [
         sys.executable, "-m", "fervid", "train", str(tmp_path / "tiny.toml"), "--data", str(tmp_path / "faces.parquet"),
         "-o", str(tmp_path / "run"), "--processes", "2", "--device", "cpu",
@@ -51,8 +52,14 @@ def command(tiny_recipe: str, tmp_path: Path) -> list[str]:
 
 @pytest.mark.slow
 def test_an_interrupted_run_is_continued_and_exported_once(command: list[str], tmp_path: Path) -> None:
+    hears = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # also where the tests run in a shell's background
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=hears,
     )
     deadline = time.monotonic() + 120
     while not (tmp_path / "run" / "metrics.jsonl").exists() and process.poll() is None and time.monotonic() < deadline:
@@ -60,18 +67,18 @@ def test_an_interrupted_run_is_continued_and_exported_once(command: list[str], t
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
     _, said = process.communicate(timeout=120)
     kept = len(read_metrics(tmp_path / "run"))
+    assert process.returncode == 130, said
     assert "Traceback" not in said
-    if process.returncode == 130:  # and not done already
-        assert said.count("epochs are kept. Continue with:") == 1
-        assert "--processes 2" in said
-        assert kept >= 1
+    assert said.count("epochs are kept. Continue with:") == 1
+    assert "--processes 2" in said
+    assert 1 <= kept < 8
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("tiny.onnx") == 1
     assert done.stderr.count("128 Training faces") == 1
     assert "2 processes" in done.stderr
-    assert done.stderr.count("epoch 3/3") == (kept < 3)
-    assert [line["epoch"] for line in read_metrics(tmp_path / "run")] == [1, 2, 3]
+    assert done.stderr.count("epoch 8/8") == 1
+    assert [line["epoch"] for line in read_metrics(tmp_path / "run")] == list(range(1, 9))
     assert (tmp_path / "run" / "tiny.onnx").exists()
 
 
@@ -152,14 +159,25 @@ def test_a_polite_kill_leaves_no_orphans(tmp_path: Path, tidy: bool) -> None:
             os.kill(int(path.read_text()), 0)
 
 
-def test_those_that_do_not_listen_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_those_that_do_not_listen_are_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(launching, "PATIENCE_S", 0.2)
-    killer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))
+    deaf: list[Path] = []
+
+    def terminate() -> None:
+        deadline = time.monotonic() + 30
+        while len(deaf) < 2 and time.monotonic() < deadline:
+            deaf[:] = tmp_path.glob("*.deaf")
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    killer = threading.Thread(target=terminate)
     killer.start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        launching.run_team(["sh", "-c", "trap '' INT; sleep 60"], 2)
+        launching.run_team(["sh", "-c", f"trap '' INT; : > {tmp_path}/$RANK.deaf; exec sleep 60"], 2)
     assert time.monotonic() - began < 30
+    killer.join()
+    assert len(deaf) == 2
 
 
 def test_a_thread_may_run_a_team() -> None:

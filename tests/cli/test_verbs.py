@@ -18,7 +18,7 @@ from fervid.cli.app import app
 from fervid.cli.doctor import EXTRAS, RUNTIME
 from fervid.cli.filmtable import format_seconds
 from fervid.cli.tables import draw_bar
-from fervid.cli.terminal import print_error, print_note, show_progress, stdout
+from fervid.cli.terminal import format_command, print_error, print_note, show_progress, stdout
 from fervid.errors import ImageError, UsageError
 from fervid.imaging import load_image
 from fervid.models import store
@@ -227,3 +227,12 @@ def test_bars_are_drawn_in_eighths(share: float, text: str) -> None:
 )
 def test_time_is_told_in_seconds_below_a_minute(seconds: float, text: str) -> None:
     assert format_seconds(seconds) == text
+
+
+def test_a_command_is_quoted_as_the_systems_shell_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["fervid", "train", "my runs/tiny.toml", "-o", "it's"]
+    assert format_command(words) == """fervid train 'my runs/tiny.toml' -o 'it'"'"'s'"""
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "name", "nt")
+        line = format_command(words)
+    assert line == """fervid train "my runs/tiny.toml" -o it's"""

@@ -74,6 +74,14 @@ def test_accepts_other_names_of_emotions(paint, tmp_path):
     assert [row.emotion for row in read(tmp_path)] == [3, 0, 2]
 
 
+def test_folders_called_by_numbers_are_read_in_fer2013s_order_which_is_noted(paint, tmp_path):
+    paint("angry/Training_1.png")
+    order = "folders 0–6 are read in FER2013's order: 0 angry, 1 disgust, 2 fear, 3 happy, 4 sad, 5 surprise, 6 neutral"
+    assert order not in list_pictures(tmp_path).notes
+    paint("5/Training_2.png")
+    assert list_pictures(tmp_path).notes == (order,)
+
+
 def test_a_bad_picture_is_named_and_spoils_no_other(paint, tmp_path):
     good = paint("train/angry/a.png")
     paint("train/angry/b.png", size=(64, 48))

@@ -1,4 +1,4 @@
-"""Rows with ``image`` and ``label``: stand-ins with the manners of ``datasets``, and the real one where it is there."""
+"""Rows with ``image`` and ``label``: stand-ins with the manners of ``datasets``."""
 
 import json
 import os
@@ -184,21 +184,3 @@ def test_a_parquet_of_the_hub_says_its_split_and_names(faces, tmp_path):
     first = next(iter(open_source(path, split="PublicTest").iterate()))
     assert isinstance(first, DatasetError)
     assert "nothing says what the label" in first.message
-
-
-def test_the_real_library_reads_alike(faces, hub_rows, same):
-    datasets = pytest.importorskip("datasets", reason="datasets is not a dependency; pip install datasets")
-    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=ALPHABETICAL)})
-    columns = {"image": [row["image"] for row in hub_rows], "label": [row["label"] for row in hub_rows]}
-    whole = datasets.Dataset.from_dict(columns, features=features, split="train")
-    assert (read_rows(whole).images == faces.images).all()
-    assert (read_rows(whole).emotions == faces.emotions).all()
-    streamed = whole.to_iterable_dataset()  # which forgets its split
-    assert (read_rows(streamed, split="Training").emotions == faces.emotions).all()
-    parts = datasets.DatasetDict(
-        {
-            name: whole.select(np.flatnonzero(faces.splits == i))
-            for i, name in enumerate(("train", "validation", "test"))
-        }
-    )
-    same(read_rows(parts), faces)

@@ -20,6 +20,7 @@ from fervid.datasets.parquet import (
     write_faces,
 )
 from fervid.errors import DatasetError, OutputError
+from fervid.imaging import load_image
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -173,6 +174,19 @@ def test_lossless_formats_keep_every_pixel(file_format, options):
     assert np.array_equal(decode_face(encode(Image.fromarray(noise), file_format, **options), "here"), noise)
     assert np.array_equal(decode_face(encode(Image.fromarray(noise).convert("RGB")), "here"), noise)
     assert np.array_equal(decode_face(encode_face(noise), "here"), noise)
+
+
+def test_a_face_is_turned_and_laid_over_white_as_load_image_does():
+    noise = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned by a quarter
+    turned = encode(Image.fromarray(np.rot90(noise)), exif=exif)
+    assert np.array_equal(decode_face(turned, "here"), noise)
+    assert np.array_equal(load_image(turned)[..., 0], noise)
+    opacity = np.where(np.indices((48, 48)).sum(axis=0) < 48, 255, 0).astype(np.uint8)
+    faded = encode(Image.merge("LA", (Image.fromarray(noise), Image.fromarray(opacity))))
+    assert np.array_equal(decode_face(faded, "here"), np.where(opacity, noise, 255))
+    assert np.array_equal(load_image(faded)[..., 0], decode_face(faded, "here"))
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_the_pair_of_the_competition_gives_its_training_half(faces, lines, write
     same(read(source), faces.split("Training"))
     assert source.notes == (
         "train.csv has no column Usage: all its rows count as Training",
-        "test.csv is not read: the competition kept its labels back",
+        "test.csv is not read: it has no labels",
     )
     with pytest.raises(DatasetError, match="has no labels"):
         open_source(path.parent / "test.csv")
@@ -70,6 +70,31 @@ def test_a_pair_with_labels_gives_both(faces, lines, write_lines):
     assert source.total == len(faces)
     assert read(source).splits.tolist() == [0] * 14 + [2] * 14
     assert "test.csv has no column Usage: all its rows count as PrivateTest" in source.notes
+
+
+def test_every_csv_that_is_called_as_a_split_is_read(faces, lines, write_lines, same, tmp_path):
+    def write(name, start, stop):
+        return write_lines(name, without_usage(lines[:1] + lines[start:stop]))
+
+    write("data/test.csv", 22, 29)
+    write("data/Validation.csv", 15, 22)
+    source = open_source(tmp_path / "data")
+    same(read(source), faces[14:])
+    write("data/train.csv", 1, 15)
+    write("data/more.csv", 1, 15)
+    (tmp_path / "data" / "images").mkdir()
+    source = open_source(tmp_path / "data")
+    assert (source.path, source.total, source.in_order) == (tmp_path / "data", len(faces), True)
+    assert source.description == "CSV (train.csv, Validation.csv, test.csv)"
+    same(read(source), faces)
+    assert source.notes == (
+        "train.csv has no column Usage: all its rows count as Training",
+        "Validation.csv has no column Usage: all its rows count as PublicTest",
+        "test.csv has no column Usage: all its rows count as PrivateTest",
+        "beside it, not read: images, more.csv",
+    )
+    with pytest.raises(UsageError, match=r"the files in .* name the splits. Leave --split out"):
+        open_source(tmp_path / "data", split="Training")
 
 
 def test_a_folder_around_the_folder_is_opened(lines, write_lines, tmp_path):

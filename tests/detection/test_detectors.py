@@ -60,8 +60,10 @@ def test_pictures_without_a_face_give_an_empty_list(detector: Detector, shape: t
     assert detector.detect(np.full(shape, 127, dtype=np.uint8), min_face=20) == []
 
 
-@pytest.mark.parametrize("name", ["haar", "yunet"])
-def test_weaker_hits_come_on_request(name: str, astronaut: Path, yunet_folder: Path) -> None:
+@pytest.mark.parametrize("name", ["haar", "yunet", "faces"])
+def test_weaker_hits_come_on_request(name: str, astronaut: Path, request: pytest.FixtureRequest) -> None:
+    if name == "yunet":
+        request.getfixturevalue("yunet_folder")
     image = load_image(astronaut)
     usual, weak = create_detector(name), create_detector(name, score_threshold=0.01)
     assert 0.01 == weak.score_threshold < usual.score_threshold

@@ -60,12 +60,12 @@ def test_auto_is_faces_when_the_package_holds_it(bundled_dots: PublishedFile, yu
 def test_without_any_detector_the_ways_to_one_are_named(
     no_bundled_detector: None, no_yunet: None, no_opencv: None
 ) -> None:
-    with pytest.raises(ModelError, match=r"fervid models pull yunet; or: pip install 'fervid\[haar\]'"):
+    with pytest.raises(ModelError, match=r'fervid models pull yunet; or: pip install "fervid\[haar\]"'):
         create_detector()
 
 
 def test_haar_without_opencv_says_the_pip_line(no_opencv: None) -> None:
-    with pytest.raises(MissingExtraError, match=r"pip install 'fervid\[haar\]'"):
+    with pytest.raises(MissingExtraError, match=r'pip install "fervid\[haar\]"'):
         create_detector("haar")
 
 

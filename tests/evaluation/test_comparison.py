@@ -309,6 +309,7 @@ def test_folder_has_a_page_for_each_model(comparison, parse_page, tmp_path):
 
 def test_page_shows_every_figure_and_fetches_nothing(comparison):
     text = build_comparison_page(comparison, ["a/index.html", "b/index.html", "c/index.html"])
+    assert "FER2013" not in text
     for section in tabulate_comparison(comparison):
         assert section.title in text
         for row in section.rows:

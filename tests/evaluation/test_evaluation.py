@@ -234,7 +234,7 @@ def test_a_model_of_six_labels(make_world):
     assert evaluate_model(classifier, world.faces, "PrivateTest", labels=6).label_head.accuracy.value == 1
     with pytest.raises(UsageError, match=r"knows 6 labels .*, not 7") as caught:
         evaluate_model(classifier, world.faces, "PrivateTest", labels=7)
-    assert "--labels 6" in caught.value.advice
+    assert "--labels 6, or labels=6 in Python" in caught.value.advice
 
 
 def test_wrong_requests_are_errors(world):

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fervid.cli.evaluationtables import print_evaluation
 from fervid.errors import OutputError
 from fervid.evaluation import figures
 from fervid.evaluation.evaluation import evaluate_model
+from fervid.evaluation.examples import pick_examples
 from fervid.evaluation.figures import DARK, LIGHT, draw_confusion_matrix, draw_reliability, draw_risk_coverage
 from fervid.evaluation.page import NO_BREAK, build_page
 from fervid.evaluation.report import write_report
@@ -99,6 +101,30 @@ def test_page_shows_every_figure(evaluation):
             assert f"<small>{count}</small>" in page
     for note in evaluation.notes:
         assert note in page
+
+
+@pytest.mark.usefixtures("blank_figures")
+def test_no_data_set_is_taken_for_fer2013(world, evaluation):
+    page = build_page(evaluation, faces=pick_examples(evaluation, world.faces, 2))
+    assert "FER2013" not in page
+    assert f"600 faces (data {evaluation.data})" in page
+
+
+@pytest.mark.usefixtures("blank_figures")
+def test_a_votes_head_that_learned_nothing_is_left_out(world, capsys):
+    classifier = world.classifier
+    classifier.votes = np.full_like(classifier.votes, 1 / 8)
+    evaluation = evaluate_model(classifier, world.faces, "PrivateTest", labels=6)
+    assert evaluation.votes_head is evaluation.to_dict()["votes_head"] is None
+    assert [head.name for head in evaluation.heads] == ["label head", "answer"]
+    assert {len(row.cells) for row in summarise(evaluation)} == {2}
+    page = build_page(evaluation)
+    assert '<th scope="col">answer</th>' in page
+    assert '<th scope="col">votes head</th>' not in page
+    assert "how ten people vote" not in page
+    assert "votes head" not in evaluation._repr_html_()
+    print_evaluation(evaluation)
+    assert capsys.readouterr().out.count("votes head") == 1  # which "has learned nothing"
 
 
 def test_a_notebook_shows_every_figure(evaluation, parse_page):

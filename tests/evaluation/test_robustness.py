@@ -153,6 +153,20 @@ def test_without_votes_only_labels_are_truth(faces):
     assert "fer_plus_majority" not in benchmark.to_dict()["answer"]
 
 
+def test_a_votes_head_that_learned_nothing_is_left_out(faces):
+    class Unvoted(Looker):
+        def predict(self, images):
+            answer = super().predict(images)
+            return Prediction(answer.probabilities, np.full_like(answer.votes, 1 / 8), answer.label_probabilities)
+
+    benchmark = evaluate_corruptions(Unvoted(), faces, "PublicTest")
+    assert benchmark.heads == ("label head", "answer")
+    assert benchmark.to_dict()["votes_head"] is None
+    assert {len(row.cells) for row in summarise_corruptions(benchmark)} == {2}
+    assert "votes head," not in format_corruptions(benchmark)
+    assert "FER2013" not in build_corruption_map(benchmark)
+
+
 def test_six_labels(faces):
     benchmark = evaluate_corruptions(Looker(), faces, "PublicTest", labels=6)
     assert benchmark.labels == EMOTIONS_WITHOUT_DISGUST

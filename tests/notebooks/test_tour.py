@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 nbformat = pytest.importorskip("nbformat", reason="notebooks are read with nbformat: pip install 'fervid[dev]'")
 
@@ -79,6 +79,39 @@ def test_its_links_within_the_project_lead_somewhere(notebook: Any) -> None:
     assert not [name for name in recipes if not (PATH.parents[1] / name).exists()]
 
 
+def run_data_cell(notebook: Any, **settings: Any) -> dict[str, Any]:
+    """What chapter 4's cell that reads the faces leaves, with these settings."""
+    names = {"Path": Path, "DRAWN_FACES": 8, **settings}
+    code = next(cell.source for cell in notebook.cells if "prepare_faces(" in cell.source)
+    exec(compile(code, "chapter 4", "exec"), names)
+    return names
+
+
+def test_its_faces_go_where_nothing_of_yours_is(
+    notebook: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pyarrow", reason="faces are kept in Parquet: pip install 'fervid[data]'")
+    monkeypatch.chdir(tmp_path)
+    Path("faces.parquet").write_text("yours")
+    Path("fer2013new.csv").write_text("votes, in the order of fer2013.csv")
+    for name, side in (("train/happy/1.png", 48), ("train/happy/2.png", 40)):
+        path = Path("pictures", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (side, side)).save(path)
+    names = run_data_cell(notebook, DATA="pictures", VOTES="fer2013new.csv")
+    assert (len(names["faces"]), names["faces"].votes) == (1, None)
+    said = capsys.readouterr().out
+    assert "1 faces were left out, the first because: pictures/train/happy/2.png: the image is 40×40" in said
+    assert Path("faces.parquet").read_text() == "yours"
+
+
+def test_its_exercise_with_six_labels_needs_no_other_change(notebook: Any) -> None:
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    calls = re.findall(r"(?:evaluate_model\(Classifier|Analyzer\(model=).*", code)
+    assert len(calls) == 3
+    assert all("labels=recipe.labels" in call for call in calls)
+
+
 # The kernel's sockets are its own affair, and so are the warnings about them.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -96,7 +129,7 @@ def test_it_runs_without_data(notebook: Any, run_notebook: Any, tmp_path: Path) 
     assert any("FER+ majority" in table for table in tables)
 
 
-@pytest.mark.skipif("FERVID_TEST_NOTEBOOK" not in os.environ, reason="FERVID_TEST_NOTEBOOK=1 runs it on FER2013, too")
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_it_runs_on_fer2013(notebook: Any, run_notebook: Any, shared_data: Path) -> None:
     done = run_notebook(notebook, f"DATA, EPOCHS = {str(shared_data / 'fer2013.parquet')!r}, 2")

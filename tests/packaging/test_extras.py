@@ -149,4 +149,4 @@ def test_without_an_extra_the_error_has_the_pip_line(extra: str, tmp_path: Path)
         [sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == f"extra Run: pip install 'fervid[{extra}]'"
+    assert done.stdout.strip() == f'extra Run: pip install "fervid[{extra}]"'

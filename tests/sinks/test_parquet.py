@@ -83,6 +83,6 @@ def test_an_error_leaves_nothing(tmp_path: Path) -> None:
 
 def test_without_pyarrow_the_pip_line_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'fervid\[data\]'"):
+    with pytest.raises(MissingExtraError, match=r'pip install "fervid\[data\]"'):
         ParquetWriter(tmp_path / "t.parquet")
     assert list(tmp_path.iterdir()) == []

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fervid.cli.options import JsonOption
-from fervid.cli.terminal import print_note, show_progress, stdout, write_output
+from fervid.cli.terminal import format_command, print_note, show_progress, stdout, write_output
 from fervid.errors import escape_bytes
 from fervid.files import check_destinations
 
@@ -75,7 +74,7 @@ def describe_command(models: list[str], seconds: float | None, quick: bool, peer
         words += ["--model", model]
     words += ["--quick"] * quick + ["--peers"] * peers
     words += [] if seconds is None else ["--seconds", f"{seconds:g}"]
-    return escape_bytes(shlex.join(words))
+    return escape_bytes(format_command(words))
 
 
 def print_benchmark(result: Benchmark) -> None:

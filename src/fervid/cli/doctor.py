@@ -79,7 +79,7 @@ def run_checks() -> Iterator[tuple[str, str, str]]:
         versions = {package: _find_version(package) for package in packages}
         missing = [package for package, version in versions.items() if version is None]
         detail = ", ".join(f"{package} {version}" for package, version in versions.items() if version)
-        advice = f"pip install 'fervid[{extra}]'"
+        advice = f'pip install "fervid[{extra}]"'
         yield f"extra [{extra}]", "absent" if missing else "ok", advice if missing else detail
     yield from _check_models()
     yield _check_detector()

@@ -44,9 +44,12 @@ def print_evaluation(evaluation: Evaluation, benchmark: CorruptionBenchmark | No
     title = f"{evaluation.model} on {evaluation.split}: {evaluation.n:,} faces, {describe_labels(evaluation)}"
     console.print(title, style="bold", markup=False)
     console.print()
-    console.print(_tabulate_summary(summarise(evaluation)))
+    console.print(_tabulate_summary([head.name for head in evaluation.heads], summarise(evaluation)))
     console.print("±: half the 95 % bootstrap interval")
-    console.print(f"answer = {1 - evaluation.blend:.2f} × label head + {evaluation.blend:.2f} × votes head")
+    if evaluation.votes_head is None:
+        console.print("answer = label head; the votes head has learned nothing")
+    else:
+        console.print(f"answer = {1 - evaluation.blend:.2f} × label head + {evaluation.blend:.2f} × votes head")
     for head in (evaluation.label_head, evaluation.answer):
         for table in (_tabulate_classes, _tabulate_confusion):
             console.print()
@@ -66,7 +69,7 @@ def print_corruptions(benchmark: CorruptionBenchmark) -> None:
     console.print()
     console.print(f"mean of {len(benchmark.corruptions)} corruptions in three strengths", style="bold")
     console.print()
-    console.print(_tabulate_summary(summarise_corruptions(benchmark)))
+    console.print(_tabulate_summary(benchmark.heads, summarise_corruptions(benchmark)))
     for measure in benchmark.measures:
         if measure.head == "answer":
             console.print()
@@ -129,10 +132,8 @@ def _tabulate_differences(differences: Sequence[Difference], comparison: Compari
     return table
 
 
-def _tabulate_summary(rows: Sequence[SummaryRow]) -> Table:
-    from fervid.evaluation.summary import COLUMNS
-
-    table = _create_table("figure", *COLUMNS, "faces")
+def _tabulate_summary(columns: Sequence[str], rows: Sequence[SummaryRow]) -> Table:
+    table = _create_table("figure", *columns, "faces")
     for row in rows:
         table.add_row(row.name, *(cell.short for cell in row.cells), row.n)
     return table

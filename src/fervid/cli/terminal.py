@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Final
 
@@ -58,6 +60,15 @@ def print_error(error: FervidError) -> None:
 def print_note(text: str) -> None:
     """One line on stderr."""
     print(text, file=sys.stderr)  # a console of its own would write into the line of a progress bar
+
+
+def format_command(words: Sequence[str]) -> str:
+    """A command as one line that the system's shell takes apart into these words again; cmd.exe keeps single quotes."""
+    if os.name != "nt":
+        return shlex.join(words)
+    from subprocess import list2cmdline
+
+    return list2cmdline(words)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import os
-import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from fervid.cli.export import print_export
-from fervid.cli.terminal import ERROR, INTERRUPTED, print_note, show_progress, stderr, stdout
+from fervid.cli.terminal import ERROR, INTERRUPTED, format_command, print_note, show_progress, stderr, stdout
 from fervid.emotions import emotions_for
 from fervid.errors import MissingExtraError, UsageError
 
@@ -111,7 +110,7 @@ def train(
                 if team.size > 1 and processes == 1:
                     again = ["torchrun", "--nproc-per-node", str(team.size), "-m", *again]
                 print_note(f"interrupted; {kept} of {recipe.schedule.epochs} epochs are kept. Continue with:")
-                print_note(f"  {shlex.join(again)}")
+                print_note(f"  {format_command(again)}")
             raise typer.Exit(INTERRUPTED) from None
 
 

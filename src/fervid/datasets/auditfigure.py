@@ -117,7 +117,7 @@ def _draw_votes(axes: Axes, audit: Audit) -> None:
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_xlabel("most people saw", color=_FAINT, fontsize=9.5)
-    axes.set_ylabel("FER2013's label", color=_FAINT, fontsize=9.5)
+    axes.set_ylabel("label", color=_FAINT, fontsize=9.5)
 
 
 def _draw_leaks(axes: Axes, audit: Audit) -> None:

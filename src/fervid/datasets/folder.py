@@ -11,7 +11,8 @@ layout                             splits
 ``angry/Training_123.jpg``         by the name, else by the split that the caller gives
 =================================  ====================================================================================
 
-Pictures are 48×48; a colour picture is converted to grey.
+Pictures are 48×48; a colour picture is converted to grey. Folders may also be called 0–6, in FER2013's order, which is
+noted.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Final
 from fervid.datasets.faceset import SPLITS, FaceRow
 from fervid.datasets.kagglecsv import SPLIT_NAMES, parse_label
 from fervid.datasets.parquet import decode_face
-from fervid.emotions import parse_emotion
+from fervid.emotions import EMOTIONS, parse_emotion
 from fervid.errors import DatasetError, UsageError
 from fervid.imaging import SUFFIXES
 
@@ -35,6 +36,7 @@ MANIFEST: Final = "fervid-export.json"
 """The file that marks a folder as made by ``fervid data export``."""
 
 _PREFIX: Final = re.compile(rf"({'|'.join(SPLITS)})_")
+_NUMBERS: Final = tuple(str(number) for number in range(len(EMOTIONS)))
 _EXPECTED: Final = "Expected train/angry/*.jpg and so on, or a folder with fer2013.csv in it."
 
 
@@ -85,6 +87,9 @@ def list_pictures(folder: Path, split: str | None = None) -> PictureFolder:
         raise DatasetError(f"{folder} is no layout of FER2013: it holds {found}", advice=_EXPECTED)
     if not pictures:
         raise DatasetError(f"{folder} has folders for FER2013, but no picture in them", advice=_EXPECTED)
+    if any(picture.label in _NUMBERS for picture in pictures):
+        order = ", ".join(f"{number} {emotion}" for number, emotion in zip(_NUMBERS, EMOTIONS, strict=True))
+        notes.append(f"folders 0–6 are read in FER2013's order: {order}")
     is_export = (folder / MANIFEST).is_file()
     if is_export:
         if not read_manifest(folder).get("complete"):

@@ -21,6 +21,7 @@ from fervid.datasets.faceset import FACE_SIZE, SPLITS, VOTE_COLUMNS, FaceRow, Fa
 from fervid.emotions import EMOTIONS
 from fervid.errors import DatasetError, MissingExtraError, OutputError
 from fervid.files import write_atomically
+from fervid.imaging import lay_over_white, turn_upright
 
 if TYPE_CHECKING:
     import pyarrow.parquet
@@ -208,7 +209,7 @@ def write_faces(path: str | Path, rows: Iterable[FaceRow]) -> NDArray[np.int64]:
 
 
 def decode_face(data: bytes | None, where: str) -> NDArray[np.uint8]:
-    """One encoded face as ``(48, 48)`` uint8 grey.
+    """One encoded face as ``(48, 48)`` uint8 grey, upright and over white, as :func:`.imaging.load_image` reads it.
 
     Raises:
         DatasetError: no picture, or not 48×48 of 8 bits; ``where`` names the row.
@@ -217,7 +218,7 @@ def decode_face(data: bytes | None, where: str) -> NDArray[np.uint8]:
         with Image.open(io.BytesIO(data or b""), formats=_FORMATS) as picture:
             size, mode = picture.size, picture.mode
             fits = size == (FACE_SIZE, FACE_SIZE) and not mode.startswith(("I", "F"))
-            pixels = np.asarray(picture.convert("L")) if fits else None
+            pixels = _make_grey(picture) if fits else None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, ZeroDivisionError) as error:
         # Pillow's decoders raise all of these on damaged data.
         reason = "it is empty" if not data else f"{len(data)} bytes of no known format"
@@ -238,6 +239,13 @@ def encode_face(image: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def _make_grey(picture: Image.Image) -> NDArray[np.uint8]:
+    picture.load()  # damaged pixels show here; turning forgives what is wrong with the EXIF
+    upright = turn_upright(picture)
+    opaque = lay_over_white(upright) if upright.has_transparency_data else upright
+    return np.asarray(opaque.convert("L"))
 
 
 def _check_row(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from fervid.datasets.faceset import SPLITS, FaceRow
 from fervid.datasets.folder import is_hidden, iterate_pictures, list_pictures
 from fervid.datasets.huggingface import is_hub_parquet, iterate_hub_parquet
-from fervid.datasets.kagglecsv import find_csv_split, iterate_csv
+from fervid.datasets.kagglecsv import SPLIT_NAMES, find_csv_split, iterate_csv
 from fervid.datasets.parquet import iterate_parquet, open_faces, open_parquet
 from fervid.datasets.table import count_records, open_table
 from fervid.errors import DatasetError, UsageError
@@ -43,8 +44,9 @@ class Source:
 def open_source(path: str | Path, *, split: str | None = None) -> Source:
     """Recognise what ``path`` holds: Kaggle's CSV, its pictures in folders, or Parquet, fervid's or Hugging Face's.
 
-    Folders are looked at first for ``fer2013.csv`` or ``icml_face_data.csv``, then for ``train.csv``, then for folders
-    that are called as splits or emotions are. A folder with nothing but one folder in it stands for that one.
+    Folders are looked at first for ``fer2013.csv`` or ``icml_face_data.csv``, then for ``train.csv`` and others that
+    are called as splits are (:data:`fervid.datasets.kagglecsv.SPLIT_NAMES`), then for folders that are called as splits
+    or emotions are. A folder with nothing but one folder in it stands for that one.
 
     Args:
         path: a file or a folder.
@@ -114,8 +116,10 @@ def _open_folder(folder: Path, split: str | None) -> Source:
         if name in names:
             others = [other for other in names if other.endswith(".csv") and other != name]
             return _open_csv(names[name], split, (f"beside it, not read: {', '.join(others)}",) if others else ())
-    if "train.csv" in names:
-        return _open_pair(names["train.csv"], names.get("test.csv"), split)
+    files = [names[f"{stem}.csv"] for stem in SPLIT_NAMES if f"{stem}.csv" in names]
+    if "train.csv" in names or (files and not any(entry.is_dir() for entry in names.values())):
+        tables_and_folders = [entry for name, entry in names.items() if entry.is_dir() or name.endswith(".csv")]
+        return _open_files(folder, files, split, [entry for entry in tables_and_folders if entry not in files])
     if len(names) == 1 and next(iter(names.values())).is_dir():
         only = next(iter(names.values()))
         # A lone "train" or "angry" is a layout; a lone "archive" or "images" wraps one.
@@ -135,25 +139,25 @@ def _open_folder(folder: Path, split: str | None) -> Source:
     )
 
 
-def _open_pair(train: Path, test: Path | None, split: str | None) -> Source:
-    """The competition's ``train.csv`` with its ``test.csv``, which is read only if somebody has added labels to it."""
-    first = _open_csv(train, split)
-    if test is None:
-        return first
-    if open_table(test).find("emotion") is None:
-        skipped = f"{test.name} is not read: the competition kept its labels back"
-        return Source(first.path, first.description, first.total, True, (*first.notes, skipped), first.iterate)
-    second = _open_csv(test, None)
+def _open_files(folder: Path, files: list[Path], split: str | None, others: list[Path]) -> Source:
+    """CSVs that are called as splits are, in the order of FER2013's; ``others`` lie beside them.
 
-    def iterate() -> Iterator[FaceRow | DatasetError]:
-        yield from first.iterate()
-        yield from second.iterate()
-
+    One without labels, as the competition's ``test.csv``, is passed over if another has some.
+    """
+    labelled = [file for file in files if open_table(file).find("emotion") is not None] or files[:1]
+    if len(labelled) > 1 and split is not None:
+        raise UsageError(
+            f"the files in {folder} name the splits", advice="Leave --split out, or give one of the files."
+        )
+    parts = [_open_csv(file, split) for file in labelled]
+    notes = [note for part in parts for note in part.notes]
+    notes += [f"{file.name} is not read: it has no labels" for file in files if file not in labelled]
+    notes += [f"beside it, not read: {', '.join(other.name for other in others)}"] if others else []
     return Source(
-        path=train.parent,
-        description="train.csv and test.csv",
-        total=first.total + second.total,
+        path=parts[0].path if len(parts) == 1 else folder,
+        description=parts[0].description if len(parts) == 1 else f"CSV ({', '.join(file.name for file in labelled)})",
+        total=sum(part.total for part in parts),
         in_order=True,
-        notes=(*first.notes, *second.notes),
-        iterate=iterate,
+        notes=tuple(notes),
+        iterate=lambda: chain.from_iterable(part.iterate() for part in parts),
     )

@@ -78,7 +78,7 @@ class HaarDetector:
         if data is None or not Path(data.haarcascades, CASCADE).is_file():
             raise ModelError(
                 f"OpenCV {cv2.__version__} has no {CASCADE}",
-                advice="Run: pip install 'opencv-python-headless<5'; or use the detector yunet.",
+                advice='Run: pip install "opencv-python-headless<5"; or use the detector yunet.',
             )
         self._cascade = cv2.CascadeClassifier(str(Path(data.haarcascades, CASCADE)))
         self._lock = threading.Lock()  # a cascade keeps state while it searches

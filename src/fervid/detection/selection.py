@@ -39,7 +39,7 @@ def choose_detector() -> str:
             return name
     raise ModelError(
         "there is no face detector on this machine",
-        advice="Run: fervid models pull yunet; or: pip install 'fervid[haar]'",
+        advice='Run: fervid models pull yunet; or: pip install "fervid[haar]"',
     )
 
 

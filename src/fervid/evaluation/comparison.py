@@ -177,7 +177,8 @@ def check_comparison(classifiers: Sequence[Classifier], split: str, labels: int)
     if len(classifiers) > 1 and known < labels == 7:
         raise UsageError(
             f"{fewest.identity} knows {known} labels, not {labels}",
-            advice=f"Compare them with --labels {known}: the others' disgust then counts as anger.",
+            advice=f"Compare them with --labels {known}, or labels={known} in Python: the others' disgust then counts "
+            "as anger.",
         )
     return check_request(fewest, split, labels)
 

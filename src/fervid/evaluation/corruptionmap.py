@@ -66,7 +66,7 @@ def build_corruption_map(benchmark: CorruptionBenchmark) -> str:
         name = f"{escape(corruption.name)} <small>{escape(corruption.description)}</small>"
         mean = _build_cell("", shown, (i, slice(None)))
         rows.append(f'<tr><th scope="row">{name}</th>{"".join(cells)}{mean}</tr>')
-    what = "Accuracy of the answer against FER2013’s labels"
+    what = "Accuracy of the answer against the labels"
     if len(shown) > 1:
         what += ", and small against what most of ten people saw"
     return f"""<div class="wide"><table class="heat">

@@ -45,7 +45,8 @@ class Evaluation:
         labels: the emotions, in the order of every head's ``classes`` and ``confusion``.
         n: faces of the split.
         label_head: the head that learned FER2013's labels; published accuracies of FER2013 are about such a head.
-        votes_head: the head that learned how ten people vote, restricted to the emotions.
+        votes_head: the head that learned how ten people vote, restricted to the emotions; None where it has learned
+            nothing (:func:`knows_votes`).
         answer: what the product says: both heads, blended.
         blend: share of the votes head in the answer.
         threshold: confidence below which the answer is "uncertain".
@@ -62,7 +63,7 @@ class Evaluation:
     labels: tuple[Emotion, ...]
     n: int
     label_head: HeadEvaluation
-    votes_head: HeadEvaluation
+    votes_head: HeadEvaluation | None
     answer: HeadEvaluation
     blend: float
     threshold: float
@@ -75,15 +76,15 @@ class Evaluation:
     @property
     def heads(self) -> tuple[HeadEvaluation, ...]:
         """All that were measured, the label head first."""
-        return (self.label_head, self.votes_head, self.answer)
+        return tuple(head for head in (self.label_head, self.votes_head, self.answer) if head is not None)
 
     def _repr_html_(self) -> str:
-        from fervid.evaluation.summary import COLUMNS, describe_labels, summarise  # which are made for this class
+        from fervid.evaluation.summary import describe_labels, summarise  # which are made for this class
 
         title = [f"{self.model} on {self.split}", f"{self.n:,} faces", describe_labels(self)]
         rows = [[row.name, *map(str, row.cells), row.n] for row in summarise(self)]
         notes = " ".join(["In brackets: 95 % interval, percentile bootstrap.", *self.notes])
-        return build_table(title, ["figure", *COLUMNS, "faces"], rows, notes)
+        return build_table(title, ["figure", *(head.name for head in self.heads), "faces"], rows, notes)
 
     def to_dict(self) -> dict[str, Any]:
         """``{"schema": "fervid-evaluation/2", …}``: shares as 0–1, six decimals, nothing that a second run changes."""
@@ -95,7 +96,7 @@ class Evaluation:
             "labels": [str(label) for label in self.labels],
             "n": self.n,
             "label_head": self.label_head.to_dict(self.labels),
-            "votes_head": self.votes_head.to_dict(self.labels),
+            "votes_head": None if self.votes_head is None else self.votes_head.to_dict(self.labels),
             "answer": {
                 **self.answer.to_dict(self.labels),
                 "blend": round(self.blend, 6),
@@ -121,7 +122,7 @@ def check_request(classifier: Classifier, split: str, labels: int) -> tuple[Emot
     if len(known) < len(emotions):
         raise UsageError(
             f"{classifier.identity} knows {len(known)} labels ({', '.join(known)}), not {labels}",
-            advice=f"Evaluate it with --labels {len(known)}.",
+            advice=f"Evaluate it with --labels {len(known)}, or labels={len(known)} in Python.",
         )
     return emotions
 
@@ -151,8 +152,10 @@ def evaluate_model(
     rows = faces.split(split)
     notes: list[str] = []
     truth = _find_truth(rows, faces, split, labels, notes)
-    parts = [fold_prediction(part, labels) for part in _predict(classifier, rows, on_progress)]
+    predictions = list(_predict(classifier, rows, on_progress))
+    parts = [fold_prediction(part, labels) for part in predictions]
     label_probabilities, votes, answer = (np.concatenate(column) for column in zip(*parts, strict=True))
+    knowing = any(knows_votes(part) for part in predictions)
     certain = answer.max(axis=1) >= classifier.spec.threshold
     correct, voted = answer.argmax(axis=1) == truth.labels, truth.majority >= 0
     right_by_majority = answer.argmax(axis=1) == truth.majority
@@ -165,7 +168,7 @@ def evaluate_model(
         labels=emotions,
         n=len(rows),
         label_head=evaluate_head("label head", label_probabilities, truth),
-        votes_head=evaluate_head("votes head", votes, truth),
+        votes_head=evaluate_head("votes head", votes, truth) if knowing else None,
         answer=evaluate_head("answer", answer, truth),
         blend=classifier.spec.blend,
         threshold=classifier.spec.threshold,
@@ -194,6 +197,11 @@ def _find_truth(rows: FaceSet, faces: FaceSet, split: str, labels: int, notes: l
     if not (majority >= 0).any():
         notes.append("FER+ majority accuracy is unknown: the data has no FER+ votes.")
     return Truth(truths, majority, exact, near)
+
+
+def knows_votes(prediction: Prediction) -> bool:
+    """Whether the votes head says anything; trained without votes, it gives all eight expressions the same share."""
+    return bool(np.ptp(prediction.votes) > 0)
 
 
 def fold_prediction(

@@ -163,7 +163,7 @@ def build_examples(examples: Examples) -> str:
 <p>The least confident of the {examples.uncertain.found:,} faces on which the product says “uncertain”.</p>
 {_build_grid(examples.uncertain.shown, _caption_uncertain)}"""
     return f"""<h2>Faces it gets wrong</h2>
-<p>The mistakes that the answer is surest of, by FER2013's label. Below each face: the answer and its confidence, then
+<p>The mistakes that the answer is surest of, by the label. Below each face: the answer and its confidence, then
 what ten people saw. Where most of them saw <span class="agreed">✓ what the answer says</span>, the label may be what is
 wrong.{doubt}</p>
 {labels}

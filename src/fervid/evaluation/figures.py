@@ -154,7 +154,7 @@ def _draw_risk_coverage(figure: Figure, evaluation: Evaluation, theme: Theme) ->
     axes = add_axes(figure, theme)
     figure.subplots_adjust(left=0.13, right=0.95, bottom=0.12, top=0.85)
     curves = [
-        (evaluation.answer.curve, theme.accent, "against FER2013's labels", evaluation.certain),
+        (evaluation.answer.curve, theme.accent, "against the labels", evaluation.certain),
         (evaluation.answer.majority_curve, theme.warm, "against what most of ten saw", evaluation.certain_majority),
     ]
     answered = 1 - evaluation.uncertain.value

@@ -15,7 +15,6 @@ from fervid.evaluation.heads import HeadEvaluation
 from fervid.evaluation.metrics import ClassScores
 from fervid.evaluation.robustness import CorruptionBenchmark
 from fervid.evaluation.summary import (
-    COLUMNS,
     SummaryRow,
     describe_confidence,
     describe_labels,
@@ -105,9 +104,8 @@ def build_page(
 {examples.WARNING if faces else ""}
 {build_notes(e.notes)}
 <h2>Figures</h2>
-<p>The network has two heads: one learned FER2013's labels, the other how ten people vote. The answer is what fervid
-says: {format_percent(1 - e.blend, 0)} label head, {format_percent(e.blend, 0)} votes head.</p>
-{_build_summary(summarise(e))}
+<p>{_describe_heads(e)}</p>
+{_build_summary([head.name for head in e.heads], summarise(e))}
 {"".join(_build_head(e, head) for head in (e.label_head, e.answer))}
 <h2>Does it know when it is unsure?</h2>
 {_build_figure(partial(draw_risk_coverage, e), "Risk–coverage curve", _describe_risk(e))}
@@ -138,7 +136,7 @@ def build_document(title: str, body: str, style: str = "", *, kind: str = "evalu
 
 def describe_data(evaluation: Evaluation) -> str:
     """What was measured on, in one line of HTML."""
-    return f"""{evaluation.n:,} faces of FER2013 (data {escape(evaluation.data)}) · {describe_labels(evaluation)} ·
+    return f"""{evaluation.n:,} faces (data {escape(evaluation.data)}) · {describe_labels(evaluation)} ·
 expressions as people labelled them, which is not what anyone felt"""
 
 
@@ -147,8 +145,20 @@ def build_notes(notes: Sequence[str]) -> str:
     return f"""<div class="notes">{"".join(f"<p>{escape(note)}</p>" for note in notes)}</div>""" if notes else ""
 
 
-def _build_summary(figures: Sequence[SummaryRow]) -> str:
-    head = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
+def _describe_heads(evaluation: Evaluation) -> str:
+    if evaluation.votes_head is None:
+        return (
+            "The answer is the label head's, which learned the labels. The votes head had no votes to learn from: "
+            "what it says is left out."
+        )
+    return (
+        "The network has two heads: one learned the labels, the other how ten people vote. The answer is what fervid "
+        f"says: {format_percent(1 - evaluation.blend, 0)} label head, {format_percent(evaluation.blend, 0)} votes head."
+    )
+
+
+def _build_summary(columns: Sequence[str], figures: Sequence[SummaryRow]) -> str:
+    head = "".join(f'<th scope="col">{column}</th>' for column in columns)
     rows = "\n".join(
         f'<tr><th scope="row">{escape(row.name)}</th>'
         + "".join(f'<td class="value">{escape(c.value)} <small>{escape(c.interval)}</small></td>' for c in row.cells)
@@ -181,7 +191,7 @@ def _build_corruptions(benchmark: CorruptionBenchmark) -> str:
     return f"""<h2>What is left on bad pictures?</h2>
 <p>Every face was read again in 24 spoilt versions: what lenses, cameras, films and detectors do to faces, in three
 strengths, of which a person still reads even the third.</p>
-{_build_summary(summarise_corruptions(benchmark))}
+{_build_summary(benchmark.heads, summarise_corruptions(benchmark))}
 <h3>The answer, corruption by corruption</h3>
 {corruptionmap.build_corruption_map(benchmark)}
 """
@@ -250,7 +260,7 @@ def _build_figure(draw: Callable[..., bytes], name: str, text: str) -> str:
 
 def _describe_reliability(head: HeadEvaluation) -> str:
     return (
-        f"When it says 70 %, is it right 70 % of the time, by FER2013's labels? Bars on the diagonal say yes. "
+        f"When it says 70 %, is it right 70 % of the time, by the labels? Bars on the diagonal say yes. "
         f"Its confidence is {describe_confidence(head)}."
     )
 
@@ -260,7 +270,7 @@ def _describe_risk(evaluation: Evaluation) -> str:
         return "The fewer faces are answered, the most confident first, the fewer answers are wrong."
     text = (
         f"At its threshold of {evaluation.threshold:g} the product answers "
-        f"{format_percent(1 - evaluation.uncertain.value)} of the faces and differs from FER2013's label on "
+        f"{format_percent(1 - evaluation.uncertain.value)} of the faces and differs from the label on "
         f"{format_percent(1 - evaluation.certain.value)} of those; answering every face, on "
         f"{format_percent(1 - evaluation.answer.accuracy.value)}."
     )

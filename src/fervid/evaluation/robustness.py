@@ -18,7 +18,7 @@ from fervid.datasets.faceset import FaceSet, find_truth
 from fervid.emotions import Emotion
 from fervid.errors import UsageError
 from fervid.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
-from fervid.evaluation.evaluation import CHUNK, check_request, digest_rows, fold_prediction
+from fervid.evaluation.evaluation import CHUNK, check_request, digest_rows, fold_prediction, knows_votes
 from fervid.evaluation.heads import Estimate
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class CorruptionBenchmark:
         n: faces of the split.
         seed: of the corruptions' random choices.
         corruptions: names, in the order of the rows of every ``accuracy``.
-        measures: every head against every truth that is known.
+        measures: every head that has learned anything against every truth that is known.
     """
 
     model: str
@@ -78,8 +78,13 @@ class CorruptionBenchmark:
     corruptions: tuple[str, ...]
     measures: tuple[Robustness, ...]
 
+    @property
+    def heads(self) -> tuple[HeadName, ...]:
+        """The ways to answer that were measured, the label head first."""
+        return tuple(head for head in HEADS if any(m.head == head for m in self.measures))
+
     def measure(self, head: HeadName, truth: TruthName) -> Robustness | None:
-        """One head against one truth; None when that truth is unknown."""
+        """One head against one truth; None when that truth is unknown or the head has learned nothing."""
         return next((m for m in self.measures if (m.head, m.truth) == (head, truth)), None)
 
     def to_dict(self) -> dict[str, Any]:
@@ -95,7 +100,7 @@ class CorruptionBenchmark:
             "n": self.n,
             "seed": self.seed,
             **{
-                _to_key(head): {_to_key(m.truth): self._tabulate(m) for m in self.measures if m.head == head}
+                _to_key(head): {_to_key(m.truth): self._tabulate(m) for m in self.measures if m.head == head} or None
                 for head in HEADS
             },
         }
@@ -140,12 +145,14 @@ def evaluate_corruptions(
     truths = find_truth(rows, labels)
     conditions = [(corruption, strength) for corruption in CORRUPTIONS for strength in STRENGTHS]
     answers = np.empty((1 + len(conditions), len(HEADS), len(rows)), dtype=np.int8)
-    done, total = 0, answers.shape[0] * len(rows)
+    done, total, knowing = 0, answers.shape[0] * len(rows), False
     for start in range(0, len(rows), CHUNK):
         images = rows.images[start : start + CHUNK]
         for i in range(1 + len(conditions)):
             spoilt = corrupt(images, *conditions[i - 1], seed=seed) if i else images
-            heads = fold_prediction(classifier.predict(list(spoilt)), labels)
+            prediction = classifier.predict(list(spoilt))
+            knowing = knowing or knows_votes(prediction)
+            heads = fold_prediction(prediction, labels)
             answers[i, :, start : start + CHUNK] = [head.argmax(axis=1) for head in heads]
             done += len(images)
             if on_progress is not None:
@@ -162,7 +169,7 @@ def evaluate_corruptions(
             _measure(head, name, (answers[:, i] == truth)[:, truth >= 0])
             for i, head in enumerate(HEADS)
             for name, truth in zip(TRUTHS, truths, strict=True)
-            if (truth >= 0).any()
+            if (truth >= 0).any() and (knowing or head != "votes head")
         ),
     )
 

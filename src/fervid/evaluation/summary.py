@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from fervid.emotions import Emotion
 from fervid.evaluation.evaluation import Evaluation
 from fervid.evaluation.heads import Estimate, HeadEvaluation
-from fervid.evaluation.robustness import HEADS, CorruptionBenchmark, TruthName
+from fervid.evaluation.robustness import CorruptionBenchmark, TruthName
 
 Better = Literal["higher", "lower", ""]
 """Which way a figure improves; empty where it is a matter of taste."""
@@ -49,7 +49,7 @@ class SummaryRow:
 
     Attributes:
         name: what it is called.
-        cells: of the label head, the votes head and the answer, as :attr:`.evaluation.Evaluation.heads` orders them.
+        cells: one for each of :attr:`.evaluation.Evaluation.heads`, the answer's the last.
         n: the faces it rests on as text; empty when unknown.
         meaning: what it says, in a few plain words.
         better: which way it improves.
@@ -79,14 +79,10 @@ class Confusion:
     share: float
 
 
-COLUMNS: Final = HEADS
-"""What the cells of a row are called."""
-
-
 def summarise(evaluation: Evaluation) -> list[SummaryRow]:
     """The headline figures, the most quoted first."""
     e, threshold = evaluation, f"{evaluation.threshold:g}"
-    n = f"{e.n:,}"
+    n, others = f"{e.n:,}", (Cell(),) * (len(e.heads) - 1)
     return [
         _make_row("accuracy", [h.accuracy for h in e.heads], "official: every face of the split"),
         _make_row(
@@ -113,14 +109,14 @@ def summarise(evaluation: Evaluation) -> list[SummaryRow]:
             "lower",
         ),
         SummaryRow(
-            "uncertain", (Cell(), Cell(), format_estimate(e.uncertain)), n, f"confidence below {threshold}", ""
+            "uncertain", (*others, format_estimate(e.uncertain)), n, f"confidence below {threshold}", ""
         ),
         SummaryRow(
-            "when certain", (Cell(), Cell(), format_estimate(e.certain)), _count(e.certain),
+            "when certain", (*others, format_estimate(e.certain)), _count(e.certain),
             f"accuracy at a confidence of {threshold} or more", "",
         ),
         SummaryRow(
-            "… by majority", (Cell(), Cell(), format_estimate(e.certain_majority)), _count(e.certain_majority),
+            "… by majority", (*others, format_estimate(e.certain_majority)), _count(e.certain_majority),
             "the same, against what most of ten people saw", "",
         ),
     ]  # fmt: skip
@@ -129,12 +125,12 @@ def summarise(evaluation: Evaluation) -> list[SummaryRow]:
 def summarise_corruptions(benchmark: CorruptionBenchmark) -> list[SummaryRow]:
     """What bad pictures leave of each head's accuracy: clean, corrupted and the difference, by labels and by votes."""
     truths: tuple[tuple[TruthName, str, str], ...] = (
-        ("official", "accuracy", "against FER2013's labels"),
+        ("official", "accuracy", "against the labels"),
         ("FER+ majority", "FER+ majority", "against what most of ten people saw"),
     )
     rows = []
     for truth, name, meaning in truths:
-        measures = [measure for head in HEADS if (measure := benchmark.measure(head, truth)) is not None]
+        measures = [measure for head in benchmark.heads if (measure := benchmark.measure(head, truth)) is not None]
         if measures:
             lost = tuple(Cell(f"{m.drop.value * 100:.1f}", *_format_points(m.drop)) for m in measures)
             rows += [

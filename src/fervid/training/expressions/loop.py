@@ -35,7 +35,7 @@ from fervid.training.expressions.augmentation import augment
 from fervid.training.expressions.config import ScheduleConfig, TrainingConfig
 from fervid.training.expressions.curves import draw_curves
 from fervid.training.expressions.data import TrainingData
-from fervid.training.expressions.losses import TargetTable, compute_loss
+from fervid.training.expressions.losses import TargetTable, compute_loss, teaches_votes
 from fervid.training.expressions.mixing import draw_shares, mix
 from fervid.training.expressions.network import ExpressionNetwork
 from fervid.training.expressions.precision import choose_precision
@@ -65,6 +65,9 @@ def train(
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> ExpressionNetwork:
     """Train a network, continue a run that was interrupted, or read back one that is finished.
+
+    Where nothing teaches the votes head (see :func:`.losses.teaches_votes`) and no initial weights bring one that has
+    learned, it gives every expression the same share.
 
     Args:
         config: the recipe.
@@ -98,6 +101,8 @@ def train(
     torch.manual_seed(config.seed)
 
     network = ExpressionNetwork(config.network, config.labels).to(place)
+    if not teaches_votes(data, config):
+        network.silence_votes()  # else what it says by chance would be taken for how people vote
     checkpoint = team.lead(lambda: load_checkpoint(folder, place if team.size == 1 else torch.device("cpu")))
     finished = team.lead(lambda: load_finished(folder)) if checkpoint is None else None
     if finished is not None:

@@ -63,6 +63,11 @@ class TargetTable:
         )
 
 
+def teaches_votes(data: TrainingData, config: TrainingConfig) -> bool:
+    """Whether the votes head has anything to learn from: votes about Training faces, or teachers."""
+    return config.loss.votes_weight > 0 and (bool(data.has_votes.any()) or bool(config.distillation.teachers))
+
+
 def soften_labels(data: TrainingData, labels: int, share: float) -> Tensor:
     """``(N, labels)`` float32: ``share`` of each label, the rest from how people voted about the face.
 
