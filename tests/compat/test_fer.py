@@ -122,7 +122,9 @@ def test_faces_that_were_found_are_read_where_they_are(detector: FER, bgr: NDArr
 
 def test_the_box_cuts_the_picture_it_was_found_in(detector: FER, bgr: NDArray[np.uint8]) -> None:
     part = bgr[:, 190:]  # her face stands half outside
-    for face in detector.detect_emotions(part):
+    found = detector.detect_emotions(part)
+    assert len(found) == 1
+    for face in found:
         x, y, w, h = face["box"]
         assert part[y : y + h, x : x + w].shape == (h, w, 3)
 

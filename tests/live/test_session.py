@@ -124,12 +124,15 @@ def test_other_ways_to_end(stage: Stage, press: Callable[..., None], key: str) -
 
 def test_keys_change_what_is_shown(stage: Stage, press: Callable[..., None], tmp_path: Path) -> None:
     modes: list[tuple[bool, bool, bool]] = []
+    sizes: list[tuple[int, int]] = []
 
     def on_show(session: Session, count: int) -> None:
         assert stage.recorder is not None
+        assert stage.window is not None
         modes.append((session.mode.emoji, session.mode.mirror, stage.recorder.emoji))
-        if count in (2, 4, 6):
-            press({2: "e", 4: "m", 6: "e"}[count])
+        sizes.append(stage.window.size)
+        if 2 <= count <= 6:
+            press({2: "e", 3: "f", 4: "m", 5: "f", 6: "e"}[count])
         if count == 8:
             press("q")
 
@@ -138,6 +141,7 @@ def test_keys_change_what_is_shown(stage: Stage, press: Callable[..., None], tmp
     assert modes[2] == (True, False, True)
     assert modes[4] == (True, True, True)
     assert modes[6] == (False, True, False)
+    assert sizes[2] == sizes[5] < sizes[3]  # the whole screen
 
 
 def test_a_slow_model_does_not_hold_up_the_window(stage: Stage, press: Callable[..., None]) -> None:

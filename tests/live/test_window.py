@@ -61,7 +61,9 @@ def test_windows_can_follow_one_another_and_be_closed_twice(quiet_screen: None, 
     for _ in range(2):
         with Window("test", (480, 320)) as window:
             window.toggle_full_screen()
+            assert window.size > (480, 320)
             window.toggle_full_screen()
+            assert window.size == (480, 320)
             window.show(make_picture())
         window.close()
 
@@ -101,7 +103,7 @@ except ImportError as error:
     environment = {k: v for k, v in os.environ.items() if k != "PYSDL2_DLL_PATH"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert MissingExtraError.__name__ in done.stdout
-    assert "pip install 'fervid[camera]'" in done.stdout
+    assert 'pip install "fervid[camera]"' in done.stdout
 
 
 def test_loading_sdl_is_silent() -> None:

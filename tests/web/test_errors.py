@@ -6,12 +6,14 @@ import pickle
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2 as httpx
 import pytest
 
 import fervid.web.errors
 from fervid.errors import FervidError
+from fervid.models.store import load_model
 
 pytest.importorskip("fastapi")
 
@@ -71,11 +73,19 @@ def check_error(answer: httpx.Response, status: int, code: str) -> None:
         assert answer.headers[name] == value
 
 
-def test_health_says_what_answers(client: TestClient) -> None:
-    answer = client.get(f"{API}/health")
+def test_health_says_what_answers(tmp_path: Path) -> None:
+    limits: dict[str, Any] = {"max_upload_mb": 1.5, "max_pixels": 5000, "max_film_mb": 3.5, "max_film_s": 4.5}
+    settings = Settings(data_dir=tmp_path, model="small", video_model="base", detector="haar", **limits)
+    with TestClient(create_app(settings), base_url="http://127.0.0.1:8642") as client:
+        answer = client.get(f"{API}/health")
     assert answer.status_code == 200
-    assert answer.json()["status"] == "ok"
-    assert answer.json()["model"].startswith("base@")
+    found = answer.json()
+    assert (found.pop("status"), found.pop("version")) == ("ok", fervid.__version__)
+    assert found.pop("model") == load_model("small").identity
+    assert found.pop("video_model") == load_model("base").identity
+    assert found.pop("detector") == "haar"
+    assert 0 <= found.pop("uptime_s") < 600
+    assert found == {"limits": limits}
     assert answer.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -209,19 +210,29 @@ def test_while_a_frame_is_read_only_the_newest_is_kept(
     app: FastAPI, start_server: Callable[..., int], frame: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read, sizes = PushedStream.read, []
+    take, taken = live.LiveConnection._take_frame, []
+    reading, all_came = threading.Event(), threading.Event()
 
-    def read_slowly(stream: PushedStream, data: bytes, time_s: float) -> Any:
+    def read_late(stream: PushedStream, data: bytes, time_s: float) -> Any:
         sizes.append(len(data))
-        time.sleep(0.3)
+        reading.set()
+        assert all_came.wait(60)
         return read(stream, data, time_s)
 
-    monkeypatch.setattr(PushedStream, "read", read_slowly)
+    def count(connection: live.LiveConnection, data: bytes) -> None:
+        take(connection, data)
+        taken.append(len(data))
+        if len(taken) == 6:
+            all_came.set()
+
+    monkeypatch.setattr(PushedStream, "read", read_late)
+    monkeypatch.setattr(live.LiveConnection, "_take_frame", count)
     port = start_server(app)
 
     async def run() -> list[dict[str, Any]]:
         async with connect(port) as connection:
             await connection.send(frame)
-            await asyncio.sleep(0.1)
+            assert await asyncio.to_thread(reading.wait, 60)
             for i in range(1, 6):
                 await connection.send(frame + bytes(i))  # bytes behind a JPEG's end mean nothing
             return [json.loads(await connection.recv()) for _ in range(2)]

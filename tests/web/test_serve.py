@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import math
 import os
@@ -16,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -131,7 +133,7 @@ def test_without_the_extra_the_pip_line_is_given(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None if name == module else find(name))
     result = CliRunner().invoke(app, ["serve"])
     assert isinstance(result.exception, MissingExtraError)
-    assert "pip install 'fervid[web]'" in str(result.exception)
+    assert 'pip install "fervid[web]"' in str(result.exception)
     assert module in str(result.exception)
 
 
@@ -143,6 +145,41 @@ def test_help_names_every_setting() -> None:
         assert words in done.stdout
     for field in Settings.__dataclass_fields__:
         assert f"FERVID_{field.upper()}" in done.stdout, field
+
+
+@pytest.mark.parametrize("way", ["options", "variables"])
+def test_every_option_and_every_variable_reaches_its_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    files = [tmp_path / "certificate.pem", tmp_path / "key.pem"]
+    for file in files:
+        file.touch()
+    wanted: dict[str, Any] = {
+        "host": "192.0.2.7", "port": 8000, "model": "a.onnx", "video_model": "b.onnx", "detector": "haar", "threads": 2,
+        "workers": 3, "data_dir": tmp_path / "data", "database_url": "postgresql://a@b/c", "redis_url": "redis://d/1",
+        "allow_expression_rooms": True, "statement": "volunteers", "min_group": 4, "room_hours": 6.5,
+        "max_upload_mb": 7.5, "max_pixels": 9, "max_film_mb": 10.5, "max_film_s": 11.5, "film_jobs": 12,
+        "film_hours": 13.5, "origins": ("https://a.example", "http://b.example:8"),
+        "ssl_certfile": files[0], "ssl_keyfile": files[1],
+    }  # fmt: skip
+    names = {"origins": "origin", "database_url": "database", "redis_url": "redis"}
+    arguments, variables = [], {}
+    for field, value in wanted.items():
+        option = f"--{names.get(field, field).replace('_', '-')}"
+        values = value if isinstance(value, tuple) else (value,)
+        arguments += [option] if value is True else [word for each in values for word in (option, str(each))]
+        variables[f"FERVID_{field.upper()}"] = " ".join(map(str, values))
+    for name in variables:  # of whoever runs the tests
+        monkeypatch.delenv(name, raising=False)
+    found: list[Settings] = []
+    monkeypatch.setattr("fervid.web.server.serve", lambda settings, **_: found.append(settings))
+    if way == "options":
+        done = CliRunner().invoke(app, ["serve", *arguments])
+    else:
+        done = CliRunner(env=variables).invoke(app, ["serve"])
+    assert done.exit_code == 0, done.output
+    assert [dataclasses.asdict(settings) for settings in found] == [wanted]
+    assert all(field.default != wanted[field.name] for field in dataclasses.fields(Settings))
 
 
 @pytest.mark.parametrize(
