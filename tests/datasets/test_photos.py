@@ -295,6 +295,7 @@ def test_the_real_file_is_held_out_evenly_and_by_group(real):
     assert 0.12 < held / sum(len(photo.boxes) for photo in photos if photo.kind == "people") < 0.18
 
 
+@pytest.mark.slow
 def test_no_photo_of_the_real_file_is_on_both_sides_in_another_crop(real):
     """Faces of 20 px and more with some of what is around them, in colour: the same photo correlates above 0.95."""
     patches, places = [], []

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from fervid.detection import faces
-from fervid.detection.detector import Detection, Detector
+from fervid.detection.detector import Detection, Detector, identify
 from fervid.detection.haar import HaarDetector
 from fervid.detection.selection import create_detector
 from fervid.errors import ModelError
@@ -122,3 +122,9 @@ def test_an_opencv_without_cascades_says_what_to_do(monkeypatch: pytest.MonkeyPa
     monkeypatch.delattr(cv2, "data")
     with pytest.raises(ModelError, match="opencv-python-headless<5"):
         HaarDetector()
+
+
+def test_haar_says_whose_cascade_it_is() -> None:
+    """Another version of OpenCV may bring another cascade: half a film by each would not be told apart by the name."""
+    cv2 = pytest.importorskip("cv2")
+    assert identify(HaarDetector()) == f"haar@opencv-{cv2.__version__}"

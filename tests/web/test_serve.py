@@ -158,7 +158,7 @@ def test_every_option_and_every_variable_reaches_its_setting(
         "host": "192.0.2.7", "port": 8000, "model": "a.onnx", "video_model": "b.onnx", "detector": "haar", "threads": 2,
         "workers": 3, "data_dir": tmp_path / "data", "database_url": "postgresql://a@b/c", "redis_url": "redis://d/1",
         "allow_expression_rooms": True, "statement": "volunteers", "min_group": 4, "room_hours": 6.5,
-        "max_upload_mb": 7.5, "max_pixels": 9, "max_film_mb": 10.5, "max_film_s": 11.5, "film_jobs": 12,
+        "max_upload_mb": 7.5, "max_pixels": 9999, "max_film_mb": 10.5, "max_film_s": 11.5, "film_jobs": 12,
         "film_hours": 13.5, "origins": ("https://a.example", "http://b.example:8"),
         "ssl_certfile": files[0], "ssl_keyfile": files[1],
     }  # fmt: skip
@@ -188,6 +188,7 @@ def test_every_option_and_every_variable_reaches_its_setting(
         ({"port": 70000}, "port"),
         ({"workers": -1}, "workers"),
         ({"threads": 0}, "threads"),
+        ({"max_pixels": 4095}, "max_pixels"),
         ({"min_group": 2}, "min_group"),
         ({"max_film_s": 0}, "--max-film-s"),
         ({"max_film_s": math.inf}, "--max-film-s"),

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
-from fervid.detection.haar import import_opencv
+from fervid.detection.haar import identify_haar
 from fervid.detection.selection import choose_detector
 from fervid.emotions import LabelCount
 from fervid.errors import ModelError, UnknownModelError, UsageError
@@ -118,4 +118,4 @@ def _identify_detector(name: str) -> str:
     except UnknownModelError:
         if name != "haar":
             raise
-        return f"haar@opencv-{import_opencv().__version__}"
+        return identify_haar()

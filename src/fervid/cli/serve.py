@@ -138,7 +138,7 @@ def serve(
     ] = 25.0,
     max_pixels: Annotated[
         int,
-        typer.Option(envvar="FERVID_MAX_PIXELS", min=1, rich_help_panel=_LIMITS, help="Width × height of a picture."),
+        typer.Option(envvar="FERVID_MAX_PIXELS", rich_help_panel=_LIMITS, help="Width × height of a picture."),
     ] = 100_000_000,
     max_film_mb: Annotated[
         float, typer.Option(envvar="FERVID_MAX_FILM_MB", metavar="MB", rich_help_panel=_LIMITS, help="Of a film.")

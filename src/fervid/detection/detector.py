@@ -47,5 +47,5 @@ class Detector(Protocol):
 
 
 def identify(detector: Detector) -> str:
-    """``name@sha256[:12]`` of a detector that was read from a file; the name of any other."""
+    """``name@sha256[:12]`` of a detector that was read from a file; what another says of itself, or its name."""
     return str(getattr(detector, "identity", detector.name))

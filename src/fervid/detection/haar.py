@@ -57,6 +57,15 @@ def import_opencv() -> ModuleType:
     return cv2
 
 
+def identify_haar() -> str:
+    """``haar@opencv-`` and OpenCV's version: the cascade comes with it.
+
+    Raises:
+        MissingExtraError: OpenCV is not installed.
+    """
+    return f"haar@opencv-{import_opencv().__version__}"
+
+
 class HaarDetector:
     """OpenCV's frontal face cascade.
 
@@ -80,6 +89,7 @@ class HaarDetector:
                 f"OpenCV {cv2.__version__} has no {CASCADE}",
                 advice='Run: pip install "opencv-python-headless<5"; or use the detector yunet.',
             )
+        self.identity = identify_haar()
         self._cascade = cv2.CascadeClassifier(str(Path(data.haarcascades, CASCADE)))
         self._lock = threading.Lock()  # a cascade keeps state while it searches
 

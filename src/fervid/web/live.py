@@ -39,6 +39,7 @@ from fervid.web.errors import (
 from fervid.web.images import encode_jpeg
 from fervid.web.labels import limit_labels
 from fervid.web.limits import Places, TokenBucket, name_client
+from fervid.web.settings import LEAST_SIDE
 from fervid.web.workers import Workers
 
 LARGEST_FRAME: Final = 2_000_000
@@ -211,7 +212,7 @@ def create_router(workers: Workers) -> APIRouter:
     router = APIRouter()
     analyzer = workers.video_analyzer.derive(min_face=LIVE_MIN_FACE)
     # Makes the detector of streams, which connections share from then on, and has everything loaded for the first one.
-    PushedStream(analyzer, 0.0).read(encode_jpeg(np.zeros((64, 64, 3), np.uint8)), 0.0)
+    PushedStream(analyzer, 0.0).read(encode_jpeg(np.zeros((LEAST_SIDE, LEAST_SIDE, 3), np.uint8)), 0.0)
     places = Places(MOST_CONNECTIONS, "cameras are being read", retry_after_s=30)
 
     @router.websocket("/ws/live")

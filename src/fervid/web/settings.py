@@ -19,6 +19,9 @@ MEGABYTE: Final = 1_000_000
 LEAST_GROUP: Final = 3
 """No room shows anything of fewer people, whatever the operator says."""
 
+LEAST_SIDE: Final = 64
+"""Of the picture that a server reads when it starts, px; whoever limits pixels limits them to no less."""
+
 _LARGEST: Final = {
     "room_hours": 31 * 24.0,  # a room's day is up to 2 MB of memory
     "max_upload_mb": 10_000.0,
@@ -96,7 +99,12 @@ class Settings:
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65535, f"port is {self.port}", "Use 1–65535, or 0 for a free one.")
         _require(self.workers >= 0, f"workers is {self.workers}", "Use 1 or more, or 0 for one per core.")
-        for name in ("threads", "max_pixels", "film_jobs"):
+        _require(
+            self.max_pixels >= LEAST_SIDE**2,
+            f"max_pixels is {self.max_pixels}",
+            f"Use {LEAST_SIDE**2:,} or more.",
+        )
+        for name in ("threads", "film_jobs"):
             _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}", "Use 1 or more.")
         for name, largest in _LARGEST.items():
             value, option = getattr(self, name), f"--{name.replace('_', '-')}"
