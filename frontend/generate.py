@@ -18,9 +18,9 @@ from fervid.drawing.palette import (
     SPEAKS_AGAINST,
     SPEAKS_FOR,
     UNCERTAIN,
-    Colour,
     emotion_colour,
     text_colour,
+    to_hex,
 )
 from fervid.drawing.timelinefigure import STACKING
 from fervid.emotions import CONTEMPT, EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS, Emotion
@@ -60,7 +60,6 @@ def write_vocabulary() -> str:
     """Labels and colours as TypeScript."""
     colours = {str(label): to_hex(emotion_colour(label)) for label in VOTE_LABELS}
     texts = {str(label): to_hex(text_colour(emotion_colour(label))) for label in VOTE_LABELS}
-    characters = {str(emotion): emotion.character for emotion in EMOTIONS}
     imports = "\n".join(f'import {label} from "./emoji/{label}.svg";' for label in VOTE_LABELS)
     drawings = ", ".join(VOTE_LABELS)
     return f"""// {HEADER}
@@ -100,9 +99,6 @@ export const UNCERTAIN_COLOUR = "{to_hex(UNCERTAIN)}";
 export const SPEAKS_FOR = "{to_hex(SPEAKS_FOR)}";
 export const SPEAKS_AGAINST = "{to_hex(SPEAKS_AGAINST)}";
 
-/** The emoji character of each expression. */
-export const CHARACTERS: Readonly<Record<Emotion, string>> = {dump(characters)};
-
 /** Addresses of the product's own drawings, as SVG. */
 export const EMOJI: Readonly<Record<VoteLabel, string>> = {{ {drawings} }};
 """
@@ -116,11 +112,6 @@ def write_palette() -> str:
         for label in VOTE_LABELS
     )
     return f"/* {HEADER} */\n:root {{\n{variables}}}\n{classes}"
-
-
-def to_hex(colour: Colour) -> str:
-    """#rrggbb."""
-    return "#" + "".join(f"{channel:02x}" for channel in colour)
 
 
 def dump(value: object) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fervid.classification.classifier import Classifier, Prediction
 from fervid.detection.alignment import align
-from fervid.detection.detector import Detection, Detector
+from fervid.detection.detector import Detection, Detector, rank_from_left
 from fervid.detection.selection import create_detector
 from fervid.emotions import Emotion, LabelCount, emotions_for
 from fervid.errors import FervidError, UsageError
@@ -281,7 +281,7 @@ class Analyzer:
         loaded = time.perf_counter()
         if boxes is None:
             found = self.detector.detect(image, min_face=self.min_face)
-            detections = sorted(found, key=lambda d: (d.box.x1, d.box.y1))
+            detections = sorted(found, key=rank_from_left)
             squares = [align(d, self.detector.framing) for d in detections]
         else:
             squares = [Square(box) for box in boxes]

@@ -106,7 +106,7 @@ def test_doctor_says_what_is_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 @pytest.mark.parametrize(("version", "words"), [("1.31.1", "1.31.1 cannot be imported"), (None, "not installed")])
 def test_doctor_says_which_package_is_broken(version: str | None, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # its import fails
-    monkeypatch.setattr("fervid.cli.doctor._find_version", lambda name: version if name == "onnxruntime" else "1.0")
+    monkeypatch.setattr("fervid.cli.doctor.find_version", lambda name: version if name == "onnxruntime" else "1.0")
     done = runner.invoke(app, ["doctor", "--json", "-"])
     assert done.exit_code == 1
     broken = {row["check"]: row["detail"] for row in json.loads(done.stdout)["checks"] if row["state"] == "broken"}

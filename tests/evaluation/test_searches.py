@@ -56,7 +56,7 @@ def test_the_table_compares_with_the_first(searches: tuple[Search, ...]) -> None
 
 
 def test_a_machine_without_opencv_does_not_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "find_distribution_version", lambda name: "" if "opencv" in name else "1.0")
+    monkeypatch.setattr(machine, "find_version", lambda name: None if "opencv" in name else "1.0")
     assert "OpenCV" not in machine.describe_machine().versions
-    monkeypatch.setattr(machine, "find_distribution_version", lambda _name: "1.0")
+    monkeypatch.setattr(machine, "find_version", lambda _name: "1.0")
     assert machine.describe_machine().versions["OpenCV"] == "1.0"

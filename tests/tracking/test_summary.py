@@ -83,7 +83,7 @@ def test_it_is_json_and_a_table() -> None:
     assert data["schema"] == "fervid/1"
     assert (data["source"], data["model"], data["frames"], data["seconds"]) == ("a.mp4", "m", 5, 0.5)
     first, second = data["people"]
-    assert first["transitions"] == {"happy": {"sad": 1}}
+    assert (first["transitions"], first["changes"]) == ({"happy": {"sad": 1}}, 1)
     assert first["longest"] == {"emotion": "happy", "start_s": 0.0, "seconds": 0.3}
     assert (second["dominant"], second["uncertain"]) == ("angry", 0.4)
     rows = summary.to_rows()

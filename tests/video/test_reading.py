@@ -205,9 +205,6 @@ def test_rotated_and_mirrored_films_come_upright(
         assert frame.image.flags.c_contiguous
         small = frame.reduce(100, 75).astype(float)
         assert np.abs(small - np.asarray(Image.fromarray(frame.image).resize((100, 75)))).mean() < 6
-    turns = {"clockwise": 90, "upside down": 180, "counter-clockwise": 270, "as it is": 0}
-    if turn in turns:
-        assert info.orientation.rotation_deg == turns[turn]
 
 
 def test_oblong_pixels_become_square(make_film: MakeFilm, tmp_path: Path) -> None:
@@ -252,18 +249,17 @@ def test_a_film_of_one_frame(make_film: MakeFilm, tmp_path: Path) -> None:
 
 def test_facts(make_film: MakeFilm, tmp_path: Path) -> None:
     info = probe_video(make_film(tmp_path / "film.mp4", audio="aac"))
-    assert (info.size, info.codec, info.frame_count, info.audio_codec, info.has_audio) == (
+    assert (info.size, info.codec, info.frame_count, info.audio_codec) == (
         (160, 120),
         "h264",
         60,
         "aac",
-        True,
     )
     assert info.duration_s == pytest.approx(2.0)
     assert info.frame_rate == 30
     assert "mp4" in info.container
     silent = probe_video(make_film(tmp_path / "film.mkv"))
-    assert (silent.has_audio, silent.frame_count) == (False, None)
+    assert (silent.audio_codec, silent.frame_count) == (None, None)
     assert silent.duration_s == pytest.approx(2.0, abs=0.05)
 
 

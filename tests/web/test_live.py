@@ -24,6 +24,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from fervid.imaging import load_image
 from fervid.pipeline import Analyzer
+from fervid.video.reading import VideoFrame
 from fervid.web import live, server
 from fervid.web.app import create_app
 from fervid.web.images import encode_jpeg
@@ -86,7 +87,7 @@ def test_a_pushed_stream_is_the_stream(portrait_frame: NDArray[np.uint8]) -> Non
     data = [encode_jpeg(np.roll(portrait_frame, 3 * i, axis=1)) for i in range(5)]
     pushed = PushedStream(analyzer, 0.5)
     one_by_one = [pushed.read(frame, i * 0.1) for i, frame in enumerate(data)]
-    frames = [live._LiveImage(load_image(frame), i, i * 0.1) for i, frame in enumerate(data)]
+    frames = [VideoFrame(load_image(frame), i, i * 0.1) for i, frame in enumerate(data)]
     assert one_by_one == list(analyzer.stream(frames, live=True, smooth_s=0.5))
 
 

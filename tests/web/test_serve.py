@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import inspect
 import math
 import os
@@ -129,8 +130,8 @@ def test_a_wrong_certificate_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("module", command.MODULES)
 def test_without_the_extra_the_pip_line_is_given(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
-    find = command.importlib.util.find_spec
-    monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None if name == module else find(name))
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == module else find(name))
     result = CliRunner().invoke(app, ["serve"])
     assert isinstance(result.exception, MissingExtraError)
     assert 'pip install "fervid[web]"' in str(result.exception)

@@ -1,6 +1,6 @@
 /** The JSON of `fervid/1`, with Python's own names; see `src/fervid/results.py`. */
 
-import type { Emotion, VoteLabel } from "../generated/vocabulary";
+import type { Emotion, SCHEMA, VoteLabel } from "../generated/vocabulary";
 
 /** x1, y1, x2, y2 in px of the upright picture, half-open. */
 export type Box = [x1: number, y1: number, x2: number, y2: number];
@@ -42,7 +42,7 @@ export interface Face {
 }
 
 export interface Analysis {
-  schema: "fervid/1";
+  schema: typeof SCHEMA;
   source: string | null;
   size: [width: number, height: number];
   model: string;
@@ -144,7 +144,7 @@ export interface TimelineTrack {
 
 /** `timeline.json` of a film. */
 export interface Timeline {
-  schema: "fervid/1";
+  schema: typeof SCHEMA;
   source: string | null;
   start_s: number;
   seconds: number;
@@ -166,12 +166,14 @@ export interface PersonSummary {
   uncertain: number;
   probabilities: Probabilities;
   transitions: Partial<Record<Emotion, Partial<Record<Emotion, number>>>>;
+  /** How often the expression changed. */
+  changes: number;
   longest: { emotion: Emotion; start_s: number; seconds: number } | null;
 }
 
 /** `summary.json` of a film. */
 export interface Summary {
-  schema: "fervid/1";
+  schema: typeof SCHEMA;
   source: string | null;
   model: string | null;
   start_s: number;

@@ -42,8 +42,5 @@ export const UNCERTAIN_COLOUR = "#ffffff";
 export const SPEAKS_FOR = "#ff5400";
 export const SPEAKS_AGAINST = "#006eff";
 
-/** The emoji character of each expression. */
-export const CHARACTERS: Readonly<Record<Emotion, string>> = {"angry": "😠", "disgust": "🤢", "fear": "😨", "happy": "😊", "sad": "😢", "surprise": "😲", "neutral": "😐"};
-
 /** Addresses of the product's own drawings, as SVG. */
 export const EMOJI: Readonly<Record<VoteLabel, string>> = { angry, disgust, fear, happy, sad, surprise, neutral, contempt };

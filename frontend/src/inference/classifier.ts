@@ -1,5 +1,6 @@
 /** The expression network and what its answers mean: the same as `fervid.classification`. */
 
+import { EMOTIONS } from "../generated/vocabulary";
 import { cropResize } from "./crop";
 import type { Network } from "./network";
 import { type Picture, type Square, shrinkBox } from "./picture";
@@ -78,14 +79,13 @@ export function softmax(logits: ArrayLike<number>, temperature: number): number[
   return exponentials.map((value) => value / total);
 }
 
-const ANGRY = 0;
-const DISGUST = 1;
-const EMOTIONS = 7;
+const ANGRY = EMOTIONS.indexOf("angry");
+const DISGUST = EMOTIONS.indexOf("disgust");
 
 /** Shares of votes over seven or six labels: no contempt, and for six labels disgust counts as anger. */
 export function restrictVotes(votes: readonly number[], labels: number): number[] {
-  let shares = votes.slice(0, EMOTIONS).map((value) => value + TINY);
-  if (labels < EMOTIONS) shares = foldDisgust(shares);
+  let shares = votes.slice(0, EMOTIONS.length).map((value) => value + TINY);
+  if (labels < EMOTIONS.length) shares = foldDisgust(shares);
   const total = sum(shares);
   return shares.map((value) => value / total);
 }

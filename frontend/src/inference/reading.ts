@@ -1,7 +1,7 @@
 /** Picture by picture: who is there, who is who, and how each face reads. */
 
 import type { Face, Frame, Probabilities, Votes } from "../api/types";
-import type { Emotion, VoteLabel } from "../generated/vocabulary";
+import { EMOTIONS_WITHOUT_DISGUST, type Emotion, SCHEMA, type VoteLabel } from "../generated/vocabulary";
 import { type Classifier, foldDisgust, type Prediction } from "./classifier";
 import type { Detection } from "./decoding";
 import type { Detector } from "./detector";
@@ -15,7 +15,6 @@ const UNSURE = 0.6;
 /** The smallest face that is looked for, as a share of the picture's shorter side, and px. */
 const SMALLEST_SHARE = 1 / 12;
 const SMALLEST_PX = 20;
-const DISGUST = "disgust";
 
 export interface ReadingSettings {
   /** Six fold disgust into anger. */
@@ -87,7 +86,7 @@ export class Reading {
       this.makeFace(picture, sighting, squares[i] as Square, predictions[i] as Prediction, timeS),
     );
     const frame: Frame = {
-      schema: "fervid/1",
+      schema: SCHEMA,
       source: null,
       size: [width, height],
       ...this.identity,
@@ -107,7 +106,7 @@ export class Reading {
   ): Face {
     const { spec } = this.classifier;
     const isFolded = this.settings.labels < spec.labels.length;
-    const labels = (isFolded ? spec.labels.filter((label) => label !== DISGUST) : spec.labels) as Emotion[];
+    const labels = isFolded ? EMOTIONS_WITHOUT_DISGUST : (spec.labels as Emotion[]);
     const probabilities = isFolded ? foldDisgust(prediction.probabilities) : prediction.probabilities;
     const id = track?.id ?? null;
     const smoothed =

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from fervid.batch.extras import require
 from fervid.errors import FervidError, InputError, UsageError
+from fervid.extras import require
 
 _LASTING: Final = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 _LASTING_STATUS: Final = frozenset({401, 403, 404, 410})
@@ -39,7 +39,7 @@ def open_file_system(address: str) -> tuple[Any, str]:
         InputError: it is not there, or not for us.
         UnreachableError: it does not answer.
     """
-    require("fsspec", "Reading addresses")
+    require("batch", "Reading addresses", "fsspec")
     import fsspec
 
     try:

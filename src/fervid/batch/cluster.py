@@ -18,11 +18,11 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.batch.extras import require
 from fervid.batch.settings import Settings
 from fervid.batch.tasks import Outcome, Plan, Task
 from fervid.batch.worker import Worker, describe_failure, give_up
 from fervid.errors import FervidError, InputError
+from fervid.extras import require
 
 MOST_BLOCKS: Final = 4096
 TRIES: Final = 3
@@ -104,7 +104,7 @@ class RayEngine:
         threads: int = 1,
         gpus: float = 0.0,
     ) -> None:
-        require("ray", "The engine ray")
+        require("batch", "The engine ray", "ray")
         if address is not None:
             _check_address(address)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report its use to its makers

@@ -27,7 +27,7 @@ from fervid.batch.remote import fetch
 from fervid.batch.settings import Settings
 from fervid.batch.tasks import Range
 from fervid.detection.alignment import align
-from fervid.detection.detector import Detection
+from fervid.detection.detector import rank_from_left
 from fervid.detection.selection import create_detector
 from fervid.errors import FervidError, InputError, MissingExtraError, ModelError, OutputError, UsageError
 from fervid.files import write_atomically
@@ -66,15 +66,6 @@ class FilmFacts:
 
     size: tuple[int, int]
     problems: str | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Still:
-    """The frame at which a joined film ends."""
-
-    image: NDArray[np.uint8]
-    index: int
-    time_s: float
 
 
 class FilmReader:
@@ -162,7 +153,7 @@ class FilmReader:
 
     def _look(self, frame: VideoFrame, begins_scene: bool) -> tuple[Look, list[PreparedFace]]:
         found = detect_reduced(self._detector, frame, self._stream.min_face)
-        found.sort(key=_order)
+        found.sort(key=rank_from_left)
         look = Look(begins_scene, ((frame.index, frame.time_s),), tuple(found))
         return look, [self._reader.prepare(frame.image, d, align(d, self._detector.framing)) for d in found]
 
@@ -189,7 +180,7 @@ class FilmReader:
 
         def finish() -> Iterator[TimedImage]:
             for index, time_s in last:
-                yield _Still(np.zeros((size[1], size[0], 3), dtype=np.uint8), index, time_s)
+                yield VideoFrame(np.zeros((size[1], size[0], 3), dtype=np.uint8), index, time_s)
 
         stream = FrameStream(self._reader, self._detector, self._stream, size=size, source=name)
         frames = (frame for frame, _ in stream.read(finish(), recorded=repeat()))
@@ -274,7 +265,7 @@ def _keep_tracked(batch: Batch, mirror: GroupTracker) -> Batch:
         numbers = {id(detection): start + i for i, detection in enumerate(look.detections)}
         start += len(look.detections)
         (present,) = mirror.close(look.detections, [time_s for _, time_s in look.frames])
-        kept += [numbers[id(s.detection)] for s in sorted(present, key=lambda s: _order(s.detection))]
+        kept += [numbers[id(s.detection)] for s in sorted(present, key=lambda s: rank_from_left(s.detection))]
     qualities = tuple(batch.qualities[i] for i in kept)
     return Batch(batch.size, batch.looks, qualities, batch.probabilities[kept], batch.votes[kept])
 
@@ -342,11 +333,6 @@ def _merge_problems(ends: list[dict[str, Any]]) -> str | None:
 
 def _list_problem(problem: Problem) -> list[str]:
     return [problem.kind, problem.message]
-
-
-def _order(detection: Detection) -> tuple[float, float]:
-    """Faces stand from left to right."""
-    return detection.box.x1, detection.box.y1
 
 
 @contextlib.contextmanager

@@ -13,8 +13,8 @@ from pathlib import Path, PurePath
 from typing import Any, Final, Literal
 
 from fervid.batch.addresses import explain, is_address, is_lasting, leads_back, mask_passwords, open_file_system
-from fervid.batch.extras import require
 from fervid.errors import FervidError, InputError, MissingExtraError, UsageError, escape_bytes
+from fervid.extras import require
 from fervid.imaging import SUFFIXES as PHOTO_SUFFIXES
 from fervid.video.library import FILM_SUFFIXES
 
@@ -168,7 +168,7 @@ def _read_paths(path: Path) -> Iterator[str]:
                 for row in rows:
                     yield row[PATH_COLUMN] or ""
             return
-        require("pyarrow", "Reading Parquet")
+        require("batch", "Reading Parquet", "pyarrow")
         import pyarrow as pa
         import pyarrow.parquet as pq
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -13,6 +12,7 @@ from fervid.batch.addresses import mask_passwords
 from fervid.batch.settings import Settings
 from fervid.batch.tables import Counts
 from fervid.errors import InputError, UsageError
+from fervid.extras import find_version
 from fervid.files import write_file
 
 FILE: Final = "run.json"
@@ -103,13 +103,7 @@ class RunManifest:
 
 def list_versions() -> dict[str, str]:
     """Versions of the packages that matter and are installed."""
-    found = {}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return {name: version for name in _PACKAGES if (version := find_version(name))}
 
 
 def tell_time() -> str:

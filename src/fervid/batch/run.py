@@ -14,7 +14,6 @@ from typing import Final, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.batch.extras import require
 from fervid.batch.listing import Item, list_inputs, name_source
 from fervid.batch.locks import hold_lock
 from fervid.batch.manifest import RunManifest, tell_time
@@ -22,6 +21,7 @@ from fervid.batch.settings import Settings
 from fervid.batch.tables import Counts, read_done, remove_damaged, remove_leftovers
 from fervid.batch.tasks import Outcome, Plan, Task
 from fervid.errors import UsageError
+from fervid.extras import require
 
 CHUNK: Final = 500
 """Photos of a chunk: what an interruption costs at most, per worker."""
@@ -112,7 +112,7 @@ def run_batch(
     """
     if chunk < 1:
         raise UsageError(f"chunk is {chunk}", advice="Use 1 or more.")
-    require("pyarrow", "fervid batch")
+    require("batch", "fervid batch", "pyarrow")
     resolved = settings.resolve()
     with hold_lock(out):
         manifest = RunManifest.begin(name_source(source), resolved)

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fervid.batch.extras import require
 from fervid.batch.manifest import FILE, RunManifest
 from fervid.batch.tables import FACES, FAILURES, INPUTS
 from fervid.emotions import EMOTIONS
 from fervid.errors import InputError, UsageError, escape_bytes
+from fervid.extras import require
 
 if TYPE_CHECKING:
     import duckdb
@@ -125,7 +125,7 @@ def summarise(folder: Path, *, top: int = 20) -> Report:
         UsageError: there is no run in the folder, or it has done nothing yet.
         InputError: a table cannot be read.
     """
-    require("duckdb", "fervid batch report")
+    require("batch", "fervid batch report", "duckdb")
     import duckdb
 
     run = RunManifest.read(folder)

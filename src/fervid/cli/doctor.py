@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import os
 import platform
 import sys
@@ -14,6 +13,7 @@ import typer
 
 from fervid.cli.options import JsonOption
 from fervid.cli.terminal import ERROR, stdout, write_output
+from fervid.extras import find_version
 
 RUNTIME: Final = ("numpy", "onnxruntime", "pillow", "matplotlib", "typer", "rich", "platformdirs")
 _REPAIR: Final = "pip install --force-reinstall fervid"
@@ -76,7 +76,7 @@ def run_checks() -> Iterator[tuple[str, str, str]]:
     for package in RUNTIME:
         yield _check_package(package)
     for extra, packages in EXTRAS.items():
-        versions = {package: _find_version(package) for package in packages}
+        versions = {package: find_version(package) for package in packages}
         missing = [package for package, version in versions.items() if version is None]
         detail = ", ".join(f"{package} {version}" for package, version in versions.items() if version)
         advice = f'pip install "fervid[{extra}]"'
@@ -87,7 +87,7 @@ def run_checks() -> Iterator[tuple[str, str, str]]:
 
 
 def _check_package(package: str) -> tuple[str, str, str]:
-    version = _find_version(package)
+    version = find_version(package)
     if version is None:
         return package, "broken", f"not installed: {_REPAIR}"
     try:
@@ -95,13 +95,6 @@ def _check_package(package: str) -> tuple[str, str, str]:
     except (ImportError, OSError) as error:  # its files may be there, and a library of the system that they need not
         return package, "broken", f"{version} cannot be imported ({error}): {_REPAIR}"
     return package, "ok", version
-
-
-def _find_version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _check_models() -> Iterator[tuple[str, str, str]]:

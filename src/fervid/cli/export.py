@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fervid.cli.terminal import print_note, show_progress, stdout
-from fervid.errors import ConfigError, MissingExtraError, UsageError
+from fervid.errors import ConfigError, UsageError
+from fervid.extras import require
 
 if TYPE_CHECKING:
     from fervid.training.expressions.export import ExportedModel
@@ -56,9 +56,7 @@ def export(
     """
     if output.suffix != ".onnx":  # by which a path is told from a name, wherever a model is asked for
         raise UsageError(f"the file is ONNX, not {output.name}", advice="Give -o FILE.onnx.")
-    for module in ("torch", "onnx", "pyarrow"):
-        if importlib.util.find_spec(module) is None:
-            raise MissingExtraError.for_extra("train", module, "fervid export")
+    require("train", "fervid export", "torch", "onnx", "pyarrow")
     from fervid.training.checkpoint import CONFIG_FILE, average_weights, load_average, restore
     from fervid.training.expressions.checkpoint import check_data, list_origins, load_network, read_config
     from fervid.training.expressions.data import load_training_data

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,6 +9,7 @@ import typer
 
 from fervid.cli.options import check_detector
 from fervid.cli.terminal import print_note
+from fervid.extras import require
 
 MODULES: Final = ("fastapi", "uvicorn", "websockets", "python_multipart", "sqlalchemy", "alembic", "segno")
 """What the extra ``web`` installs."""
@@ -190,12 +190,7 @@ def serve(
 
     Ctrl-C ends it. Nothing leaves this machine, and other machines reach it only with --host (see docs/serving.md).
     """
-    for module in MODULES:
-        if importlib.util.find_spec(module) is None:
-            from fervid.errors import MissingExtraError
-
-            raise MissingExtraError.for_extra("web", module, "The web app")
-
+    require("web", "The web app", *MODULES)
     from fervid.web.server import serve as run
     from fervid.web.settings import Settings, default_data_dir
 

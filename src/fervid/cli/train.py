@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -16,7 +15,8 @@ import typer
 from fervid.cli.export import print_export
 from fervid.cli.terminal import ERROR, INTERRUPTED, format_command, print_note, show_progress, stderr, stdout
 from fervid.emotions import emotions_for
-from fervid.errors import MissingExtraError, UsageError
+from fervid.errors import UsageError
+from fervid.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,9 +63,7 @@ def train(
     command continues a run that was interrupted after its last finished epoch, from checkpoint.pt; it exports a
     finished one again, which needs that file no more. On several machines, or with several GPUs, torchrun starts it.
     """
-    for module in ("torch", "onnx", "pyarrow"):
-        if importlib.util.find_spec(module) is None:
-            raise MissingExtraError.for_extra("train", module, "fervid train")
+    require("train", "fervid train", "torch", "onnx", "pyarrow")
     from fervid.training.detection.config import DetectionConfig
     from fervid.training.launching import is_started, run_team
     from fervid.training.recipes import read_recipe

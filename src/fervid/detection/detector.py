@@ -46,6 +46,11 @@ class Detector(Protocol):
         """Faces of a ``(H, W, 3)`` RGB uint8 picture whose box is at least ``min_face`` px high, best first."""
 
 
+def rank_from_left(detection: Detection) -> tuple[float, float]:
+    """What sorts the faces of a picture from left to right."""
+    return detection.box.x1, detection.box.y1
+
+
 def identify(detector: Detector) -> str:
     """``name@sha256[:12]`` of a detector that was read from a file; what another says of itself, or its name."""
     return str(getattr(detector, "identity", detector.name))

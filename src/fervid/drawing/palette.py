@@ -49,6 +49,11 @@ def emotion_colour(label: str | None) -> Colour:
         raise UsageError(f"no colour for the label {label!r}", advice=f"Use one of: {', '.join(_COLOURS)}.") from None
 
 
+def to_hex(colour: Colour) -> str:
+    """``#rrggbb``."""
+    return "#" + "".join(f"{channel:02x}" for channel in colour)
+
+
 def relative_luminance(colour: Colour) -> float:
     """0 for black to 1 for white, as WCAG 2.2 defines it."""
     red, green, blue = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.drawing.palette import Colour, emotion_colour
+from fervid.drawing.palette import emotion_colour, to_hex
 from fervid.drawing.timeline import Chart, Lane, Thumbnails, describe_chart, format_time
 from fervid.emotions import Emotion
 from fervid.plotting import plain_style
@@ -253,8 +253,3 @@ def _dress(axes: Axes, theme: Theme, lanes: int) -> None:
     axes.set_yticks([])
     axes.set_xticks([])
     axes.set_axisbelow(True)
-
-
-def to_hex(colour: Colour) -> str:
-    """``#rrggbb``."""
-    return "#" + "".join(f"{channel:02x}" for channel in colour)

@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.drawing.palette import emotion_colour
+from fervid.drawing.palette import emotion_colour, to_hex
 from fervid.drawing.timeline import Chart, Lane, Thumbnails, describe_chart, describe_people, format_time
-from fervid.drawing.timelinefigure import DARK, LIGHT, STACKING, Theme, to_hex
+from fervid.drawing.timelinefigure import DARK, LIGHT, STACKING, Theme
 from fervid.emotions import Emotion
 
 

@@ -6,7 +6,7 @@ The pictures are of a drawn face, spoilt by the same code as the faces that were
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,11 +79,9 @@ face, 48 px wide, spoilt in the same way.</caption>
 </table></div>"""
 
 
-def draw_corruption_map(
-    benchmark: CorruptionBenchmark, *, theme: Theme = LIGHT, file_format: Literal["png", "svg"] = "png"
-) -> bytes:
-    """The same table as a picture."""
-    return render(_draw, (8.6, 7.4), benchmark, theme, file_format)
+def draw_corruption_map(benchmark: CorruptionBenchmark, *, theme: Theme = LIGHT) -> bytes:
+    """The same table as a PNG."""
+    return render(_draw, (8.6, 7.4), benchmark, theme, "png")
 
 
 def paint_example() -> NDArray[np.uint8]:

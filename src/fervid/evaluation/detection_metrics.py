@@ -29,9 +29,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def match_detections(
-    boxes: Floats, scores: Floats, faces: Floats, ignored: Floats, *, overlap: float = OVERLAP
-) -> Ints:
+def match_detections(boxes: Floats, scores: Floats, faces: Floats, ignored: Floats) -> Ints:
     """Which face each detection is: greedily, best score first, one to one.
 
     A detection takes, of the faces still free, the one it overlaps most; what takes none and overlaps a doubtful face
@@ -42,7 +40,6 @@ def match_detections(
         scores: ``(N,)``.
         faces: ``(M, 4)``.
         ignored: ``(K, 4)`` doubtful faces.
-        overlap: the least intersection over union.
 
     Returns:
         ``(N,)`` index of a face, :data:`NOTHING` or :data:`IGNORED`.
@@ -51,11 +48,11 @@ def match_detections(
     if not len(boxes):
         return outcome
     overlaps = intersection_over_union(boxes, faces)
-    doubtful = (intersection_over_union(boxes, ignored) >= overlap).sum(axis=1)
+    doubtful = (intersection_over_union(boxes, ignored) >= OVERLAP).sum(axis=1)
     for index in np.argsort(-scores, kind="stable").tolist():
         row = overlaps[index]
         best = int(row.argmax()) if len(row) else NOTHING
-        if best != NOTHING and row[best] >= overlap:
+        if best != NOTHING and row[best] >= OVERLAP:
             outcome[index] = best
             overlaps[:, best] = -1  # taken
         elif doubtful[index] > 0:
@@ -166,15 +163,14 @@ class Findings:
         return (float(recalls[good[-1]]), float(thresholds[good[-1]])) if len(good) else None
 
 
-def ratio_interval(numerators: Ints, denominators: Ints, *, level: float = 0.95, seed: int = 0) -> tuple[float, float]:
-    """Percentile bootstrap interval of a ratio of sums, from resampling photos.
+def ratio_interval(numerators: Ints, denominators: Ints, *, seed: int = 0) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of a ratio of sums, from resampling photos.
 
     Faces of one photo are found or missed together, so photos are drawn, not faces.
 
     Args:
         numerators: ``(photos,)``.
         denominators: ``(photos,)``, not all 0.
-        level: coverage.
         seed: of the draws; the same interval every time.
     """
     n = len(denominators)
@@ -185,6 +181,5 @@ def ratio_interval(numerators: Ints, denominators: Ints, *, level: float = 0.95,
         rows = rng.integers(0, n, (min(chunk, BOOTSTRAP_RESAMPLES - start), n), dtype=np.int32)
         top, bottom = numerators[rows].sum(axis=1), denominators[rows].sum(axis=1)
         ratios.append(top[bottom > 0] / bottom[bottom > 0])  # a draw without a face says nothing about the share found
-    tail = (1 - level) / 2
-    low, high = np.quantile(np.concatenate(ratios), [tail, 1 - tail])
+    low, high = np.quantile(np.concatenate(ratios), [0.025, 0.975])
     return float(low), float(high)

@@ -93,10 +93,10 @@ def choose_threshold(confidence: Floats, correct: NDArray[np.bool_], *, cost: fl
     return float(falling[best] + falling[best + 1]) / 2
 
 
-def _minimise(loss: Callable[[float], float], low: float, high: float, *, tolerance: float = 1e-3) -> float:
-    """Where a function with one minimum has it, by golden-section search."""
+def _minimise(loss: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function with one minimum has it, within 0.001, by golden-section search."""
     ratio = (5**0.5 - 1) / 2
-    while high - low > tolerance:
+    while high - low > 1e-3:
         inner_low, inner_high = high - ratio * (high - low), low + ratio * (high - low)
         if loss(inner_low) < loss(inner_high):
             high = inner_high

@@ -5,7 +5,6 @@ Probabilities are ``(N, C)`` with rows that sum to 1, truths ``(N,)`` of class i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -82,10 +81,8 @@ def macro_f1(matrix: NDArray[np.int64]) -> float:
     return float(_macro_f1(matrix))
 
 
-def macro_f1_interval(
-    matrix: NDArray[np.int64], *, level: float = 0.95, resamples: int = BOOTSTRAP_RESAMPLES, seed: int = 0
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of :func:`macro_f1`, from a confusion matrix.
+def macro_f1_interval(matrix: NDArray[np.int64]) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of :func:`macro_f1`, from a confusion matrix.
 
     To draw N rows with replacement and count them is to draw the counts from a multinomial, so the rows are not needed.
 
@@ -95,8 +92,8 @@ def macro_f1_interval(
     n = int(matrix.sum())
     if n == 0:
         raise UsageError("there are no rows to draw from", advice="Give at least one row.")
-    draws = np.random.default_rng(seed).multinomial(n, matrix.ravel() / n, size=resamples)
-    return _percentile_interval(_macro_f1(draws.reshape(resamples, *matrix.shape)), level)
+    draws = np.random.default_rng(0).multinomial(n, matrix.ravel() / n, size=BOOTSTRAP_RESAMPLES)
+    return _percentile_interval(_macro_f1(draws.reshape(-1, *matrix.shape)), 0.95)
 
 
 def negative_log_likelihood(probabilities: Floats, truths: Ints) -> float:
@@ -154,17 +151,15 @@ def expected_calibration_error(probabilities: Floats, truths: Ints, *, bins: int
 
 def bootstrap_interval(
     values: Floats | NDArray[np.bool_],
-    statistic: Callable[[Floats], float] | None = None,
     *,
     level: float = 0.95,
     resamples: int = BOOTSTRAP_RESAMPLES,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval (Efron & Tibshirani 1993) of a statistic of rows.
+    """Percentile bootstrap interval (Efron & Tibshirani 1993) of the mean of rows.
 
     Args:
         values: ``(N, …)``, resampled along the first axis.
-        statistic: from resampled values to a number, called once per draw; the mean when None, which is fast.
         level: coverage.
         resamples: how often to draw.
         seed: of the draw; the same interval every time.
@@ -176,9 +171,6 @@ def bootstrap_interval(
     if n == 0:
         raise UsageError("there are no rows to draw from", advice="Give at least one row.")
     rng = np.random.default_rng(seed)
-    if statistic is not None:
-        rows = np.asarray(values, dtype=np.float64)
-        return _percentile_interval(np.array([statistic(rows[rng.integers(0, n, n)]) for _ in range(resamples)]), level)
     means = np.asarray(values, dtype=np.float64).reshape(n, -1).mean(axis=1)
     draws = np.empty(resamples)
     chunk = max(1, 1_000_000 // n)  # indices in memory at a time

@@ -58,11 +58,6 @@ class LiveReading:
         )
         self._thread.start()
 
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing will come any more."""
-        return not self._thread.is_alive()
-
     def check(self) -> None:
         """Raise what ended it, if it was an error."""
         if self._error is not None:

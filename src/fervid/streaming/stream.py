@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.detection.alignment import align
-from fervid.detection.detector import Detection, Detector
+from fervid.detection.detector import Detection, Detector, rank_from_left
 from fervid.detection.resizing import resize
 from fervid.errors import UsageError
 from fervid.reading import FaceReader, PreparedFace
@@ -252,7 +252,7 @@ class FrameStream:
         framing = self._detector.framing
         prepared = []
         for frame, present in zip(frames, sightings, strict=True):
-            present.sort(key=_order)
+            present.sort(key=lambda sighting: rank_from_left(sighting.detection))
             prepared.append(
                 [self._reader.prepare(frame.image, s.detection, align(s.detection, framing)) for s in present]
             )
@@ -268,7 +268,7 @@ class FrameStream:
             self._groups.is_due(time_s)
         sightings = self._groups.close(look.detections, [time_s for _, time_s in look.frames])
         for present in sightings:
-            present.sort(key=_order)
+            present.sort(key=lambda sighting: rank_from_left(sighting.detection))
         return _Group(look, sightings, [], [None] * len(look.frames), size)
 
     def _ask(self, groups: list[_Group], record: Callable[[Batch], None] | None) -> Iterator[_Answered]:
@@ -376,8 +376,3 @@ def _check_frame(frame: TimedImage, last_s: float) -> None:
 
 def _list_frames(frames: Sequence[TimedImage]) -> tuple[tuple[int, float], ...]:
     return tuple((frame.index, frame.time_s) for frame in frames)
-
-
-def _order(sighting: Sighting) -> tuple[float, float]:
-    """Faces stand from left to right."""
-    return sighting.detection.box.x1, sighting.detection.box.y1

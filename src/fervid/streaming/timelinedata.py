@@ -30,7 +30,7 @@ def describe_timeline(chart: Chart, summary: Summary, *, most_bins: int = MOST_B
         ``absent`` are of the bin's time and sum to 1. Bins in which the person is not seen are left out.
     """
     joined = max(1, math.ceil(math.ceil(chart.seconds / chart.bin_s - 1e-6) / most_bins))
-    people = {person.track_id: person.to_dict() | {"changes": person.changes} for person in summary.people}
+    people = {person.track_id: person.to_dict() for person in summary.people}
     kept = ("track", "first_s", "last_s", "seen_s", "coverage", "dominant", "shares", "uncertain", "changes")
     tracks = []
     for lane in chart.lanes:

@@ -89,6 +89,7 @@ class PersonSummary:
             "uncertain": round(self.uncertain, 6),
             "probabilities": self.probabilities.to_dict(),
             "transitions": transitions,
+            "changes": self.changes,
             "longest": longest and {
                 "emotion": str(longest.emotion),
                 "start_s": round(longest.start_s, 3),
@@ -154,7 +155,7 @@ class Summary:
             data, longest = person.to_dict(), person.longest
             row = {column: data.get(column) for column in SUMMARY_COLUMNS}
             row |= {f"s_{emotion}": share for emotion, share in data["shares"].items()}
-            row |= {"source": self.source, "changes": person.changes}
+            row |= {"source": self.source}
             if longest is not None:
                 start_s, seconds = round(longest.start_s, 3), round(longest.seconds, 3)
                 row |= {"longest": str(longest.emotion), "longest_start_s": start_s, "longest_s": seconds}

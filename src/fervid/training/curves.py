@@ -61,7 +61,7 @@ def finish_panel(axes: Axes, metrics: Metrics, title: str) -> None:
         axes.spines[side].set_visible(False)
 
 
-def add_legend(axes: Axes, *, columns: int = 2) -> None:
+def add_legend(axes: Axes) -> None:
     """What the curves are, above the panel."""
     place = (1.0, 1.0)
-    axes.legend(loc="lower right", bbox_to_anchor=place, ncols=columns, fontsize=8, frameon=False, borderaxespad=0.2)
+    axes.legend(loc="lower right", bbox_to_anchor=place, ncols=2, fontsize=8, frameon=False, borderaxespad=0.2)

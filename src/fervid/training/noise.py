@@ -48,10 +48,10 @@ class Noise:
         place = self._generator.device
         return self._pick(torch.rand(self._widen(shape, rows), device=place, generator=self._generator), rows)
 
-    def normal(self, *shape: int, rows: int = 0) -> Tensor:
-        """Numbers of mean 0 and variance 1."""
+    def normal(self, *shape: int) -> Tensor:
+        """Numbers of mean 0 and variance 1; the first axis of ``shape`` is the batch's."""
         place = self._generator.device
-        return self._pick(torch.randn(self._widen(shape, rows), device=place, generator=self._generator), rows)
+        return self._pick(torch.randn(self._widen(shape, 0), device=place, generator=self._generator), 0)
 
     def integers(self, below: int, *shape: int, rows: int = 0) -> Tensor:
         """Int64 from 0 to before ``below``."""

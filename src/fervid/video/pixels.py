@@ -46,13 +46,6 @@ class Orientation:
             return cls(False, a < 0, d < 0)
         return cls(True, c < 0, b < 0)
 
-    @property
-    def rotation_deg(self) -> int:
-        """Clockwise turn, 0, 90, 180 or 270; of a mirrored picture, the turn after mirroring it left to right."""
-        if self.swap:
-            return 90 if self.mirror_x else 270
-        return 180 if self.mirror_y else 0
-
     def orient_size(self, width: int, height: int) -> tuple[int, int]:
         """(width, height) of the upright picture."""
         return (height, width) if self.swap else (width, height)

@@ -50,11 +50,6 @@ class VideoInfo:
     stored_size: tuple[int, int]
     start_s: float = 0.0
 
-    @property
-    def has_audio(self) -> bool:
-        """Whether the film has sound."""
-        return self.audio_codec is not None
-
 
 def probe_video(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> VideoInfo:
     """Read a film's headers and decode its first frame.

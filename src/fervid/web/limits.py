@@ -58,13 +58,22 @@ class TokenBucket:
         Returns:
             0.0 when they were; otherwise after how many seconds they will be, and nothing is taken.
         """
+        wait_s = self.wait(tokens)
+        if wait_s == 0:
+            self._tokens -= tokens
+        return wait_s
+
+    def wait(self, tokens: float = 1.0) -> float:
+        """After how many seconds so many tokens will be there; 0.0 when they are."""
         now_s = self._clock()
         self._tokens = min(self._burst, self._tokens + (now_s - self._updated_s) * self._rate)
         self._updated_s = now_s
-        if self._tokens >= tokens:
-            self._tokens -= tokens
-            return 0.0
-        return (tokens - self._tokens) / self._rate
+        return max(0.0, (tokens - self._tokens) / self._rate)
+
+    def spend(self, tokens: float = 1.0) -> None:
+        """Take tokens that may not be there: they are owed; a negative number gives back."""
+        self.wait()
+        self._tokens -= tokens
 
 
 class RateLimiter:

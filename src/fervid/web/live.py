@@ -12,12 +12,10 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator, MutableMapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from fastapi import APIRouter, WebSocket
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.websockets import WebSocketDisconnect
 
@@ -26,6 +24,7 @@ from fervid.imaging import load_image
 from fervid.pipeline import Analyzer
 from fervid.results import Frame
 from fervid.tracking.smoothing import SMOOTH_S
+from fervid.video.reading import VideoFrame
 from fervid.web.errors import (
     INTERNAL,
     LOG,
@@ -67,15 +66,6 @@ class Start(BaseModel):
     smooth_s: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = SMOOTH_S
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _LiveImage:
-    """A frame as streams take it."""
-
-    image: NDArray[np.uint8]
-    index: int
-    time_s: float
-
-
 class PushedStream:
     """A live stream that is given its frames one by one, rather than asking for them.
 
@@ -86,7 +76,7 @@ class PushedStream:
 
     def __init__(self, analyzer: Analyzer, smooth_s: float) -> None:
         self._analyzer = analyzer
-        self._next: _LiveImage | None = None
+        self._next: VideoFrame | None = None
         self._count = 0
         self._answers = analyzer.stream(self._take(), live=True, smooth_s=smooth_s)
 
@@ -99,11 +89,11 @@ class PushedStream:
             InputError: the frame cannot be decoded; the stream goes on with the next one.
         """
         image = load_image(data, max_pixels=min(MOST_PIXELS, self._analyzer.max_pixels))
-        self._next = _LiveImage(image, self._count, time_s)
+        self._next = VideoFrame(image, self._count, time_s)
         self._count += 1
         return next(self._answers)  # live streams answer every frame before they ask for the next one
 
-    def _take(self) -> Iterator[_LiveImage]:
+    def _take(self) -> Iterator[VideoFrame]:
         while True:
             frame, self._next = self._next, None
             assert frame is not None

@@ -68,7 +68,7 @@ function Row({
         </td>
       ))}
       <td>{formatShare(person.uncertain)}</td>
-      <td>{countChanges(person)}</td>
+      <td>{person.changes}</td>
       <td>
         {longest ? (
           <button
@@ -89,12 +89,4 @@ function Row({
 
 function formatShare(share: number): string {
   return share > 0 ? formatPercent(share) : "–";
-}
-
-/** How often one expression followed another. */
-export function countChanges(person: Pick<PersonSummary, "transitions">): number {
-  let count = 0;
-  for (const after of Object.values(person.transitions))
-    for (const times of Object.values(after)) count += times;
-  return count;
 }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import type { Job } from "../../api/types";
-import { countChanges } from "./PeopleTable";
 import { describeStatus, formatMoment, refuseSize } from "./wording";
 
 const JOB: Job = {
@@ -40,9 +39,4 @@ it("formatMoment leaves out what is no time", () => {
   // In the zone and the calendar of whoever runs this, which need not be in 2026.
   const here = new Date(JOB.created).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
   expect(formatMoment(JOB.created)).toBe(here);
-});
-
-it("countChanges sums over all transitions", () => {
-  expect(countChanges({ transitions: { happy: { sad: 2, neutral: 1 }, sad: { happy: 1 } } })).toBe(4);
-  expect(countChanges({ transitions: {} })).toBe(0);
 });

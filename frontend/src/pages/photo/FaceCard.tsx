@@ -2,7 +2,7 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import type { Face } from "../../api/types";
-import { EMOJI, type Emotion, type VoteLabel } from "../../generated/vocabulary";
+import { CONTEMPT, EMOJI, type Emotion, type VoteLabel } from "../../generated/vocabulary";
 import { basisOf, findTop, knowsVotes } from "../../ui/expression";
 import { capitalise, formatPercent } from "../../ui/format";
 import { ShareBars } from "../../ui/ShareBars";
@@ -78,7 +78,7 @@ export function FaceCard({
         shares={basisOf(face)}
         caption={explained ? "Expression to explain" : "Shares of the expressions"}
         chosen={explained}
-        onChoose={explained ? (label: VoteLabel) => label !== "contempt" && onExplain(label) : undefined}
+        onChoose={explained ? (label: VoteLabel) => label !== CONTEMPT && onExplain(label) : undefined}
       />
       {knowsVotes(face.votes) && (
         <details class="face-votes">

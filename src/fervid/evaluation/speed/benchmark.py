@@ -16,7 +16,7 @@ from fervid.detection.selection import DETECTORS, create_detector
 from fervid.emotions import EMOTIONS
 from fervid.errors import ModelError
 from fervid.evaluation.speed.coldstart import measure_cold_start, plan_commands
-from fervid.evaluation.speed.machine import Machine, describe_machine, find_distribution_version
+from fervid.evaluation.speed.machine import Machine, describe_machine
 from fervid.evaluation.speed.peers import PEERS, Peer
 from fervid.evaluation.speed.processes import Worker
 from fervid.evaluation.speed.records import Benchmark, Contender, DetectorSpeed, ModelSpeed, NetworkRun, Peak
@@ -24,6 +24,7 @@ from fervid.evaluation.speed.rounds import Effort, time_rounds
 from fervid.evaluation.speed.searches import compare_searches
 from fervid.evaluation.speed.subjects import Kind
 from fervid.evaluation.speed.timing import Burst, Timing, compare_bursts
+from fervid.extras import find_version
 from fervid.imaging import load_image
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.spec import ModelSpec, layers_from_metadata
@@ -233,7 +234,7 @@ def compare(
         workers = _start(stack, "answer", heads, 1, portrait)
         for peer in peers:
             key = f"peer {peer.name}"
-            heads[key] = Contender(peer.name, find_distribution_version(peer.distribution), peer.call)
+            heads[key] = Contender(peer.name, find_version(peer.distribution) or "", peer.call)
             if not peer.installed:
                 reasons[key] = "not installed: skipped"
                 continue

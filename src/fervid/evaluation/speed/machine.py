@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 import fervid
+from fervid.extras import find_version
 
 INSTRUCTION_SETS: Final = {
     "avx2": "AVX2",
@@ -100,7 +100,7 @@ def describe_machine() -> Machine:
         memory_bytes=_measure_memory(),
         system=f"{_name_system()}, {platform.machine()}",
         versions={"fervid": fervid.__version__, "Python": platform.python_version()}
-        | {name: version for name, package in PACKAGES.items() if (version := find_distribution_version(package))}
+        | {name: version for name, package in PACKAGES.items() if (version := find_version(package))}
         | {"BLAS": _name_blas()},
         load=os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
     )
@@ -109,14 +109,6 @@ def describe_machine() -> Machine:
 def count_nouns(number: int, noun: str) -> str:
     """``1 core``, ``2 cores``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def find_distribution_version(package: str) -> str:
-    """The installed version of a distribution; empty when it is not installed."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
 
 
 def _read_cpuinfo() -> dict[str, str]:

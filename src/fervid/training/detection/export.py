@@ -59,9 +59,6 @@ MIN_FACE: Final = 20.0
 CLEAN: Final = 0.99
 """Share of the photos without a face in which the threshold leaves no detection."""
 
-PRECISION: Final = 0.97
-"""Share of the detections that the threshold leaves which are faces of the teacher."""
-
 PARITY_PICTURES: Final = 24
 TOLERANCE: Final = 1e-3
 """Largest difference of a probability, or of a box or a point in strides, between ONNX Runtime and torch."""
@@ -208,7 +205,7 @@ def find_alarms(detector: Detector, photos: Sequence[LabelledPhoto]) -> NDArray[
 
 
 def choose_threshold(evaluation: DetectionEvaluation, alarms: NDArray[np.floating]) -> float:
-    """The lowest score, in hundredths, that gives the precision of :data:`PRECISION` and leaves :data:`CLEAN` alone.
+    """The lowest score, in hundredths, that gives ``evaluation.strict``'s precision and leaves :data:`CLEAN` alone.
 
     A detector that reaches that precision nowhere gets :data:`.validation.THRESHOLD`, or more.
 

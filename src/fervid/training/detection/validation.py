@@ -90,10 +90,10 @@ def split_outputs(outputs: Sequence[Tensor]) -> dict[str, NDArray[np.float32]]:
 
 
 def evaluate_network(
-    network: DetectionNetwork, photos: Iterable[LabelledPhoto], place: torch.device, *, threshold: float = THRESHOLD
+    network: DetectionNetwork, photos: Iterable[LabelledPhoto], place: torch.device
 ) -> DetectionEvaluation:
     """The figures of a network in evaluation mode on marked photos."""
-    return evaluate_detector(TorchDetector(network, place), photos, threshold=threshold)
+    return evaluate_detector(TorchDetector(network, place), photos, threshold=THRESHOLD)
 
 
 def summarise(evaluation: DetectionEvaluation) -> dict[str, Any]:

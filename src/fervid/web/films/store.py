@@ -40,10 +40,10 @@ class JobStore:
         with self._database.write() as connection:
             connection.execute(insert(FILM_JOBS).values(row))
 
-    def list_newest(self, most: int = MOST_LISTED) -> list[Job]:
-        """The newest jobs, newest first."""
+    def list_newest(self) -> list[Job]:
+        """The newest :data:`MOST_LISTED` jobs, newest first."""
         order = (_C.created_at.desc(), _C.id)
-        return self._select(_C.status != Status.DELETED, order=order, most=most)
+        return self._select(_C.status != Status.DELETED, order=order, most=MOST_LISTED)
 
     def find(self, job_id: str) -> Job | None:
         """The job of that id, or None."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from fervid.web.errors import TooManyError
+from fervid.web.limits import TokenBucket
 
 ALPHABET: Final = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 """Of join codes: nothing that is taken for something else (0 O, 1 I L)."""
@@ -76,30 +77,25 @@ class AddressLimit:
         clock: Callable[[], float] = time.monotonic,
         most: int = 10_000,
     ) -> None:
-        self._what = what
-        self._per_minute = per_minute
-        self._total_per_minute = total_per_minute
-        self._clock = clock
-        self._most = most
-        self._clients: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        self._total = (total_per_minute, clock())
+        self._what, self._per_minute, self._clock, self._most = what, per_minute, clock, most
+        self._clients: OrderedDict[str, TokenBucket] = OrderedDict()
+        self._total = self._make_bucket(total_per_minute)
 
     def check(self, address: str) -> None:
         """Raise TooManyError when ``address``, or everybody together, did it too often."""
-        waits = [
-            self._wait(self._clients.get(address, (self._per_minute, 0.0)), self._per_minute),
-            self._wait(self._total, self._total_per_minute),
-        ]
-        if max(waits) > 0:
-            raise TooManyError(self._what, retry_after_s=max(waits))
+        own = self._clients.get(address)
+        wait_s = max(self._total.wait(), own.wait() if own is not None else 0.0)
+        if wait_s > 0:
+            raise TooManyError(self._what, retry_after_s=wait_s)
 
     def count(self, address: str) -> None:
         """``address`` did it once."""
-        self._clients[address] = self._spend(self._clients.get(address, (self._per_minute, 0.0)), self._per_minute)
-        self._clients.move_to_end(address)
-        while len(self._clients) > self._most:
+        own = self._clients.pop(address, None) or self._make_bucket(self._per_minute)
+        self._clients[address] = own
+        if len(self._clients) > self._most:
             self._clients.popitem(last=False)
-        self._total = self._spend(self._total, self._total_per_minute)
+        own.spend()
+        self._total.spend()
 
     def spend(self, address: str) -> None:
         """``address`` did it once more; raise TooManyError instead when it was too often."""
@@ -108,19 +104,12 @@ class AddressLimit:
 
     def give_back(self, address: str) -> None:
         """What ``address`` spent last does not count."""
-        left, since = self._clients.pop(address, (self._per_minute, 0.0))
-        if self._refill((left + 1, since), self._per_minute) < self._per_minute:
-            self._clients[address] = (left + 1, since)
-        left, since = self._total
-        self._total = (left + 1, since)
+        own = self._clients.get(address)
+        if own is not None:
+            own.spend(-1)
+            if own.wait(self._per_minute) == 0:  # as that of an address that was never seen
+                del self._clients[address]
+        self._total.spend(-1)
 
-    def _refill(self, state: tuple[float, float], per_minute: float) -> float:
-        left, since = state
-        return min(per_minute, left + (self._clock() - since) * per_minute / 60)
-
-    def _wait(self, state: tuple[float, float], per_minute: float) -> float:
-        missing = 1 - self._refill(state, per_minute)
-        return missing * 60 / per_minute if missing > 1e-9 else 0.0
-
-    def _spend(self, state: tuple[float, float], per_minute: float) -> tuple[float, float]:
-        return self._refill(state, per_minute) - 1, self._clock()
+    def _make_bucket(self, per_minute: float) -> TokenBucket:
+        return TokenBucket(per_minute / 60, per_minute, clock=self._clock)
