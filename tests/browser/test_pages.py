@@ -233,16 +233,19 @@ def test_the_theme_is_the_reader_s_choice(site: Any, browser: Browser) -> None:
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(251, 250, 248)"
 
 
+LOOKS = [(360, "light"), (1280, "dark"), (1280, "light"), (360, "dark")]
+PAGES = ["/", "/photo", "/film", "/live", "/rooms", "/join"]
+
+
+# The first two looks by turns, as the pages have their colours in common; the others are slow.
 @pytest.mark.parametrize(
-    ("width", "scheme"),
+    ("address", "width", "scheme"),
     [
-        (360, "light"),
-        (1280, "dark"),
-        pytest.param(360, "dark", marks=pytest.mark.slow),
-        pytest.param(1280, "light", marks=pytest.mark.slow),
+        pytest.param(page, *look, marks=() if number == k % 2 else pytest.mark.slow)
+        for k, page in enumerate(PAGES)
+        for number, look in enumerate(LOOKS)
     ],
 )
-@pytest.mark.parametrize("address", ["/", "/photo", "/film", "/live", "/rooms", "/join"])
 def test_axe_finds_no_serious_problem(
     site: Any, browser: Browser, address: str, width: int, scheme: str, find_problems: Callable[[Page], list[str]]
 ) -> None:

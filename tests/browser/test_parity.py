@@ -105,7 +105,7 @@ def cut_pictures(astronaut: Path) -> list[NDArray[np.uint8]]:
     ]
     pictures += [np.asarray(portrait.resize((640, 360), box=(0, 0, 512, 288)))]
     pictures += [np.asarray(portrait.convert("L").convert("RGB")), (whole // 3).astype(np.uint8)]
-    pictures += [np.asarray(portrait.rotate(angle, Image.Resampling.BICUBIC)) for angle in (-35, -20, -13, 14, 25)]
+    pictures += [np.asarray(portrait.rotate(angle, Image.Resampling.BICUBIC)) for angle in (-35, -13, 25)]
     pictures += [whole[60:200, 170:290], whole[80:190, 180:260]]
     pictures += [np.hstack([whole[:300], whole[:300, ::-1], whole[:300]])]
     chips = [crop_resize(whole, Box(x, 70, x + 100, 170), 64).round().astype(np.uint8) for x in (170, 178, 186)]

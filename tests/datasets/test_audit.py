@@ -128,6 +128,7 @@ def test_the_same_audit_is_the_same_figure(constructed):
     assert draw_audit(audit_faces(constructed), "faces") == draw_audit(audit_faces(constructed), "faces")
 
 
+@pytest.mark.slow
 def test_fer2013_has_the_faults_that_are_known_of_it(shared_data):
     from fervid.datasets.parquet import read_faces
 
