@@ -4,21 +4,10 @@ import { act } from "preact/test-utils";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { cancelJob, fetchJobs } from "../../api/client";
 import { ApiError } from "../../api/errors";
-import type { Job } from "../../api/types";
+import { JOB } from "./fakejob";
 import { JobList } from "./JobList";
 
 vi.mock("../../api/client");
-
-const JOB: Job = {
-  id: "f1",
-  status: "running",
-  progress: 0.5,
-  seconds_left: 3,
-  created: "2026-01-01T10:00:00Z",
-  name: "a.mp4",
-  duration_s: 4,
-  files: [],
-};
 
 let root: HTMLElement;
 

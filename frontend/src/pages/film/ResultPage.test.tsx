@@ -4,24 +4,13 @@ import { act } from "preact/test-utils";
 import { expect, it, vi } from "vitest";
 import { cancelJob } from "../../api/client";
 import { type JobWatcher, watchJob } from "../../api/jobs";
-import type { Job } from "../../api/types";
 import { announce } from "../../ui/announce";
+import { JOB } from "./fakejob";
 import ResultPage from "./ResultPage";
 
 vi.mock("../../api/client");
 vi.mock("../../ui/announce");
 vi.mock(import("../../api/jobs"), async (original) => ({ ...(await original()), watchJob: vi.fn() }));
-
-const JOB: Job = {
-  id: "f1",
-  status: "running",
-  progress: 0.5,
-  seconds_left: 3,
-  created: "2026-01-01T10:00:00Z",
-  name: "a.mp4",
-  duration_s: 4,
-  files: [],
-};
 
 it("says that reading was cancelled, though the film is watched anew by then", async () => {
   const watchers: JobWatcher[] = [];

@@ -2,31 +2,15 @@
 import { render } from "preact";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { findRoom, type Room } from "../../api/rooms";
+import { findRoom } from "../../api/rooms";
 import { announce } from "../../ui/announce";
 import { keepFocus } from "../../ui/focus";
+import { ROOM } from "./fakeroom";
 import { FakeSocket } from "./fakesocket";
 import RoomPage from "./RoomPage";
 
 vi.mock("../../api/rooms");
 vi.mock("../../ui/announce");
-
-const ROOM: Room = {
-  id: "r1",
-  code: "K7PM3Q",
-  kind: "pulse",
-  question: "pace",
-  title: "Graphs",
-  options: ["lost", "slow_down", "fine", "speed_up", "none"],
-  min_group: 5,
-  bucket_s: 10,
-  hold_s: 300,
-  steps: 5,
-  max_participants: 500,
-  created_at: 0,
-  expires_at: 86_400,
-  ended: false,
-};
 
 const HAND = { id: "h1", name: "Ada", at_s: 3 };
 

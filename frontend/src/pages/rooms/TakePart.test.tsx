@@ -5,26 +5,12 @@ import { act } from "preact/test-utils";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { Room } from "../../api/rooms";
 import type { CameraPhase, CameraReader } from "./camera";
+import { ROOM } from "./fakeroom";
 import { FakeSocket } from "./fakesocket";
 import { Participant } from "./participant";
 import { TakePart } from "./TakePart";
 
-const ROOM: Room = {
-  id: "r1",
-  code: "K7PM3Q",
-  kind: "expressions",
-  question: null,
-  title: "Graphs",
-  options: ["happy", "none"],
-  min_group: 5,
-  bucket_s: 10,
-  hold_s: 300,
-  steps: 5,
-  max_participants: 500,
-  created_at: 0,
-  expires_at: 86_400,
-  ended: false,
-};
+const FACES: Room = { ...ROOM, kind: "expressions", question: null, options: ["happy", "none"], steps: 5 };
 
 let root: HTMLElement;
 
@@ -49,12 +35,12 @@ it("sends no counts that nobody sees any more: the camera was lost before they w
     latest: signal(null),
     progress: signal(1),
   };
-  const participant = new Participant(ROOM, "K7PM3Q");
+  const participant = new Participant(FACES, "K7PM3Q");
   participant.takeCounts = () => ({ happy: 4 });
   act(() => render(<TakePart participant={participant} camera={camera as unknown as CameraReader} />, root));
   act(() => {
     FakeSocket.last.open();
-    FakeSocket.last.say({ type: "welcome", room: ROOM, bucket: 3, ends_in_s: 10 });
+    FakeSocket.last.say({ type: "welcome", room: FACES, bucket: 3, ends_in_s: 10 });
   });
   expect(root.textContent).toContain("Happy 4 of 5");
   act(() => {

@@ -1,27 +1,11 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Room, Row } from "../../api/rooms";
+import { ROOM } from "./fakeroom";
 import { FakeSocket } from "./fakesocket";
 import { Host, takeKey } from "./host";
 import { Participant } from "./participant";
 import { drawDelay } from "./socket";
-
-const ROOM: Room = {
-  id: "r1",
-  code: "K7PM3Q",
-  kind: "pulse",
-  question: "pace",
-  title: "Graphs",
-  options: ["lost", "slow_down", "fine", "speed_up", "none"],
-  min_group: 5,
-  bucket_s: 10,
-  hold_s: 300,
-  steps: 1,
-  max_participants: 500,
-  created_at: 0,
-  expires_at: 86_400,
-  ended: false,
-};
 
 beforeEach(() => {
   vi.useFakeTimers();
