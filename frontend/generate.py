@@ -50,7 +50,9 @@ def build_files() -> dict[Path, str]:
     generated = FOLDER / "src" / "generated"
     files = {generated / "vocabulary.ts": write_vocabulary(), generated / "palette.css": write_palette()}
     for label in VOTE_LABELS:
-        files[generated / "emoji" / f"{label}.svg"] = draw_emoji({label: 1.0})
+        # Firefox draws no SVG onto a canvas that does not say its size. Elsewhere one fills the place that it is given.
+        sized = draw_emoji({label: 1.0}).replace("<svg ", '<svg width="200" height="200" ', 1)
+        files[generated / "emoji" / f"{label}.svg"] = sized
     # Mostly happy with some surprise: the face in the tab and beside the name.
     files[FOLDER / "public" / "favicon.svg"] = draw_emoji({Emotion.HAPPY: 0.8, Emotion.SURPRISE: 0.2})
     return files

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from types import ModuleType
 
@@ -29,6 +30,15 @@ def generate() -> ModuleType:
 def test_the_generated_files_are_current(generate: ModuleType) -> None:
     for path, text in generate.build_files().items():
         assert path.read_text("utf-8") == text, f"{path} is stale; run: python frontend/generate.py"
+
+
+def test_drawings_say_their_size(generate: ModuleType) -> None:
+    """Firefox draws no other SVG onto a canvas."""
+    drawings = {path.stem: text for path, text in generate.build_files().items() if path.parent.name == "emoji"}
+    assert drawings.keys() == set(VOTE_LABELS)
+    for text in drawings.values():
+        root = ElementTree.fromstring(text)
+        assert (root.get("width"), root.get("height"), root.get("viewBox")) == ("200", "200", "-100 -100 200 200")
 
 
 def test_nothing_stale_lies_among_the_generated_files(generate: ModuleType) -> None:

@@ -11,14 +11,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from fervid.cli.camera import read_size
+from fervid.cli.camera import print_film, print_summary, read_size
 from fervid.errors import UsageError
 from fervid.imaging import load_image
+from fervid.live.session import SessionSummary
 from fervid.sinks.table import COLUMNS
 from fervid.video.reading import VideoReader
 from fervid.video.writing import VideoWriter
@@ -173,3 +175,16 @@ def test_sizes_are_read() -> None:
     for text in ("640", "0x480", "x", "-1x4", "640x480x3"):
         with pytest.raises(UsageError):
             read_size(text)
+
+
+def test_the_notes_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    for losses in (0, 1, 2):
+        print_summary(SessionSummary(10.0, 300, 290, 100, people=1, delay_s=0.05, losses=losses))
+    ends = [line.partition("1 person")[2] for line in capsys.readouterr().err.splitlines()]
+    assert ends == ["", "; the camera was lost once", "; the camera was lost 2 times"]
+    for shortened_s in (0.0, 4000.0):
+        film = SimpleNamespace(path="a.mp4", written=9, left_out=0, shortened_s=shortened_s)
+        print_film(film)  # type: ignore[arg-type]
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition("saved")[1] for line in said] == ["saved", "saved", ""]
+    assert "a.mp4 is 4000 s shorter than the session" in said[2]

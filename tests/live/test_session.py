@@ -15,10 +15,10 @@ import pytest
 from numpy.typing import NDArray
 
 from fervid.cli.camera import stop_on_signals
-from fervid.errors import ImageError, UsageError, VideoError
+from fervid.errors import ImageError, InputError, UsageError, VideoError
 from fervid.live import session as session_module
 from fervid.live.reading import LiveReading
-from fervid.live.recording import FilmRecorder
+from fervid.live.recording import LONGEST_S, FilmRecorder
 from fervid.live.session import Session, SessionSummary
 from fervid.live.view import ViewMode, choose_window_size
 from fervid.live.window import Window
@@ -226,6 +226,41 @@ def test_an_error_of_the_recorder_ends_the_session(
     assert [p.name for p in tmp_path.iterdir()] == ["square.mp4"]
     with pytest.raises(UsageError, match="film format"):
         stage.play(output=tmp_path / "out.txt")
+
+
+def test_an_error_of_the_camera_ends_the_session(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def play(mailbox: Any, reader: Any, loop: bool) -> None:
+        mailbox.put(next(iter(reader)).image, 0.0)
+        raise InputError("the film was moved")
+
+    monkeypatch.setattr("fervid.video.camera._play_film", play)
+    with pytest.raises(InputError, match="the film was moved"):
+        stage.play(window=False)
+    monkeypatch.setattr(LiveReading, "check", lambda _: None)  # whose thread may be closed before it hears of it
+    with pytest.raises(InputError, match="the film was moved"):
+        stage.play(window=False)
+
+
+def test_a_camera_that_was_away_for_half_a_day_does_not_cost_the_film(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away_s = 12 * 3600.0
+    times_s = [0.0, 0.1, away_s, away_s + 0.1, 2 * away_s]
+
+    def play(mailbox: Any, reader: Any, loop: bool) -> None:
+        image = next(iter(reader)).image
+        for time_s in times_s:
+            mailbox.put(image, time_s)
+            while len(mailbox.watchers) < 2 and not mailbox.stop.wait(0.005):  # the reading and the recorder
+                pass
+
+    monkeypatch.setattr("fervid.video.camera._play_film", play)
+    stage.play(window=False, output=tmp_path / "out.mp4")
+    assert stage.recorder is not None
+    with VideoReader(tmp_path / "out.mp4") as reader:
+        written = [frame.time_s for frame in reader]
+    assert np.diff(written) == pytest.approx([0.1, LONGEST_S, 0.1, LONGEST_S], abs=1e-3)
+    assert stage.recorder.shortened_s == pytest.approx(2 * away_s - 0.2 - 2 * LONGEST_S)
 
 
 def test_a_lost_camera_is_said_on_the_screen_and_off_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

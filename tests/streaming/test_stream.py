@@ -166,6 +166,27 @@ def test_live_streams_have_no_journal(make_reader: MakeReader) -> None:
         next(stream.read(make_frames(5), record=lambda _: None))
 
 
+@pytest.mark.parametrize(("seconds", "people"), [(1.5, {1}), (600.0, {1, 2})])
+def test_after_a_pause_of_a_live_stream_somebody_else_is_there(
+    seconds: float, people: set[int], make_reader: MakeReader
+) -> None:
+    frames = [TimedArray(draw(n), n, n / 25 + (seconds if n >= 30 else 0.0)) for n in range(60)]
+    detector = ScriptedDetector(lambda n: [face_at(40 if n < 30 else 60, 40)])
+    assert set(follow(read_all(make_reader(), detector, frames, live=True))) - {None} == people
+
+
+def test_live_frames_that_always_come_seldom_have_no_pauses(make_reader: MakeReader) -> None:
+    detector = ScriptedDetector(lambda _: [face_at(40, 40)])
+    tracks = follow(read_all(make_reader(), detector, make_frames(10, rate=0.2), live=True))
+    assert list(tracks[1]) == list(range(1, 10))
+
+
+def test_who_leaves_a_live_picture_has_left(make_reader: MakeReader) -> None:
+    detector = ScriptedDetector(lambda n: [face_at(60 + 3 * n, 40)] if n < 28 else [face_at(136, 40)] if n > 50 else [])
+    stream = FrameStream(make_reader(), detector, StreamSettings(min_face=10, live=True))
+    assert set(follow([frame for frame, _ in stream.read(make_frames(80))])) - {None} == {1, 2}
+
+
 def test_live_faces_move_on_between_looks(make_reader: MakeReader) -> None:
     detector = ScriptedDetector(lambda n: [face_at(10 + n, 40)])
     tracks = follow(read_all(make_reader(), detector, make_frames(100), live=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from fervid.video import camera as camera_module
 from fervid.video import capture
 from fervid.video.camera import Camera
 from fervid.video.capture import find_door, mask_password
+from fervid.video.pixels import FrameConverter
 
 
 def count_threads() -> int:
@@ -275,8 +277,32 @@ def test_an_error_of_the_thread_reaches_whoever_watches(
         raise VideoError("it tore")
 
     monkeypatch.setattr(camera_module, "_play_film", play)
-    with Camera(make_film(tmp_path / "film.mp4")) as camera, pytest.raises(VideoError, match="it tore"):
-        list(camera.watch())
+    with Camera(make_film(tmp_path / "film.mp4")) as camera:
+        with pytest.raises(VideoError, match="it tore"):
+            list(camera.watch())
+        with pytest.raises(VideoError, match="it tore"):
+            camera.check()
+
+
+@pytest.mark.parametrize("failure", [av.error.ArgumentError(22, "Invalid argument"), ValueError("no such colours")])
+def test_a_picture_that_cannot_be_converted_costs_that_picture_alone(
+    failure: Exception,
+    tmp_path: Path,
+    make_film: Callable[..., Path],
+    read_number: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    convert, count = FrameConverter.convert, itertools.count()
+
+    def fail_once(self: Any, frame: Any) -> NDArray[np.uint8]:
+        if next(count) == 2:
+            raise failure
+        return convert(self, frame)
+
+    monkeypatch.setattr(FrameConverter, "convert", fail_once)
+    film = make_film(tmp_path / "film.mp4", frames=5)
+    with contextlib.closing(capture.Capture(capture.Door("film", "film", str(film)))) as opened:
+        assert [read_number(image) for image, _ in opened.read()] == [0, 1, 3, 4]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ export async function chooseModels(
   name: string | null = null,
 ): Promise<{ detector: ModelEntry; classifier: ModelEntry }> {
   const answer = await request(ROOT);
-  const { models } = (await answer.json()) as { models: ModelEntry[] };
+  const { models } = await receive<{ models: ModelEntry[] }>(ROOT, answer.json());
   const detector = pick(models.filter((model) => model.task === "detection"));
   const known = models.filter((model) => model.task === "expression");
   const classifier = name === null ? pick(known) : known.find((model) => model.name === name);
@@ -45,9 +45,19 @@ function pick(models: readonly ModelEntry[]): ModelEntry | undefined {
  * @param onBytes is told how many bytes have arrived.
  */
 export async function fetchModel(entry: ModelEntry, onBytes: (count: number) => void): Promise<ModelFile> {
-  const answer = await request(
-    `${ROOT}/${encodeURIComponent(entry.name)}/file?sha256=${entry.sha256}`, // which may be kept for ever
-  );
+  const path = `${ROOT}/${encodeURIComponent(entry.name)}/file?sha256=${entry.sha256}`; // which may be kept for ever
+  let bytes = await download(path, "default", onBytes);
+  if ((await digest(bytes)) !== entry.sha256) bytes = await download(path, "reload", onBytes); // a bad copy was kept
+  await checkIntegrity(bytes, entry);
+  return { entry, bytes };
+}
+
+async function download(path: string, cache: RequestCache, onBytes: (count: number) => void) {
+  const answer = await request(path, cache);
+  return receive(path, collect(answer, onBytes));
+}
+
+async function collect(answer: Response, onBytes: (count: number) => void) {
   const parts: Uint8Array[] = [];
   let count = 0;
   const reader = answer.body?.getReader();
@@ -62,27 +72,31 @@ export async function fetchModel(entry: ModelEntry, onBytes: (count: number) => 
     bytes.set(part, at);
     at += part.length;
   }
-  await checkIntegrity(bytes, entry);
-  return { entry, bytes };
+  return bytes;
 }
 
 /** Throws when the bytes are not those whose SHA-256 the server's list names. */
 export async function checkIntegrity(bytes: Uint8Array<ArrayBuffer>, entry: ModelEntry): Promise<void> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  const found = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const found = await digest(bytes);
   if (found !== entry.sha256) {
     throw new InferenceError(
       "model.integrity",
       `the file of ${entry.name} is not the published one (${found.slice(0, 12)}, not ${entry.sha256.slice(0, 12)})`,
-      "Reload the page without the browser's cache.",
+      "Try again; if it stays so, install fervid on the server anew.",
     );
   }
 }
 
-async function request(path: string): Promise<Response> {
+/** SHA-256, in hexadecimal. */
+async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const found = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(found, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function request(path: string, cache: RequestCache = "default"): Promise<Response> {
   let answer: Response;
   try {
-    answer = await fetch(path);
+    answer = await fetch(path, { cache });
   } catch {
     throw new InferenceError("network", `${path} cannot be reached`, "Check that the server is running.");
   }
@@ -94,4 +108,13 @@ async function request(path: string): Promise<Response> {
     );
   }
   return answer;
+}
+
+/** The rest of an answer that has begun. */
+async function receive<T>(path: string, rest: Promise<T>): Promise<T> {
+  try {
+    return await rest;
+  } catch {
+    throw new InferenceError("network", `the answer for ${path} is incomplete`, "Check the connection.");
+  }
 }

@@ -8,7 +8,7 @@ import type { Detector } from "./detector";
 import type { Picture, Square } from "./picture";
 import { measureQuality } from "./quality";
 import { indexOfLargest, SMOOTH_S, Smoother } from "./smoothing";
-import { type Track, Tracker } from "./tracker";
+import { LOST_S, type Track, Tracker } from "./tracker";
 
 /** Detections of this share of the detector's threshold may extend a track. */
 const UNSURE = 0.6;
@@ -33,6 +33,14 @@ export interface Timings {
   read: number;
 }
 
+/** What was read last, and how long after the one before. */
+interface Step {
+  width: number;
+  height: number;
+  timeS: number;
+  stepS: number;
+}
+
 interface Sighting {
   detection: Detection;
   track: Track | null;
@@ -45,6 +53,7 @@ export class Reading {
   private readonly settings: ReadingSettings;
   private tracker!: Tracker;
   private smoother!: Smoother;
+  private last: Step | null = null;
   private count = 0;
 
   constructor(
@@ -64,6 +73,7 @@ export class Reading {
   reset(): void {
     this.tracker = new Tracker({ sureScore: this.detector.spec.score_threshold });
     this.smoother = new Smoother(this.classifier.spec.threshold, this.settings.smooth_s);
+    this.last = null;
     this.count = 0;
   }
 
@@ -74,6 +84,7 @@ export class Reading {
     const sure = this.detector.spec.score_threshold;
     const minFace = this.settings.min_face ?? Math.max(SMALLEST_PX, Math.min(width, height) * SMALLEST_SHARE);
     const detections = await this.detector.detectReduced(picture, minFace, UNSURE * sure);
+    if (this.beginsScene(picture, timeS)) this.tracker.end();
     const tracks = this.tracker.update(detections, timeS, [width, height]);
     const sightings: Sighting[] = detections
       .map((detection, i) => ({ detection, track: tracks[i] ?? null }))
@@ -95,6 +106,17 @@ export class Reading {
       time_s: timeS,
     };
     return { frame, timings: { find: found - began, read: performance.now() - found } };
+  }
+
+  /** Whether nobody is where they were, in pixels, or somebody else may be there by now: the rule of Python's streams. */
+  private beginsScene({ width, height }: Picture, timeS: number): boolean {
+    const { last } = this;
+    const stepS = last === null ? Number.POSITIVE_INFINITY : timeS - last.timeS;
+    this.last = { width, height, timeS, stepS };
+    if (last === null) return false;
+    const isTurned = last.width !== width || last.height !== height;
+    // Where pictures always come so seldom, there is no pause.
+    return isTurned || stepS > Math.max(LOST_S, 2 * last.stepS);
   }
 
   private makeFace(

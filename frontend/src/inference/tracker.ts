@@ -15,6 +15,8 @@ const GATE = 25;
 const UNSURE_GATE = 13.3;
 /** No face jumps farther than this many of its sizes between two sightings. */
 const REACH = 2.5;
+/** A confirmed track ends when it has not been seen for so long. */
+export const LOST_S = 2;
 
 export class Track {
   /** 1, 2, 3 … in the order of confirmation; null before it. */
@@ -47,7 +49,7 @@ export class Tracker {
   private lastId = 0;
 
   constructor(settings: TrackerSettings) {
-    this.settings = { confirmS: 0.1, lostS: 2, ...settings };
+    this.settings = { confirmS: 0.1, lostS: LOST_S, ...settings };
   }
 
   /**
@@ -100,6 +102,11 @@ export class Tracker {
     }
     this.confirm(timeS);
     return found;
+  }
+
+  /** End every track: another scene begins. Ids are not given again. */
+  end(): void {
+    this.tracks = [];
   }
 
   private hasEnded(track: Track, expected: Box, [width, height]: readonly [number, number]): boolean {

@@ -30,6 +30,7 @@ from fervid.signals import handle_signals
 
 if TYPE_CHECKING:
     from fervid.emotions import LabelCount
+    from fervid.live.recording import FilmRecorder
     from fervid.live.session import SessionSummary
     from fervid.results import Frame
 
@@ -129,10 +130,9 @@ def camera(
         mode = ViewMode(mirror=source.kind == "device" if mirror is None else mirror, emoji=emoji)
         session = Session(source, reading, window=screen, recorder=recorder, mode=mode, notify=print_note)
         summary = session.run(stop, end_s=seconds)
-    _print_summary(summary)
+    print_summary(summary)
     if recorder is not None:
-        left_out = f", {recorder.left_out} left out" if recorder.left_out else ""
-        print_note(f"saved {recorder.path} ({recorder.written} pictures{left_out})")
+        print_film(recorder)
 
 
 @contextlib.contextmanager
@@ -149,10 +149,23 @@ def stop_on_signals() -> Iterator[threading.Event]:
         yield stop
 
 
-def _print_summary(summary: SessionSummary) -> None:
+def print_summary(summary: SessionSummary) -> None:
+    """Say what happened at the camera."""
     people = "nobody" if not summary.people else "1 person" if summary.people == 1 else f"{summary.people} people"
-    losses = f"; the camera was lost {summary.losses} times" if summary.losses else ""
+    times = "once" if summary.losses == 1 else f"{summary.losses} times"
+    losses = f"; the camera was lost {times}" if summary.losses else ""
     print_note(
         f"{summary.seconds:.1f} s: {summary.received} pictures, {summary.answered} read "
         f"({1000 * summary.delay_s:.0f} ms behind), {people}{losses}"
     )
+
+
+def print_film(recorder: FilmRecorder) -> None:
+    """Say what became of the film."""
+    left_out = f", {recorder.left_out} left out" if recorder.left_out else ""
+    print_note(f"saved {recorder.path} ({recorder.written} pictures{left_out})")
+    if recorder.shortened_s:
+        print_note(
+            f"{recorder.path} is {recorder.shortened_s:.0f} s shorter than the session: "
+            "while the camera is away it stands still for an hour at most"
+        )

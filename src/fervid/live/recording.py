@@ -20,13 +20,16 @@ _BACKLOG: Final = 16
 """Pictures that may wait for the encoder; they are held in memory, and more are left out."""
 _HELD: Final = 12
 """Pictures that may wait for their answer: a film has time, so its frames sit where the faces are."""
+LONGEST_S: Final = 3600.0
+"""No picture of a film is shown for longer: its clock holds ten hours from one picture to the next, or five times two,
+and a camera that was away for a night would cost all that was recorded."""
 
 
 class FilmRecorder:
     """Records a camera with the faces on its pictures, not mirrored.
 
     The film appears, whole, when the ``with`` block ends without an error. When the encoder falls behind, pictures are
-    left out; the others keep their times.
+    left out; the others keep their times, but while the camera is away the film stands still for an hour at most.
 
     Args:
         path: the film to write.
@@ -37,6 +40,7 @@ class FilmRecorder:
         emoji: whether faces are covered by emoji from now on.
         written: pictures in the film.
         left_out: pictures that the encoder had no time for.
+        shortened_s: by how much stretches without pictures were shortened, s.
 
     Raises:
         MissingExtraError: PyAV is not installed.
@@ -49,6 +53,8 @@ class FilmRecorder:
         self.emoji = emoji
         self.written = 0
         self.left_out = 0
+        self.shortened_s = 0.0
+        self._last_s: float | None = None
         self._camera = camera
         self._reading = reading
         self._writer = VideoWriter(path)
@@ -136,5 +142,8 @@ class FilmRecorder:
     def _write(self, frame: CameraFrame) -> None:
         faces = self._place(frame)
         image = draw_faces(frame.image, faces, emoji=self.emoji) if faces else frame.image
-        self._writer.write(image, frame.time_s)
+        if self._last_s is not None:
+            self.shortened_s += max(0.0, frame.time_s - self._last_s - LONGEST_S)
+        self._last_s = frame.time_s
+        self._writer.write(image, frame.time_s - self.shortened_s)
         self.written += 1

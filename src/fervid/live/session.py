@@ -89,7 +89,7 @@ class Session:
         To be called in the thread that made the window.
 
         Raises:
-            FervidError: reading, showing or recording failed.
+            FervidError: the camera, reading, showing or recording failed.
         """
         camera, began_s = self._camera, self._camera.now_s
         while not stop.is_set() and not self._hear():
@@ -108,6 +108,7 @@ class Session:
             if frame is not None or camera.now_s - self._status_s >= _STATUS_S:
                 self._show(status)
         self._reading.check()
+        camera.check()  # the reading may not have heard of it
         return SessionSummary(
             seconds=camera.now_s - began_s,
             received=camera.received,

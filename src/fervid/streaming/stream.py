@@ -126,7 +126,7 @@ class FrameStream:
         reader: reads faces.
         detector: finds them; it should report detections down to :data:`UNSURE` of ``settings.sure_score``.
         settings: how.
-        size: (width, height) of the frames, px, if known: who leaves the picture has left.
+        size: (width, height) of the frames, px, if known: who leaves the picture has left. Live frames say it.
         source: what results say of where they come from.
         keep_images: give the frames' pictures too; otherwise they are forgotten as early as possible.
     """
@@ -216,11 +216,16 @@ class FrameStream:
     def _find(self, frames: Iterator[TimedImage]) -> Iterator[_Group]:
         waiting: list[TimedImage] = []
         begins_scene = False
-        last_s = -math.inf
+        last_s, step_s = -math.inf, math.inf
+        live, tracker = self._settings.live, self._groups.tracker
         for frame in frames:
             _check_frame(frame, last_s)
-            last_s = frame.time_s
-            if self._cuts.detect(frame.image):
+            before_s, step_s, last_s = step_s, frame.time_s - last_s, frame.time_s
+            # After a pause somebody else may be there; where pictures always come so seldom, there is none.
+            paused = live and step_s > max(tracker.lost_s, 2 * before_s)
+            if live:
+                tracker.size = (frame.image.shape[1], frame.image.shape[0])
+            if self._cuts.detect(frame.image) or paused:
                 if waiting:
                     yield self._close(waiting, begins_scene)
                     waiting = []
@@ -231,7 +236,7 @@ class FrameStream:
             waiting.append(frame)
             if self._groups.is_due(frame.time_s):
                 yield self._close(waiting, begins_scene)
-            elif self._settings.live:
+            elif live:
                 look = Look(False, _list_frames(waiting), ())
                 yield self._prepare(look, waiting, [self._groups.predict(frame.time_s)])
             else:

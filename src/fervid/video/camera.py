@@ -175,6 +175,11 @@ class Camera:
         frame = self._mailbox.frame
         return 0 if frame is None else frame.index + 1
 
+    def check(self) -> None:
+        """Raise what ended the camera, if it is not that it was closed or is a film that is over."""
+        if self._mailbox.error is not None:
+            raise self._mailbox.error
+
     def wait(self, after: int = -1, *, timeout_s: float | None = None) -> CameraFrame | None:
         """The latest picture, as soon as there is one with a number above ``after``; None at the end or in time-out."""
         mailbox = self._mailbox
@@ -212,8 +217,7 @@ class Camera:
         finally:
             with mailbox.changed:
                 mailbox.watchers = [other for other in mailbox.watchers if other is not waiting]
-        if mailbox.error is not None:
-            raise mailbox.error
+        self.check()
 
     def __enter__(self) -> Self:
         return self

@@ -175,7 +175,11 @@ class Capture:
                         else:
                             stored = orientation.orient_size(*self.size)
                         converter = FrameConverter(stored, orientation)
-                    yield converter.convert(frame), frame.time
+                    try:
+                        image = converter.convert(frame)
+                    except (av.FFmpegError, ValueError):  # a damaged frame: the camera has not gone
+                        continue
+                    yield image, frame.time
         except av.FFmpegError as error:
             raise _explain(self._door, error) from None
 

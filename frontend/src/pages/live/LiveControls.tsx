@@ -1,13 +1,14 @@
 /** What can be done while the camera runs. */
 
 import { announce } from "../../ui/announce";
-import { writeCsv } from "../../ui/csv";
 import { nameByTime, saveText } from "../../ui/download";
 import { formatCount } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { Segmented } from "../../ui/Segmented";
 import type { View } from "./overlay";
 import type { LiveSession } from "./session";
+
+const FULL = "The recording is full. ";
 
 export function LiveControls({
   session,
@@ -72,7 +73,7 @@ export function LiveControls({
             ? `Numbers only, no pictures; they stay in this page.${isChoice ? " Another camera ends the recording." : ""}`
             : rows === 0
               ? ""
-              : "Kept until you record again or leave this page."}
+              : `${session.isFull.value ? FULL : ""}Kept until you record again or leave this page.`}
         </span>
       </div>
       {isChoice && (
@@ -104,7 +105,10 @@ export function RecordingNotice({ session }: { session: LiveSession }) {
       <Icon name="info" />
       <div class="notice-text">
         <p class="notice-title">What was recorded is still here.</p>
-        <p>Numbers only, no pictures; kept until you record again or leave this page.</p>
+        <p>
+          {session.isFull.value && FULL}
+          Numbers only, no pictures; kept until you record again or leave this page.
+        </p>
         <div class="button-row">
           <SaveButton session={session} />
         </div>
@@ -122,22 +126,5 @@ function SaveButton({ session }: { session: LiveSession }) {
 }
 
 function save(session: LiveSession): void {
-  const { frames } = session.recording;
-  const startS = frames[0]?.time_s ?? 0;
-  const round = (value: number, digits: number) => Number(value.toFixed(digits));
-  const table = frames.map((frame) => ({
-    ...frame,
-    source: "camera",
-    time_s: round(frame.time_s - startS, 3),
-    faces: frame.faces.map((face) => ({
-      ...face,
-      box: face.box.map((value) => round(value, 2)) as typeof face.box,
-      score: round(face.score, 6),
-      confidence: round(face.confidence, 6),
-      probabilities: Object.fromEntries(
-        Object.entries(face.probabilities).map(([label, share]) => [label, round(share, 6)]),
-      ),
-    })),
-  }));
-  saveText(writeCsv(table), "text/csv", nameByTime("live", "csv"));
+  saveText(session.recording.write(), "text/csv", nameByTime("live", "csv"));
 }

@@ -26,7 +26,6 @@ export default function LivePage() {
       if (canvas.current) drawOverlay(canvas.current, faces, size, view.value);
     });
     setSession(created);
-    loadDrawings();
     const timer = setInterval(() => created.checkPace(), PACE_EVERY_MS);
     return () => {
       clearInterval(timer);
@@ -41,6 +40,7 @@ export default function LivePage() {
   };
   const isFacing = session?.isFacing.value ?? true;
   useEffect(() => change({ mirror: isFacing }), [isFacing]); // what a phone's back camera sees is no mirror's picture
+  useEffect(loadDrawings, [view.value.emoji]); // also once more, should one not have come
   useEffect(() => session?.redraw(), [session, view.value]); // a paused picture is drawn by nothing else
   const stop = (): void => {
     session?.stop();

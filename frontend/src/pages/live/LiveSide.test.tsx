@@ -4,6 +4,7 @@ import { render } from "preact";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { Frame } from "../../api/types";
+import { EMOJI } from "../../generated/vocabulary";
 import { announce } from "../../ui/announce";
 import { LiveSide } from "./LiveSide";
 import { StageNote } from "./StageNote";
@@ -35,6 +36,7 @@ function makeSession() {
     isRemote: signal(false),
     isSilent: signal(false),
     isPaused: signal(false),
+    isFull: signal(false),
     history: { knows: () => true },
   };
 }
@@ -93,10 +95,40 @@ it("tells a screen reader what it waits for, once, however far the networks are"
   act(() => {
     session.isSilent.value = true;
   });
+  act(() => {
+    session.isFull.value = true;
+  });
   expect(said()).toEqual([
     "Waiting for the camera. The browser may ask for it.",
     "Fetching the networks",
     "The networks are ready",
     "The camera sends no pictures. Is it covered or in use?",
+    "The recording is full and has ended",
   ]);
+});
+
+it("says that nobody is there only when no face is framed", () => {
+  const session = makeSession();
+  session.phase.value = "running";
+  vi.spyOn(performance, "now").mockReturnValue(10_000);
+  session.frame.value = { faces: [{ track: null }] } as unknown as Frame;
+  act(() =>
+    render(<LiveSide session={session as unknown as LiveSession} chosen={null} onChoose={() => {}} />, root),
+  );
+  expect(root.textContent).toContain("Somebody is in the picture.");
+  expect(said()).toEqual([]);
+});
+
+it("draws and colours what it says, not what has the largest share of the moment", () => {
+  const session = makeSession();
+  session.phase.value = "running";
+  const steady = { track: 1, emotion: "happy", confidence: 0.4, probabilities: { happy: 0.4, sad: 0.6 } };
+  const open = { ...steady, track: 2, emotion: null };
+  session.frame.value = { faces: [steady, open] } as unknown as Frame;
+  act(() =>
+    render(<LiveSide session={session as unknown as LiveSession} chosen={1} onChoose={() => {}} />, root),
+  );
+  expect(root.querySelector(".live-now img")?.getAttribute("src")).toBe(EMOJI.happy);
+  const tones = [...root.querySelectorAll(".live-people button")].map((button) => button.className);
+  expect(tones).toEqual(["", "tone-happy", "tone-sad"]);
 });

@@ -4,11 +4,12 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Face } from "../../api/types";
 import { EMOJI } from "../../generated/vocabulary";
 import { announce } from "../../ui/announce";
-import { basisOf, findTop } from "../../ui/expression";
+import { basisOf } from "../../ui/expression";
 import { formatPercent } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { ShareBars } from "../../ui/ShareBars";
 import { MinuteChart } from "./MinuteChart";
+import { chooseTone } from "./overlay";
 import type { LiveSession } from "./session";
 
 /** A screen reader is told no more often, ms. */
@@ -28,7 +29,9 @@ export function LiveSide({
   const faces = (frame?.faces ?? []).filter((face) => face.track !== null);
   const shown =
     chosen === null && faces.length === 1 ? faces[0] : faces.find((face) => face.track === chosen);
-  useAnnouncements(frame && faces);
+  // A newcomer's face is framed before it has a number.
+  const isNew = faces.length === 0 && frame !== null && frame.faces.length > 0;
+  useAnnouncements(isNew ? null : frame && faces);
   useEffect(() => {
     const isForgotten = chosen !== null && session.frame.value !== null && !session.history.knows(chosen);
     if (isForgotten) onChoose(null);
@@ -41,14 +44,16 @@ export function LiveSide({
           <People faces={faces} chosen={chosen} onChoose={onChoose} />
         )}
         {faces.length === 0 ? (
-          <p class="soft">{frame ? "Nobody is in the picture." : "Nothing is read yet."}</p>
+          <p class="soft">
+            {frame ? `${isNew ? "Somebody" : "Nobody"} is in the picture.` : "Nothing is read yet."}
+          </p>
         ) : (
           chosen !== null && !shown && <p class="soft">Person {chosen} is not in the picture.</p>
         )}
         {shown && (
           <>
             <p class="live-now">
-              <img src={EMOJI[findTop(basisOf(shown))]} alt="" width="44" height="44" />
+              <img src={EMOJI[chooseTone(shown)]} alt="" width="44" height="44" />
               <span>
                 <strong>{shown.emotion ?? "uncertain"}</strong>
                 <span class="live-share soft numbers">{describeConfidence(shown)}</span>
@@ -72,7 +77,7 @@ export function LiveSide({
 
 function describeConfidence(face: Face): string {
   const share = formatPercent(face.confidence);
-  return face.emotion === null ? `perhaps ${findTop(basisOf(face))}, ${share}` : `${share} sure`;
+  return face.emotion === null ? `perhaps ${chooseTone(face)}, ${share}` : `${share} sure`;
 }
 
 function People({
@@ -95,7 +100,7 @@ function People({
         <li key={face.track}>
           <button
             type="button"
-            class={`tone-${findTop(basisOf(face))}`}
+            class={`tone-${chooseTone(face)}`}
             aria-pressed={chosen === face.track}
             onClick={() => onChoose(chosen === face.track ? null : face.track)}
           >

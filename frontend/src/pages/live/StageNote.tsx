@@ -20,6 +20,10 @@ export function StageNote({ session }: { session: LiveSession }) {
   useEffect(() => {
     if (isSilent) announce(SILENT);
   }, [isSilent]);
+  const isFull = session.isFull.value;
+  useEffect(() => {
+    if (isFull) announce("The recording is full and has ended");
+  }, [isFull]);
 
   if (phase === "camera") return <p class="live-note">{WAITING}</p>;
   if (phase === "networks") {

@@ -2,12 +2,14 @@
 
 import type { Frame, Probabilities } from "../../api/types";
 import { EMOTIONS, type Emotion } from "../../generated/vocabulary";
+import { writeCsv } from "../../ui/csv";
 import { basisOf } from "../../ui/expression";
 
 export const WINDOW_S = 60;
 const BIN_S = 1;
-/** Rows of a recording that a page keeps: an hour of four people. */
-export const MOST_ROWS = 200_000;
+/** Rows of a recording that a page keeps: half an hour of four people at thirty readings a second. */
+const MOST_ROWS = 200_000;
+const HEADER = writeCsv([]);
 
 interface Sample {
   timeS: number;
@@ -77,19 +79,50 @@ export class History {
   }
 }
 
-/** Frames of a session, kept in this page alone until somebody saves them. */
+/** The rows of a session, kept in this page alone until somebody saves them: as text, which takes the least memory. */
 export class Recording {
-  readonly frames: Frame[] = [];
   rows = 0;
+  private readonly parts: string[] = [];
+  private readonly mostRows: number;
+  private startS: number | null = null;
+
+  constructor(mostRows = MOST_ROWS) {
+    this.mostRows = mostRows;
+  }
 
   /** Whether there was room for it. */
   add(frame: Frame): boolean {
-    if (this.rows + frame.faces.length > MOST_ROWS) return false;
-    // Those without a face make no row; the first one tells when it began.
-    if (frame.faces.length > 0 || this.frames.length === 0) this.frames.push(frame);
+    if (this.rows + frame.faces.length > this.mostRows) return false;
+    this.startS ??= frame.time_s; // also when nobody is there
+    if (frame.faces.length > 0) {
+      this.parts.push(writeCsv([roundFrame(frame, this.startS)]).slice(HEADER.length));
+    }
     this.rows += frame.faces.length;
     return true;
   }
+
+  /** The CSV, whose times begin with the recording. */
+  write(): string {
+    return HEADER + this.parts.join("");
+  }
+}
+
+function roundFrame(frame: Frame, startS: number): Frame {
+  const round = (value: number, digits: number) => Number(value.toFixed(digits));
+  return {
+    ...frame,
+    source: "camera",
+    time_s: round(frame.time_s - startS, 3),
+    faces: frame.faces.map((face) => ({
+      ...face,
+      box: face.box.map((value) => round(value, 2)) as typeof face.box,
+      score: round(face.score, 6),
+      confidence: round(face.confidence, 6),
+      probabilities: Object.fromEntries(
+        Object.entries(face.probabilities).map(([label, share]) => [label, round(share, 6)]),
+      ),
+    })),
+  };
 }
 
 /** Mean shares of a course, over the seconds in which anybody was seen; null when nobody was. */

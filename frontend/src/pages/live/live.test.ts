@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Face, Frame } from "../../api/types";
 import { FaceFollower } from "./follower";
-import { averageCourse, History, MOST_ROWS, Rate, Recording, WINDOW_S } from "./history";
+import { averageCourse, History, Rate, Recording, WINDOW_S } from "./history";
 
 function makeFace(track: number | null, x: number, shares: Face["probabilities"] = { happy: 1 }): Face {
   return {
@@ -79,21 +79,35 @@ describe("History", () => {
 });
 
 it("a recording ends where it is full", () => {
-  const recording = new Recording();
+  const recording = new Recording(12);
   const crowd = makeFrame(
     0,
-    Array.from({ length: 5000 }, (_, i) => makeFace(i, i)),
+    Array.from({ length: 5 }, (_, i) => makeFace(i, i)),
   );
-  let count = 0;
-  while (recording.add(crowd)) count++;
-  expect(count).toBe(MOST_ROWS / 5000);
-  expect(recording.rows).toBe(MOST_ROWS);
+  expect([1, 2, 3].map(() => recording.add(crowd))).toEqual([true, true, false]);
+  expect(recording.rows).toBe(10);
+  expect(recording.write().trimEnd().split("\n")).toHaveLength(11);
 });
 
 it("a recording of nobody does not grow", () => {
   const recording = new Recording();
   for (let i = 0; i < 1000; i++) expect(recording.add(makeFrame(i, []))).toBe(true);
-  expect(recording.frames.length).toBe(1);
+  recording.add(makeFrame(2000, [makeFace(1, 0)]));
+  const lines = recording.write().trimEnd().split("\n");
+  expect(lines).toHaveLength(2);
+  expect(lines[1]?.split(",")[2]).toBe("2000.0"); // since it began
+});
+
+it("a recording is the CSV of its frames, rounded", () => {
+  const recording = new Recording();
+  expect(recording.write().trimEnd().split(",")).toHaveLength(20);
+  const face = { ...makeFace(1, 10.123456), confidence: 0.123456789, probabilities: { happy: 1 / 3 } };
+  recording.add(makeFrame(7, [face, makeFace(null, 0)]));
+  recording.add(makeFrame(7.12345, [makeFace(2, 0)]));
+  const [header, first, ...others] = recording.write().trimEnd().split("\n");
+  expect(header?.startsWith("source,frame,time_s,face,track,x1")).toBe(true);
+  expect(first).toBe("camera,0,0.0,0,1,10.12,10.0,60.12,70.0,0.9,happy,0.123457,,,,0.333333,,,,small");
+  expect(others.map((line) => line.split(",").slice(2, 5).join())).toEqual(["0.0,1,", "0.123,0,2"]);
 });
 
 it("a rate counts the last two seconds", () => {

@@ -5,6 +5,7 @@ import {
   COLOURS,
   EMOJI,
   EMOTIONS,
+  type Emotion,
   INK,
   PAPER,
   STACKING,
@@ -35,11 +36,17 @@ const NARROW = 64;
 
 const drawings = new Map<string, HTMLImageElement>();
 
-/** Fetch the drawings, so that the first emoji does not wait. */
+/** The expression whose drawing and colour a face has: its label, which gives way more slowly than the shares. */
+export function chooseTone(face: Pick<Face, "emotion" | "probabilities" | "smoothed">): Emotion {
+  return face.emotion ?? findTop(basisOf(face));
+}
+
+/** Fetch the drawings that are not there, so that the first emoji does not wait. */
 export function loadDrawings(): void {
   for (const emotion of EMOTIONS) {
     if (drawings.has(emotion)) continue;
     const image = new Image();
+    image.onerror = () => drawings.delete(emotion);
     image.src = EMOJI[emotion];
     drawings.set(emotion, image);
   }
@@ -88,8 +95,8 @@ function drawEmoji(
   mirror: boolean,
   isRinged: boolean,
 ): void {
-  const image = drawings.get(findTop(basisOf(face)));
-  if (!image?.complete) return;
+  const image = drawings.get(chooseTone(face));
+  if (!image?.complete || image.naturalWidth === 0) return; // one that did not come is complete, and without a size
   const side = Math.max(place.width, place.height) * COVER;
   const tilt = ((face.quality?.roll_deg ?? 0) * Math.PI) / 180;
   context.save();

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Face, Frame } from "../../api/types";
 import { findObstacle } from "../../inference/client";
 import { InferenceError } from "../../inference/errors";
@@ -230,7 +230,80 @@ describe("LiveSession", () => {
       await session.changeCamera("b");
       await show();
       expect([session.isRecording.value, session.rows.value]).toEqual([false, 1]);
-      expect(session.recording.frames).toHaveLength(1);
+      expect(session.recording.rows).toBe(1);
+    });
+
+    it("ends a recording that is full, and says so until the next one", async () => {
+      session.toggleRecording();
+      vi.spyOn(session.recording, "add").mockReturnValue(false);
+      await show();
+      expect([session.isRecording.value, session.isFull.value]).toEqual([false, true]);
+      session.toggleRecording();
+      expect([session.isRecording.value, session.isFull.value]).toEqual([true, false]);
+    });
+
+    it("leaves no face over the stage when the camera changes", async () => {
+      await show();
+      expect(draw.mock.lastCall?.[0]).toHaveLength(1);
+      vi.mocked(openCamera).mockReturnValueOnce(defer<MediaStream>().promise);
+      void session.changeCamera("b");
+      expect(draw.mock.lastCall?.[0]).toEqual([]);
+    });
+
+    it("draws no face of an upright picture over a wide one", async () => {
+      await show();
+      expect(draw.mock.lastCall?.[0]).toHaveLength(1);
+      const late = defer<Frame>();
+      reader.read.mockReturnValueOnce(late.promise);
+      await show();
+      Object.assign(VIDEO, { videoWidth: 360 });
+      await show();
+      expect(draw.mock.lastCall?.[0]).toEqual([]);
+      late.resolve({ time_s: 0, faces: [makeFace()] } as unknown as Frame); // of the picture from before
+      await settle();
+      session.redraw();
+      expect(draw.mock.lastCall?.[0]).toEqual([]);
+      Object.assign(VIDEO, { videoWidth: 640 });
+    });
+
+    describe("and is looked after", () => {
+      let now = performance.now();
+      const check = (afterMs: number): boolean => {
+        now += afterMs;
+        session.checkPace();
+        return session.isSilent.value;
+      };
+
+      beforeEach(async () => {
+        vi.spyOn(performance, "now").mockImplementation(() => now);
+        await show();
+        check(0);
+      });
+
+      afterEach(() => vi.restoreAllMocks());
+
+      it("is silent when no pictures come for a while", () => {
+        expect([2000, 1500, 1000].map(check)).toEqual([false, false, true]);
+      });
+
+      it("is not silent after a pause", () => {
+        session.togglePause();
+        for (let i = 0; i < 20; i++) check(500);
+        session.togglePause();
+        expect(check(400)).toBe(false);
+      });
+
+      it("is not silent when the page was hidden", () => {
+        const hidden = vi.spyOn(document, "hidden", "get").mockReturnValue(true);
+        for (let i = 0; i < 20; i++) check(1000);
+        hidden.mockReturnValue(false);
+        expect(check(400)).toBe(false);
+      });
+
+      it("is not silent when the computer slept", () => {
+        expect(check(60_000)).toBe(false);
+        expect([2000, 1500, 1000].map(check)).toEqual([false, false, true]);
+      });
     });
 
     it("draws the faces of a paused picture where they were, however long ago", async () => {

@@ -49,6 +49,8 @@ export class LiveSession {
   /** Whether the camera looks at whoever sits before the screen. */
   readonly isFacing = signal(true);
   readonly isRecording = signal(false);
+  /** Whether the recording ended because it takes no more. */
+  readonly isFull = signal(false);
   readonly rows = signal(0);
 
   readonly history = new History();
@@ -63,8 +65,11 @@ export class LiveSession {
   private isReading = false;
   private delayMs = 0;
   private heardMs = 0;
+  private checkedMs = 0;
   private pausedMs = 0;
   private run = 0;
+  /** Of the pictures that are shown. */
+  private size = "";
   /** The camera that `start` opens; empty for the browser's choice. */
   private wantedId = "";
 
@@ -153,6 +158,7 @@ export class LiveSession {
     if (!this.isRecording.value) {
       this.recording = new Recording();
       this.rows.value = 0;
+      this.isFull.value = false;
     }
     this.isRecording.value = !this.isRecording.value;
   }
@@ -234,6 +240,9 @@ export class LiveSession {
     const now = performance.now();
     this.heardMs = now;
     this.shownRate.add(now / 1000);
+    const size = `${this.video.videoWidth}×${this.video.videoHeight}`;
+    if (size !== this.size) this.follower.clear(); // a phone was turned: nobody is where they were
+    this.size = size;
     this.redraw();
     if (this.phase.value === "running" && !this.isReading && !this.isPaused.value) void this.read(run, now);
   }
@@ -243,10 +252,12 @@ export class LiveSession {
     const reader = this.reader;
     if (reader === null || this.video.videoWidth === 0) return;
     this.isReading = true;
+    const size = this.size;
     try {
       const answer = await reader.read(this.video, now / 1000);
       if (run !== this.run || reader !== this.reader) return;
       this.take({ ...answer, time_s: now / 1000 }, performance.now() - now);
+      if (size !== this.size) this.follower.clear();
     } catch (error) {
       if (run === this.run && reader === this.reader) this.fail(describeError(error));
     } finally {
@@ -259,8 +270,11 @@ export class LiveSession {
     this.readRate.add(performance.now() / 1000);
     this.follower.update(frame);
     this.history.add(frame);
-    if (this.isRecording.value && !this.recording.add(frame)) this.isRecording.value = false;
     batch(() => {
+      if (this.isRecording.value && !this.recording.add(frame)) {
+        this.isRecording.value = false;
+        this.isFull.value = true;
+      }
       this.rows.value = this.recording.rows;
       this.frame.value = frame;
     });
@@ -271,7 +285,11 @@ export class LiveSession {
   checkPace(): void {
     if (this.phase.value !== "running") return;
     const now = performance.now();
-    const isSilent = !this.isPaused.value && !document.hidden && now - this.heardMs > SILENT_MS;
+    // Nothing is shown meanwhile, and nothing is amiss; or this very call was held back, as while the computer slept.
+    const isAway = this.isPaused.value || document.hidden || now - this.checkedMs > SILENT_MS;
+    this.checkedMs = now;
+    if (isAway) this.heardMs = now;
+    const isSilent = now - this.heardMs > SILENT_MS;
     const isStill = isSilent || this.isPaused.value;
     batch(() => {
       this.isSilent.value = isSilent;
@@ -298,6 +316,7 @@ export class LiveSession {
     if (this.stream !== null) closeCamera(this.stream);
     this.stream = null;
     this.video.srcObject = null;
+    this.draw([]);
   }
 
   private fail(error: ErrorText): void {
