@@ -77,11 +77,12 @@ def make_face(track: int, time_s: float, moods: list[tuple[int, str]]) -> Face:
 
 
 def draw_training() -> None:
-    """How ``base`` learned."""
+    """How the first of ``base``'s recipes learned; the others go on from it."""
     from fervid.training.expressions.curves import draw_curves
 
-    lines = (ROOT / "runs" / "base-2.metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    draw_curves([json.loads(line) for line in lines], IMAGES / "curves.png", title="base")
+    name = "base-2"
+    lines = (ROOT / "runs" / f"{name}.metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    draw_curves([json.loads(line) for line in lines], IMAGES / "curves.png", title=name)
 
 
 def draw_figures(path: Path) -> None:

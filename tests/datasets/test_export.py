@@ -63,6 +63,25 @@ def test_six_labels_put_disgust_into_angers_folder(parquet, tmp_path):
     export_faces(parquet, tmp_path / "pictures", labels=6)
     assert not list(tmp_path.glob("pictures/*/disgust"))
     assert len(list(tmp_path.glob("pictures/Training/angry/*.png"))) == 4
+    assert open_source(tmp_path / "pictures").notes == ("exported with 6 labels: disgust counts as angry",)
+
+
+def test_an_export_that_is_no_longer_whole_has_no_order(parquet, vote_lines, write_lines, tmp_path):
+    folder = tmp_path / "pictures"
+    export_faces(parquet, folder)
+    assert list_pictures(folder).notes == ()
+    for number in (3, 10):
+        (folder / "Training" / "happy" / f"{number:05d}.png").unlink()
+    listed = list_pictures(folder)
+    assert (listed.is_export, listed.notes) == (False, ("26 of 28 pictures are there",))
+    with pytest.raises(DatasetError, match=r"not in the order of fer2013.csv.* a whole export"):
+        prepare_faces(open_source(folder), tmp_path / "back.parquet", votes=write_lines("votes.csv", vote_lines))
+    picture = (folder / "Training" / "angry" / "00000.png").read_bytes()
+    for name in ("holiday.png", "99999.png"):  # as many as were exported, but not those
+        (folder / "Training" / "happy" / name).write_bytes(picture)
+    listed = list_pictures(folder)
+    assert not listed.is_export
+    assert listed.notes == ("26 of 28 pictures are there", "2 pictures are not of the export")
 
 
 def test_an_interrupted_export_goes_on(parquet, tmp_path, monkeypatch):

@@ -133,7 +133,7 @@ def test_refuses_folders_without_pictures(tmp_path):
         list_pictures(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{"])
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"complete": true}'])
 def test_refuses_a_damaged_note(paint, tmp_path, content):
     paint("Training/angry/1.png")
     (tmp_path / MANIFEST).write_text(content)

@@ -168,6 +168,14 @@ def test_without_votes_the_majority_is_unknown(world):
     assert any("no FER+ votes" in note for note in evaluation.notes)
 
 
+def test_votes_that_name_no_expression_are_not_called_absent(world, make_votes):
+    world.votes = np.repeat(make_votes({"anger": 5, "fear": 5}), len(world.truths), axis=0)
+    evaluation = evaluate_model(world.classifier, world.faces, "PrivateTest")
+    assert evaluation.answer.majority_accuracy is None
+    assert "on no face of this split do the votes name one expression." in " ".join(evaluation.notes)
+    assert not any("no FER+ votes" in note for note in evaluation.notes)
+
+
 def test_majority_counts_faces_with_a_unique_winner_among_the_emotions(make_world, make_votes):
     votes = make_votes(
         {"happiness": 9, "neutral": 1},  # both heads right

@@ -154,6 +154,17 @@ def test_unknown_figures_are_called_unknown(world):
     assert rows["accuracy"].n == "600"
 
 
+@pytest.mark.usefixtures("blank_figures")
+def test_a_majority_is_never_called_most_of_the_people(world):
+    evaluation = evaluate_model(world.classifier, world.faces, "PrivateTest")
+    meanings = {row.name: row.meaning for row in summarise(evaluation)}
+    assert meanings["FER+ majority"] == "against the expression that got more of the ten votes than any other"
+    page = build_page(evaluation, faces=pick_examples(evaluation, world.faces, 2))
+    assert "From the FER+ majority it differs on" in page
+    for wrong in ("most of ten", "most of them"):  # five votes and fewer can be the most that any expression got
+        assert wrong not in page
+
+
 def test_short_cells_say_half_the_interval(world):
     evaluation = evaluate_model(world.classifier, world.faces, "PrivateTest")
     accuracy = evaluation.label_head.accuracy

@@ -238,4 +238,4 @@ def test_six_labels_are_calibrated_by_their_own_majority(make_faces: Any, recipe
     data = make_training_data(make_faces(64, 256, 4), TrainingConfig.from_dict(recipe(labels=6)))
     logits = 4 * np.eye(6)[data.validation_majority]
     spec = calibrate(logits, np.zeros((256, 8)), data)
-    assert spec.threshold == 0  # every answer is what most of ten people chose
+    assert spec.threshold == 0  # every answer is the FER+ majority

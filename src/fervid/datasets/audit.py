@@ -141,8 +141,7 @@ class Audit:
         leaks: for each test split; empty when the set has no Training rows.
         blanks: constant faces by split.
         agreements: by split; empty for a set without votes.
-        vote_matrix: ``(C, C)`` faces by label and by the emotion that most people chose, in all splits; None without
-            votes.
+        vote_matrix: ``(C, C)`` faces by label and by FER+ majority, in all splits; None without votes.
     """
 
     emotions: tuple[Emotion, ...]

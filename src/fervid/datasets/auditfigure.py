@@ -84,7 +84,7 @@ def _draw_balance(axes: Axes, audit: Audit) -> None:
 
 
 def _draw_votes(axes: Axes, audit: Audit) -> None:
-    """Label by majority of the votes, as percent of each label's row."""
+    """Label by FER+ majority, as percent of each label's row."""
     from matplotlib.colors import LinearSegmentedColormap
 
     matrix = audit.vote_matrix
@@ -94,8 +94,8 @@ def _draw_votes(axes: Axes, audit: Audit) -> None:
     share = matrix.trace() / decided if decided else 0.0
     _dress(
         axes,
-        f"FER+ agrees with {_percent(share)} of the labels",
-        f"what most of ten people saw, in % of each label's row; {decided:,} faces with a majority emotion",
+        f"FER+ majority: the label on {_percent(share)} of the faces",
+        f"the emotion with the most of ten votes, in % of each label's row; {decided:,} faces have one",
     )
     totals = matrix.sum(axis=1)
     shares = matrix / np.maximum(totals, 1)[:, None]
@@ -116,7 +116,7 @@ def _draw_votes(axes: Axes, audit: Audit) -> None:
     axes.grid(visible=False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel("most people saw", color=_FAINT, fontsize=9.5)
+    axes.set_xlabel("FER+ majority", color=_FAINT, fontsize=9.5)
     axes.set_ylabel("label", color=_FAINT, fontsize=9.5)
 
 

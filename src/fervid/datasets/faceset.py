@@ -124,7 +124,7 @@ class FaceSet:
         return distribution.astype(np.float32), usable
 
     def vote_majority(self) -> NDArray[np.int64]:
-        """The emotion that most of the ten people chose.
+        """The emotion that got more of the ten votes than anything else: a plurality, which three may be.
 
         Returns:
             ``(N,)`` indices into :data:`fervid.emotions.EMOTIONS`; −1 where two expressions tie, where contempt,
@@ -142,7 +142,7 @@ class FaceSet:
 
 
 def find_truth(faces: FaceSet, labels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """What the label says of each face, and what most of ten people chose, in the system of 7 or 6 labels.
+    """What the label says of each face, and what FER+'s votes say, in the system of 7 or 6 labels.
 
     Returns:
         ``(N,)`` labels and ``(N,)`` FER+ majorities (−1 where unknown, see :meth:`FaceSet.vote_majority`): indices into

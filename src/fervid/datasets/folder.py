@@ -28,7 +28,7 @@ from typing import Final
 from fervid.datasets.faceset import SPLITS, FaceRow
 from fervid.datasets.kagglecsv import SPLIT_NAMES, parse_label
 from fervid.datasets.parquet import decode_face
-from fervid.emotions import EMOTIONS, parse_emotion
+from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, parse_emotion
 from fervid.errors import DatasetError, UsageError
 from fervid.imaging import SUFFIXES
 
@@ -55,7 +55,7 @@ class PictureFolder:
 
     Attributes:
         pictures: what will be read.
-        is_export: ``fervid data export`` made it, so that the rows are in the order of its source.
+        is_export: ``fervid data export`` made it and it is whole, so that the rows are in the order of its source.
         notes: what a reader should know of how the folder was understood.
     """
 
@@ -90,13 +90,7 @@ def list_pictures(folder: Path, split: str | None = None) -> PictureFolder:
     if any(picture.label in _NUMBERS for picture in pictures):
         order = ", ".join(f"{number} {emotion}" for number, emotion in zip(_NUMBERS, EMOTIONS, strict=True))
         notes.append(f"folders 0–6 are read in FER2013's order: {order}")
-    is_export = (folder / MANIFEST).is_file()
-    if is_export:
-        if not read_manifest(folder).get("complete"):
-            raise DatasetError(
-                f"{folder} is an export that was interrupted", advice="Run the same fervid data export again."
-            )
-        pictures.sort(key=lambda picture: (not picture.path.stem.isdigit(), picture.path.stem.zfill(20)))
+    is_export = (folder / MANIFEST).is_file() and _check_export(folder, pictures, notes)
     return PictureFolder(tuple(pictures), is_export, tuple(notes))
 
 
@@ -129,6 +123,28 @@ def read_manifest(folder: Path) -> dict[str, object]:
     if not isinstance(content, dict):
         raise DatasetError(f"{path} is damaged (no object)", advice="Export to another folder.")
     return content
+
+
+def _check_export(folder: Path, pictures: list[Picture], notes: list[str]) -> bool:
+    """Put the pictures of an export in order of their rows; whether they are those that were exported, all of them."""
+    manifest = read_manifest(folder)
+    if not manifest.get("complete"):
+        raise DatasetError(
+            f"{folder} is an export that was interrupted", advice="Run the same fervid data export again."
+        )
+    rows, labels = manifest.get("rows"), manifest.get("labels")
+    if not isinstance(rows, int):
+        raise DatasetError(f"{folder / MANIFEST} is damaged (rows: {rows!r})", advice="Export to another folder.")
+    if labels == len(EMOTIONS_WITHOUT_DISGUST):
+        notes.append(f"exported with {labels} labels: disgust counts as angry")
+    pictures.sort(key=lambda picture: (not picture.path.stem.isdigit(), picture.path.stem.zfill(20)))
+    numbers = {int(picture.path.stem) for picture in pictures if picture.path.stem.isdecimal()}
+    present = sum(number < rows for number in numbers)
+    if present < rows:
+        notes.append(f"{present:,} of {rows:,} pictures are there")
+    if present < len(pictures):
+        notes.append(f"{len(pictures) - present:,} pictures are not of the export")
+    return present == len(pictures) == rows
 
 
 def _list_by_split(folders: list[Path]) -> tuple[list[Picture], list[str]]:

@@ -84,7 +84,7 @@ def prepare_faces(
         if not source.in_order:
             raise DatasetError(
                 f"votes cannot be joined to {source.path}: its pictures are not in the order of fer2013.csv",
-                advice="Prepare from fer2013.csv, or from a Parquet or an export made of it.",
+                advice="Prepare from fer2013.csv, or from a Parquet or a whole export made of it.",
             )
         rows = join_votes(rows, votes)
     skipped = Skipped()

@@ -25,7 +25,7 @@ _WIDTH, _HEIGHT = 150, 18
 _CAPTION: Final = """Tinted: the best of its row, as far as the figures shown tell. Small: 95 % interval of each model
 by itself; overlapping intervals do not mean that two models are equal, see below."""
 
-_TRUTHS: Final = {"official": "the labels", "FER+ majority": "what most of ten people saw"}
+_TRUTHS: Final = {"official": "the labels", "FER+ majority": "the FER+ majority"}
 
 STYLE: Final = f"""
 table.models th.middle {{ text-align: center; }}

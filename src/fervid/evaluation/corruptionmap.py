@@ -68,7 +68,7 @@ def build_corruption_map(benchmark: CorruptionBenchmark) -> str:
         rows.append(f'<tr><th scope="row">{name}</th>{"".join(cells)}{mean}</tr>')
     what = "Accuracy of the answer against the labels"
     if len(shown) > 1:
-        what += ", and small against what most of ten people saw"
+        what += ", and small against the FER+ majority"
     return f"""<div class="wide"><table class="heat">
 <thead><tr><th scope="col">corruption</th>{head}<th scope="col">mean</th></tr></thead>
 <tbody>

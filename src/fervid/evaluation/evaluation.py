@@ -2,8 +2,8 @@
 
 The label is FER2013's; *official* counts every face of the split, *de-duplicated* leaves out the faces whose exact
 pixels also stand in Training, *strict* those with a near-twin as well. FER+ majority is the second truth: the emotion
-that most of ten people chose. Three ways to answer are measured: the label head, which FER2013's accuracy is about, the
-votes head, and the answer that the product gives, which blends both.
+that got more of the ten votes than any other. Three ways to answer are measured: the label head, which FER2013's
+accuracy is about, the votes head, and the answer that the product gives, which blends both.
 """
 
 from __future__ import annotations
@@ -195,7 +195,10 @@ def _find_truth(rows: FaceSet, faces: FaceSet, split: str, labels: int, notes: l
         if near.all():
             notes.append(f"Every {split} face has a twin in Training; nothing is left for the strict accuracy.")
     if not (majority >= 0).any():
-        notes.append("FER+ majority accuracy is unknown: the data has no FER+ votes.")
+        why = "the data has no FER+ votes"
+        if rows.votes is not None:
+            why = "on no face of this split do the votes name one expression"
+        notes.append(f"FER+ majority accuracy is unknown: {why}.")
     return Truth(truths, majority, exact, near)
 
 

@@ -63,7 +63,7 @@ class Example:
         label: FER2013's.
         guesses: the likeliest expressions with their probabilities, the likeliest first; the first is the answer.
         votes: what ten people saw and how many of them, most first; empty when that is unknown.
-        majority: the expression that most of them chose; None when there is none or it is unknown.
+        majority: the expression with more of their votes than any other; None when there is none or it is unknown.
     """
 
     row: int
@@ -164,8 +164,8 @@ def build_examples(examples: Examples) -> str:
 {_build_grid(examples.uncertain.shown, _caption_uncertain)}"""
     return f"""<h2>Faces it gets wrong</h2>
 <p>The mistakes that the answer is surest of, by the label. Below each face: the answer and its confidence, then
-what ten people saw. Where most of them saw <span class="agreed">✓ what the answer says</span>, the label may be what is
-wrong.{doubt}</p>
+what ten people saw. Where more of them saw <span class="agreed">✓ what the answer says</span> than anything else, the
+label may be what is wrong.{doubt}</p>
 {labels}
 {uncertain}
 <p class="faint">#: row of {escape(examples.split)}, counted from 0.</p>

@@ -155,7 +155,7 @@ def _draw_risk_coverage(figure: Figure, evaluation: Evaluation, theme: Theme) ->
     figure.subplots_adjust(left=0.13, right=0.95, bottom=0.12, top=0.85)
     curves = [
         (evaluation.answer.curve, theme.accent, "against the labels", evaluation.certain),
-        (evaluation.answer.majority_curve, theme.warm, "against what most of ten saw", evaluation.certain_majority),
+        (evaluation.answer.majority_curve, theme.warm, "against the FER+ majority", evaluation.certain_majority),
     ]
     answered = 1 - evaluation.uncertain.value
     for curve, colour, name, certain in curves:

@@ -72,7 +72,7 @@ class Truth:
 
     Attributes:
         labels: ``(N,)`` FER2013's, as indices into the emotions evaluated.
-        majority: ``(N,)`` what most of ten people chose, −1 where that is unknown.
+        majority: ``(N,)`` the FER+ majority (:func:`fervid.datasets.faceset.find_truth`), −1 where there is none.
         exact_twin: ``(N,)`` whether the same pixels stand in Training; None when that is unknown.
         near_twin: ``(N,)`` whether an exact or a near-twin stands in Training; None when that is unknown.
     """

@@ -277,7 +277,7 @@ def _describe_risk(evaluation: Evaluation) -> str:
     if evaluation.certain_majority is None or evaluation.answer.majority_accuracy is None:
         return text
     return (
-        f"{text} From what most of ten people saw it differs on "
+        f"{text} From the FER+ majority it differs on "
         f"{format_percent(1 - evaluation.certain_majority.value)} instead of "
         f"{format_percent(1 - evaluation.answer.majority_accuracy.value)}."
     )

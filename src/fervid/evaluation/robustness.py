@@ -30,7 +30,7 @@ TruthName = Literal["official", "FER+ majority"]
 HEADS: Final[tuple[HeadName, ...]] = get_args(HeadName)
 """The ways to answer, as :class:`fervid.evaluation.evaluation.Evaluation` names them."""
 TRUTHS: Final[tuple[TruthName, ...]] = get_args(TruthName)
-"""FER2013's labels, every face; and what most of ten people saw, the faces where that is known."""
+"""FER2013's labels, every face; and the emotion that got more of the ten votes than any other, where there is one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

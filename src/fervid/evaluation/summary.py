@@ -90,7 +90,9 @@ def summarise(evaluation: Evaluation) -> list[SummaryRow]:
         ),
         _make_row("strict", [h.accuracy_strict for h in e.heads], "without near-twins of Training faces either"),
         _make_row(
-            "FER+ majority", [h.majority_accuracy for h in e.heads], "agreement with what most of ten people saw"
+            "FER+ majority",
+            [h.majority_accuracy for h in e.heads],
+            "against the expression that got more of the ten votes than any other",
         ),
         _make_row(
             "macro-F1", [h.macro_f1 for h in e.heads], "mean F1 over the expressions, rare ones counting as much",
@@ -117,7 +119,7 @@ def summarise(evaluation: Evaluation) -> list[SummaryRow]:
         ),
         SummaryRow(
             "… by majority", (*others, format_estimate(e.certain_majority)), _count(e.certain_majority),
-            "the same, against what most of ten people saw", "",
+            "the same, against the FER+ majority", "",
         ),
     ]  # fmt: skip
 
@@ -126,7 +128,7 @@ def summarise_corruptions(benchmark: CorruptionBenchmark) -> list[SummaryRow]:
     """What bad pictures leave of each head's accuracy: clean, corrupted and the difference, by labels and by votes."""
     truths: tuple[tuple[TruthName, str, str], ...] = (
         ("official", "accuracy", "against the labels"),
-        ("FER+ majority", "FER+ majority", "against what most of ten people saw"),
+        ("FER+ majority", "FER+ majority", "against the FER+ majority"),
     )
     rows = []
     for truth, name, meaning in truths:
