@@ -22,6 +22,7 @@ from fervid.detection.passes import LEAST_SIDE
 from fervid.detection.resizing import resize
 from fervid.detection.selection import create_detector
 from fervid.geometry import boxes_to_array, intersection_over_union
+from fervid.pipeline import DEFAULT_MIN_FACE
 
 HEIGHTS = (8, 10, 12, 14, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 768, 1024)
 LONGEST = 2560
@@ -66,7 +67,8 @@ def look(
         return None
     canvas = np.full((max(tall, LEAST_SIDE), max(width, LEAST_SIDE), 3), 127, dtype=np.uint8)  # else it is enlarged
     canvas[:tall, :width] = resize(image, width, tall)
-    found = detector.detect(canvas, min_face=0.6 * height)
+    passes = detector.plan(*canvas.shape[1::-1], min_face=DEFAULT_MIN_FACE)  # asked for lower faces, it would enlarge
+    found = detector.read(canvas, passes, least=0.6 * height)
     if not found:
         return False, 0.0, 0
     overlaps = intersection_over_union(boxes_to_array([d.box for d in found]), box[None] * factor)[:, 0]

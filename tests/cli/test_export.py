@@ -205,6 +205,9 @@ def test_what_cannot_be_exported_is_refused(finished: Path, faces: Path, tmp_pat
     assert "holds a run of a detector" in fail(tmp_path / "detector", "--data", faces).message
     others = write_faces(tmp_path / "others.parquet", seed=1)
     assert "holds a run on other data" in fail(finished, "--data", others).message
+    kept = tmp_path / "kept"  # a finished run needs no checkpoint
+    shutil.copytree(finished, kept, ignore=shutil.ignore_patterns("checkpoint.pt"))
+    assert "holds a run on other data" in fail(kept, "--data", others).message
     assert run("export", finished, "--data", faces, "-o", tmp_path / "new.onnx", "--precision", "int4").exit_code == 2
     wider = tmp_path / "wider"
     shutil.copytree(finished, wider)

@@ -124,6 +124,21 @@ def test_an_opencv_without_cascades_says_what_to_do(monkeypatch: pytest.MonkeyPa
         HaarDetector()
 
 
+def test_haar_gives_no_face_lower_than_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("cv2")
+    detector = HaarDetector(score_threshold=0.0)
+
+    class Cascade:
+        @staticmethod
+        def detectMultiScale3(*_: object, minSize: tuple[int, int], **__: object) -> tuple[list[list[int]], ...]:  # noqa: N802, N803
+            return [[0, 0, *minSize]], [[0]], [[200]]
+
+    monkeypatch.setattr(detector, "_cascade", Cascade())
+    for min_face in (20.0, 25.5, 26.0, 33.0):  # 20.4 px of the picture reduced to 1600 px are 21
+        (found,) = detector.detect(np.zeros((1000, 2000, 3), dtype=np.uint8), min_face=min_face)
+        assert found.box.height >= min_face
+
+
 def test_haar_says_whose_cascade_it_is() -> None:
     """Another version of OpenCV may bring another cascade: half a film by each would not be told apart by the name."""
     cv2 = pytest.importorskip("cv2")

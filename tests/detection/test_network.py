@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fervid.detection import network
+from fervid.detection import decoding, network
 from fervid.detection.decoding import average_cells, decode
 from fervid.detection.detector import Detection
 from fervid.detection.faces import FacesDetector
 from fervid.errors import ContractError
+from fervid.geometry import intersection_over_union
 
 
 def centres(found: list[Detection]) -> NDArray[np.float64]:
@@ -55,6 +56,29 @@ def test_cells_that_agree_say_together_where_a_face_is() -> None:
     assert weak[0] == pytest.approx(boxes[0]), "cells below a kept one that is itself below the floor are not heard"
     nobody, nothing = average_cells(boxes, scores, landmarks, [])
     assert (nobody.shape, nothing.shape) == ((0, 4), (0, 5, 2))
+
+
+def test_many_faces_among_many_cells_are_averaged_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    corners = rng.uniform(0, 60, (300, 2))
+    boxes = np.concatenate([corners, corners + rng.uniform(20, 40, (300, 2))], axis=1)
+    landmarks, scores = rng.uniform(0, 100, (300, 5, 2)), rng.uniform(0, 1, 300)
+    kept = rng.permutation(300)[:50].tolist()
+    whole = average_cells(boxes, scores, landmarks, kept)
+    compared: list[int] = []
+
+    def compare(some: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+        compared.append(len(some) * len(others))
+        return intersection_over_union(some, others)
+
+    monkeypatch.setattr(decoding, "intersection_over_union", compare)
+    for pairs in (1, 2_200, 15_000):
+        compared.clear()
+        monkeypatch.setattr(decoding, "PAIRS", pairs)
+        for part, same in zip(average_cells(boxes, scores, landmarks, kept), whole, strict=True):
+            np.testing.assert_allclose(part, same, rtol=1e-13)
+        assert sum(compared) == 50 * 300
+        assert max(compared) <= max(pairs, 300)
 
 
 @pytest.mark.parametrize("order", ["RGB", "BGR"])

@@ -11,27 +11,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from fervid.datasets.photos import LabelledPhoto, iterate_photos
 from fervid.detection.detector import Detection
+from fervid.detection.faces import FacesDetector
 from fervid.detection.framing import Framing
 from fervid.detection.selection import create_detector
 from fervid.errors import DatasetError, UsageError
-from fervid.evaluation.detection import ASKED, CURVE_FROM, evaluate_detector
-from fervid.evaluation.detection_metrics import (
-    IGNORED,
-    NOTHING,
-    Findings,
-    landmark_errors,
-    match_detections,
-    ratio_interval,
-)
+from fervid.evaluation.detection import CURVE_FROM, evaluate_detector
+from fervid.evaluation.detection_reading import KEPT, find_faces
+from fervid.pipeline import DEFAULT_MIN_FACE
 from fervid.results import Box
-
-NO_BOXES = np.empty((0, 4))
 
 
 def spread(box):
@@ -66,7 +57,7 @@ def make_photo(*faces, kind=None, ignored=(), size=(200, 150), landmarks=True):
 
 
 class Teller:
-    """Answers, photo by photo, what the test says: (box, score) or (box, score, landmarks)."""
+    """Answers, photo by photo, what the test says: (box, score) or (box, score, landmarks); asked again, the same."""
 
     name = "teller"
     framing = Framing(1.0, 0.0, 0.0)
@@ -75,10 +66,13 @@ class Teller:
         self.answers = iter(answers)
         self.score_threshold = score_threshold
         self.asked = []
+        self.image = self.answer = None
 
     def detect(self, image, *, min_face):
         self.asked.append((image.shape, min_face))
-        return [Detection(Box(*box), score, *landmarks) for box, score, *landmarks in next(self.answers)]
+        if image is not self.image:
+            self.image, self.answer = image, next(self.answers)
+        return [Detection(Box(*box), score, *landmarks) for box, score, *landmarks in self.answer]
 
 
 class DiscDetector:
@@ -176,10 +170,39 @@ def test_boxes_are_cut_off_at_the_border_as_marked_ones_are():
     assert measure([photo], [((-40, -40, 60, 60), 0.9)]).overall.recall.value == 1
 
 
-def test_the_detector_sees_the_picture_and_is_asked_for_a_little_less():
+@pytest.mark.parametrize(("min_face", "heights"), [(12, [DEFAULT_MIN_FACE, 12]), (20, [20]), (40, [40])])
+def test_the_detector_is_asked_as_the_product_asks_and_again_for_smaller_faces(min_face, heights):
     teller = Teller([])
-    evaluate_detector(teller, [make_photo((0, 0, 30, 30))], min_face=20)
-    assert teller.asked == [((150, 200, 3), ASKED * 20)]
+    evaluate_detector(teller, [make_photo((0, 0, 30, 30))], min_face=min_face)
+    assert teller.asked == [((150, 200, 3), KEPT * height) for height in heights]
+
+
+def test_only_the_band_of_smaller_faces_is_of_the_reading_for_them():
+    small, large, wrong = (10, 10, 25, 25), (60, 10, 90, 40), (100, 100, 130, 130)
+
+    class Moody(Teller):
+        def detect(self, image, *, min_face):
+            shown = [(large, 0.9)] if image.max() > 128 else []
+            self.image, self.answer = image, shown if min_face >= 16 else [(small, 0.8), (wrong, 0.7)]
+            return super().detect(image, min_face=min_face)
+
+    evaluation = evaluate_detector(Moody(), [make_photo(small, large), make_photo()])
+    assert (evaluation.overall.recall.value, evaluation.overall.precision.value) == (1, 1)
+    assert evaluation.kinds["people"] == evaluation.overall
+    assert [None if band.recall is None else band.recall.value for band in evaluation.bands] == [1, 1, None, None, None]
+    assert evaluation.strict == (1, 0.9)
+    assert evaluation.background.clean.value == 1
+
+
+def test_a_network_reads_the_picture_that_the_product_shows_it(dots, tmp_path):
+    detector = FacesDetector(dots.write_detector(tmp_path / "dots.onnx"), threads=1)
+    image = dots.paint(350, 100, [(50, 50)])
+    (usual,) = detector.detect(image, min_face=20)
+    (found,) = find_faces(detector, image, 20)
+    assert (found.box, found.score) == (usual.box, usual.score), "boxes are 24 px high: asked for 16 px, it enlarges"
+    assert detector.detect(image, min_face=25) == []
+    assert [face.box for face in find_faces(detector, image, 25)] == [usual.box], "a little low is not missed"
+    assert find_faces(detector, image, 31) == []
 
 
 def test_landmarks_are_measured_on_faces_seen_from_the_front():
@@ -281,105 +304,6 @@ def test_latency_is_the_detectors_alone(monkeypatch):
     monkeypatch.setattr(DiscDetector, "detect", delay(DiscDetector.detect, 0.02))
     monkeypatch.setattr(LabelledPhoto, "decode", delay(LabelledPhoto.decode, 0.2))
     assert 20 <= evaluate_detector(DiscDetector(), [make_photo()] * 3).latency_ms < 200
-
-
-def test_matching_is_greedy_by_score_and_one_to_one():
-    faces = np.array([[0.0, 0, 10, 10], [4, 0, 14, 10]])
-    boxes = np.array([[1.0, 0, 11, 10], [0, 0, 10, 10], [50, 50, 60, 60], [30, 0, 40, 10]])
-    ignored = np.array([[30.0, 0, 40, 10]])
-    assert match_detections(boxes, np.array([0.9, 0.8, 0.7, 0.6]), faces, ignored).tolist() == [0, NOTHING, -1, IGNORED]
-    assert match_detections(boxes, np.array([0.7, 0.8, 0.7, 0.6]), faces, ignored).tolist() == [1, 0, -1, IGNORED]
-    assert match_detections(boxes, np.ones(4), NO_BOXES, NO_BOXES).tolist() == [NOTHING] * 4
-    assert match_detections(NO_BOXES, np.empty(0), faces, ignored).tolist() == []
-
-
-def test_overlap_of_a_half_is_enough():
-    faces = np.array([[0.0, 0, 10, 10]])
-    assert match_detections(np.array([[0.0, 0, 10, 5]]), np.ones(1), faces, NO_BOXES).tolist() == [0]
-    assert match_detections(np.array([[0.0, 0, 10, 4.9]]), np.ones(1), faces, NO_BOXES).tolist() == [NOTHING]
-
-
-corners = st.tuples(st.integers(0, 12), st.integers(0, 12), st.integers(4, 12), st.integers(4, 12))
-some_boxes = st.lists(corners, max_size=6).map(
-    lambda rows: np.array([(x, y, x + w, y + h) for x, y, w, h in rows], dtype=np.float64).reshape(-1, 4)
-)
-
-
-@settings(deadline=None)
-@given(some_boxes, some_boxes, some_boxes, st.randoms())
-def test_weaker_detections_change_nothing_about_stronger_ones(boxes, faces, ignored, random):
-    scores = np.array(random.sample(range(1, 100), len(boxes)), dtype=np.float64) / 100
-    outcome = match_detections(boxes, scores, faces, ignored)
-    taken = outcome[outcome >= 0].tolist()
-    assert len(taken) == len(set(taken))
-    strong = scores > 0.5
-    assert match_detections(boxes[strong], scores[strong], faces, ignored).tolist() == outcome[strong].tolist()
-
-
-def collect(found, alarms):
-    """Findings of one photo with these scores."""
-    return Findings(
-        photos=1,
-        face_photo=np.zeros(len(found), dtype=np.int64),
-        face_height=np.full(len(found), 50.0),
-        face_score=np.array(found, dtype=np.float64),
-        face_error=np.full(len(found), np.nan),
-        alarm_photo=np.zeros(len(alarms), dtype=np.int64),
-        alarm_height=np.full(len(alarms), 50.0),
-        alarm_score=np.array(alarms, dtype=np.float64),
-    )
-
-
-def test_average_precision_of_a_worked_example():
-    findings = collect([0.9, 0.7, 0.5, -1], [0.8, 0.6])
-    thresholds, precision, recall = findings.precision_recall()
-    assert thresholds.tolist() == [0.9, 0.8, 0.7, 0.6, 0.5]
-    assert precision.tolist() == pytest.approx([1, 1 / 2, 2 / 3, 1 / 2, 3 / 5])
-    assert recall.tolist() == [0.25, 0.25, 0.5, 0.5, 0.75]
-    assert findings.average_precision() == pytest.approx(0.25 * (1 + 2 / 3 + 3 / 5))
-    assert findings.recall_at(0.65) == (0.5, 0.7)
-    assert findings.recall_at(0.6) == (0.75, 0.5)
-    assert collect([0.5], [0.9]).recall_at(0.97) is None
-
-
-def test_equal_scores_come_together():
-    assert collect([0.5], [0.5]).average_precision() == 0.5
-    assert collect([-1, -1], []).average_precision() == 0
-    assert collect([], [0.5]).average_precision() is None
-
-
-@settings(deadline=None)
-@given(st.lists(st.integers(1, 99), max_size=12), st.lists(st.integers(1, 99), max_size=12), st.integers(0, 4))
-def test_average_precision_agrees_with_its_definition(found, alarms, missed):
-    findings = collect([s / 100 for s in found] + [-1] * missed, [s / 100 for s in alarms])
-    area, faces = 0.0, len(found) + missed
-    for k in range(1, len(found) + 1):  # each further face, at the best precision that still finds as many
-        precisions = [
-            hits / (hits + sum(a >= t for a in alarms)) for t in set(found) if (hits := sum(f >= t for f in found)) >= k
-        ]
-        area += max(precisions) / faces
-    assert findings.average_precision() == (pytest.approx(area) if faces else None)
-
-
-def test_landmark_errors_of_unknown_and_turned_faces():
-    truth = np.tile(spread((0, 0, 50, 50)), (3, 1, 1))
-    truth[1] = np.nan
-    truth[2, 1] = truth[2, 0]
-    errors = landmark_errors(truth + 1, truth, np.full(3, 50.0))
-    assert errors[0] == pytest.approx(2**0.5 / 20)
-    assert np.isnan(errors[1])
-    assert np.isposinf(errors[2])
-
-
-def test_the_interval_of_a_ratio_covers_its_truth():
-    rng = np.random.default_rng(7)
-    covered = 0
-    for seed in range(60):
-        faces = rng.poisson(3, 80)
-        low, high = ratio_interval(rng.binomial(faces, 0.8), faces, seed=seed)
-        covered += low <= 0.8 <= high
-    assert 51 <= covered <= 60
-    assert ratio_interval(np.array([2, 0]), np.array([2, 0])) == (1, 1)
 
 
 @pytest.mark.parametrize("name", ["haar", "yunet"])

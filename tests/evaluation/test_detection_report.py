@@ -27,9 +27,9 @@ from fervid.models.store import load_model
 pa = pytest.importorskip("pyarrow")
 
 
-def write_detector(dots: ModuleType, path: Path) -> Path:
-    """One that does not enlarge the pictures: its boxes are of one size."""
-    written: Path = dots.write_detector(path, dataclasses.replace(dots.SPEC, smallest_face=9.0))
+def write_worse(dots: ModuleType, path: Path) -> Path:
+    """One that enlarges the pictures to see faces of 20 px, where its boxes fit nothing: they are of one size."""
+    written: Path = dots.write_detector(path, dataclasses.replace(dots.SPEC, smallest_face=29.0))
     return written
 
 
@@ -63,12 +63,11 @@ def photos(dots: ModuleType, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def evaluations(dots: ModuleType, photos: Path, tmp_path: Path) -> list[DetectionEvaluation]:
-    """The detector, and one that enlarges the pictures, where its boxes fit nothing."""
+    """A detector, and a worse one."""
     from fervid.datasets.photos import iterate_photos
     from fervid.detection.faces import FacesDetector
 
-    path = write_detector(dots, tmp_path / "dots.onnx")
-    worse = dots.write_detector(tmp_path / "worse.onnx")
+    path, worse = dots.write_detector(tmp_path / "dots.onnx"), write_worse(dots, tmp_path / "worse.onnx")
     detectors = FacesDetector(path, threads=1), FacesDetector(worse, threads=1)
     return [evaluate_detector(d, list(iterate_photos(photos)), threshold=d.score_threshold) for d in detectors]
 
@@ -88,7 +87,13 @@ def test_the_table_says_what_was_measured(evaluations: list[DetectionEvaluation]
     assert rows["recall"].best == (True, False)
     assert rows["20–32 px: recall"].cells == rows["recall"].cells
     assert rows["clean"].cells[0].value == "100.0 %"
-    assert describe_photos(evaluations[0]).startswith("13 photos (10 people, 3 background")
+    said = describe_photos(evaluations[0])
+    assert said.startswith("13 photos (10 people, 3 background")
+    assert "), read for faces of 20 px and more, as fervid reads photos unless told otherwise" in said
+    assert said.endswith("; for the band below, of 12 px and more")
+    larger = dataclasses.replace(evaluations[0].overall, low=40.0)
+    said = describe_photos(dataclasses.replace(evaluations[0], overall=larger, min_face=40.0))
+    assert said.endswith("), read for faces of 40 px and more")
 
 
 def test_markdown_and_csv_hold_every_detector(evaluations: list[DetectionEvaluation]) -> None:
@@ -108,8 +113,8 @@ def test_two_of_one_name_are_told_apart_everywhere(
     here, there = tmp_path / "here" / "dots.onnx", tmp_path / "there" / "dots.onnx"
     for path in (here, there):
         path.parent.mkdir()
-    write_detector(dots, here)
-    dots.write_detector(there)
+    dots.write_detector(here)
+    write_worse(dots, there)
     again = f"{there.parent}/../there/dots.onnx"
     asked = [word for path in (here, there, again) for word in ("--detector", path)]
     out = tmp_path / "out"
@@ -138,7 +143,7 @@ def test_the_verb_prints_writes_and_tells_what_is_missing(
     dots: ModuleType, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     no_yunet: None,
 ) -> None:  # fmt: skip
-    path, out = write_detector(dots, tmp_path / "mine.onnx"), tmp_path / "out"
+    path, out = dots.write_detector(tmp_path / "mine.onnx"), tmp_path / "out"
     status = run(
         monkeypatch, "--detector", path, "--data", photos, "--split", "all", "--threads", 1, "-o", out, "--json", "-"
     )

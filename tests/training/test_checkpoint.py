@@ -18,6 +18,7 @@ from fervid.errors import ConfigError, ModelError
 from fervid.training.checkpoint import (
     check_folder,
     count_epochs,
+    find_data,
     load_checkpoint,
     save_checkpoint,
     save_weights,
@@ -85,6 +86,20 @@ def test_a_finished_run_needs_no_checkpoint(
     for (name, mine), theirs in zip(again.state_dict().items(), network.state_dict().values(), strict=True):
         assert torch.equal(mine, theirs), name
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_finished_run_knows_its_faces_without_a_checkpoint(
+    config: TrainingConfig, make_faces: Any, tmp_path: Path
+) -> None:
+    data, others = (make_training_data(make_faces(count, 16, 4), config) for count in (40, 41))
+    train(config, data, tmp_path, device="cpu")
+    (tmp_path / "checkpoint.pt").unlink()
+    assert find_data(tmp_path, None) == data.digest
+    train(config, data, tmp_path, device="cpu", on_progress=lambda _: pytest.fail("it trains"))
+    with pytest.raises(ConfigError, match="a run on other data"):
+        train(config, others, tmp_path, device="cpu")
+    (tmp_path / "metrics.jsonl").write_text('{"epoch": 1}\n', encoding="utf-8")  # as early runs left it
+    train(config, others, tmp_path, device="cpu")
 
 
 @pytest.mark.parametrize(

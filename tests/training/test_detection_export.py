@@ -18,10 +18,12 @@ import numpy as np
 import torch
 
 from fervid.detection.faces import FacesDetector
+from fervid.detection.passes import Pass
 from fervid.errors import ConfigError, ContractError
 from fervid.models.detectorspec import INPUT, DetectorSpec
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.store import load_model
+from fervid.pipeline import DEFAULT_MIN_FACE
 from fervid.training.checkpoint import check_folder, claim_folder, save_weights
 from fervid.training.detection import export
 from fervid.training.detection.config import DetectionConfig
@@ -321,9 +323,24 @@ def test_the_projects_recipes_are_known() -> None:
 
 
 def test_the_threshold_is_the_files(
-    network: DetectionNetwork, config: DetectionConfig, training_photos: Any, tmp_path: Path
+    network: DetectionNetwork,
+    config: DetectionConfig,
+    training_photos: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Chosen on pictures as the product reads them."""
+    asked: list[float] = []
+    plan = FacesDetector.plan
+
+    def note(detector: FacesDetector, *size: int, min_face: float) -> tuple[Pass, ...]:
+        asked.append(min_face)
+        return plan(detector, *size, min_face=min_face)
+
+    monkeypatch.setattr(FacesDetector, "plan", note)
     exported = export_onnx(network, config, training_photos, tmp_path / "tiny.onnx")
+    assert len(asked) > len(training_photos.validation)
+    assert set(asked) == {DEFAULT_MIN_FACE}, "for precision and for silence alike"
     detector = FacesDetector(tmp_path / "tiny.onnx", threads=1)
     assert detector.score_threshold == exported.spec.score_threshold == exported.evaluation.threshold
     alarms = find_alarms(detector, training_photos.validation)

@@ -1,6 +1,7 @@
 # ruff: noqa: E402, TID253  (torch is looked for before what needs it)
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 pytest.importorskip("torch", reason="training needs torch: pip install 'fervid[train]'")
 pytestmark = pytest.mark.training
 
+import numpy as np
 import torch
 import typer
 from PIL import Image
@@ -19,7 +21,14 @@ from typer.testing import CliRunner
 from fervid.cli.train import train as train_verb
 from fervid.detection.faces import FacesDetector
 from fervid.errors import ConfigError, DatasetError, FervidError, UsageError
-from fervid.training.checkpoint import check_folder, claim_folder, load_average, read_metrics, save_weights
+from fervid.training.checkpoint import (
+    check_folder,
+    claim_folder,
+    load_average,
+    read_metrics,
+    save_weights,
+    start_from,
+)
 from fervid.training.detection.config import DetectionConfig
 from fervid.training.detection.curves import draw_curves
 from fervid.training.detection.data import load_training_photos
@@ -139,6 +148,10 @@ def test_a_process_that_was_ended_is_said(
 def test_what_torch_lacks_is_said() -> None:
     with pytest.raises(FervidError, match="too little memory"), explain_shortage():
         torch.empty(1 << 58)
+    with pytest.raises(FervidError, match=r"too little memory .*Unable to allocate"), explain_shortage():
+        np.empty(1 << 58)
+    with pytest.raises(FervidError, match=r"too little memory \(MemoryError\)"), explain_shortage():
+        raise MemoryError
     with pytest.raises(ConfigError, match=r"schedule\.compile needs"), explain_shortage():
         raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found in torch._inductor.config.cpp.cxx\n")
     with pytest.raises(RuntimeError, match="size of tensor"), explain_shortage():
@@ -164,6 +177,38 @@ def test_a_run_can_start_from_another(detector_recipe: Any, training_photos: Any
     assert not (tmp_path / "third").exists()
 
 
+def test_a_finished_run_knows_its_photos_without_a_checkpoint(
+    detector_recipe: Any, training_photos: Any, tmp_path: Path
+) -> None:
+    schedule = {"epochs": 1, "scenes": 8, "size": 64, "batch_size": 8}
+    config = DetectionConfig.from_dict(detector_recipe(schedule=schedule))
+    train(config, training_photos, tmp_path, workers=0)
+    (tmp_path / "checkpoint.pt").unlink()
+    others = dataclasses.replace(training_photos, digest="0123456789ab")
+    with pytest.raises(ConfigError, match="a run on other photos"):
+        train(config, others, tmp_path, workers=0)
+    train(config, training_photos, tmp_path, workers=0)
+    (tmp_path / "metrics.jsonl").write_text('{"epoch": 1}\n', encoding="utf-8")  # as early runs left it
+    train(config, others, tmp_path, workers=0)
+
+
+def test_runs_of_several_networks_have_no_mean(detector_recipe: Any, tmp_path: Path) -> None:
+    """A network takes weights of other depths one by one, but their mean would lack what one of them has not."""
+    plain = DetectionConfig.from_dict(detector_recipe()).network
+    shapes: dict[str, dict[str, Any]] = {
+        "plain": {},
+        "deep": {"depths": (0, 1, 1, 1, 0)},
+        "branches": {"landmark_depth": 1},
+    }
+    for name, change in shapes.items():
+        save_weights(tmp_path / name, DetectionNetwork(dataclasses.replace(plain, **change)))
+    network = DetectionNetwork(dataclasses.replace(plain, landmark_depth=1))
+    for names in (("plain", "deep"), ("deep", "plain"), ("plain", "branches"), ("branches", "plain")):
+        with pytest.raises(ConfigError, match=r"are of another network than .*, so they have no mean"):
+            start_from(network, [str(tmp_path / name) for name in names])
+    assert len(start_from(network, [str(tmp_path / "deep")] * 2).split("+")) == 2
+
+
 def test_a_finished_run_needs_no_checkpoint(detector_recipe: Any, training_photos: Any, tmp_path: Path) -> None:
     config = DetectionConfig.from_dict(detector_recipe())
     network = DetectionNetwork(config.network)
@@ -185,6 +230,16 @@ def test_photos_without_faces_are_refused(photo_rows: Any, tmp_path: Path) -> No
     for rows, what in ((photo_rows[:20], "validation"), (photo_rows[20:], "Training")):
         pq.write_table(pa.Table.from_pylist(rows), tmp_path / "photos.parquet")
         with pytest.raises(DatasetError, match=f"no {what} photo with a face"):
+            load_training_photos(tmp_path / "photos.parquet")
+
+
+def test_a_damaged_photo_is_said_before_the_run_begins(photo_rows: Any, tmp_path: Path) -> None:
+    """Also one that is only validated on: after an epoch the run could not go on without it."""
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    for row in (3, 25):
+        rows = [{**photo_rows[i], "image": b"x"} if i == row else photo_rows[i] for i in range(len(photo_rows))]
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "photos.parquet")
+        with pytest.raises(DatasetError, match=r"photos\.parquet.*: the data is not a picture"):
             load_training_photos(tmp_path / "photos.parquet")
 
 

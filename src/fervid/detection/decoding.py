@@ -19,6 +19,9 @@ HEARD: Final = 0.2
 _ROUNDING: Final = 1 - 1e-6
 """By how much a product of float32 may come out too small."""
 
+PAIRS: Final = 1 << 22
+"""Of boxes that are compared at once: in 12 megapixels an untrained network sees 10,000 faces in 250,000 cells."""
+
 MAX_LOGARITHM: Final = 20.0  # of a box's side in strides: a damaged file must not overflow
 
 
@@ -106,10 +109,19 @@ def average_cells(
     Returns:
         ``(K, 4)`` boxes and ``(K, 5, 2)`` points.
     """
-    chosen = list(kept)
+    table = np.concatenate([boxes, landmarks.reshape(-1, 10)], axis=1)
+    step = max(1, PAIRS // max(1, len(boxes)))
+    blocks = [list(kept[start : start + step]) for start in range(0, len(kept), step)]
+    means = np.concatenate([np.zeros((0, 14)), *(_average_block(boxes, scores, table, block) for block in blocks)])
+    return means[:, :4], means[:, 4:].reshape(-1, 5, 2)
+
+
+def _average_block(
+    boxes: NDArray[np.float64], scores: NDArray[np.float64], table: NDArray[np.float64], chosen: list[int]
+) -> NDArray[np.float64]:
+    """Rows of ``table`` averaged over the cells that agree with each of the chosen ones."""
     agreeing = intersection_over_union(boxes[chosen], boxes) >= AGREEING
     agreeing[np.arange(len(chosen)), chosen] = True  # also a box without area
     heard = scores >= np.minimum(HEARD, scores[chosen])[:, None]
     voices = np.where(heard & agreeing, np.maximum(scores, 1e-6) ** 2, 0.0)
-    means = voices @ np.concatenate([boxes, landmarks.reshape(-1, 10)], axis=1) / voices.sum(axis=1, keepdims=True)
-    return means[:, :4], means[:, 4:].reshape(-1, 5, 2)
+    return np.asarray(voices @ table / voices.sum(axis=1, keepdims=True))

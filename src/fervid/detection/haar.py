@@ -98,7 +98,7 @@ class HaarDetector:
         cv2 = import_opencv()
         small, factor = resize_longest(image, LONGEST_SIDE)
         grey = cv2.cvtColor(np.ascontiguousarray(small), cv2.COLOR_RGB2GRAY)
-        smallest = max(SMALLEST, round(min_face * factor))
+        smallest = max(SMALLEST, math.ceil(min_face * factor))
         if min(grey.shape) < smallest:
             return []
         with self._lock:

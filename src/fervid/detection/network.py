@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -90,13 +91,22 @@ class NetworkDetector:
     def detect(self, image: NDArray[np.uint8], *, min_face: float) -> list[Detection]:
         """See :class:`.detector.Detector`."""
         height, width = image.shape[:2]
-        passes = self.plan(width, height, min_face=min_face)
-        found = [self._read(image, reading, tile, min_face) for reading in passes for tile in reading.tiles]
+        return self.read(image, self.plan(width, height, min_face=min_face), least=min_face)
+
+    def read(self, image: NDArray[np.uint8], passes: Sequence[Pass], *, least: float) -> list[Detection]:
+        """Faces of a ``(H, W, 3)`` RGB uint8 picture, best first.
+
+        Args:
+            image: the picture.
+            passes: in which it is read, from :meth:`plan`.
+            least: height of the lowest box that counts, px of the picture; the passes do not depend on it.
+        """
+        found = [self._read_tile(image, reading, tile, least) for reading in passes for tile in reading.tiles]
         boxes, scores, points = (np.concatenate(parts) for parts in zip(*found, strict=True))
         kept = suppress_overlaps(boxes, scores, self.spec.overlap_threshold, containment=CONTAINMENT)
         return [Detection(Box(*boxes[i]), min(1.0, float(scores[i])), points[i]) for i in kept]
 
-    def _read(self, image: NDArray[np.uint8], reading: Pass, tile: Tile, min_face: float) -> Found:
+    def _read_tile(self, image: NDArray[np.uint8], reading: Pass, tile: Tile, least: float) -> Found:
         """What one tile of one pass shows, px of the picture."""
         factor = np.array([image.shape[1] / reading.width, image.shape[0] / reading.height])
         region = (tile.x1 * factor[0], tile.y1 * factor[1], tile.x2 * factor[0], tile.y2 * factor[1])
@@ -107,7 +117,7 @@ class NetworkDetector:
         )
         offset = np.array([tile.x1, tile.y1])
         boxes = boxes + np.tile(offset, 2)
-        good = ((boxes[:, 3] - boxes[:, 1]) * factor[1] >= min_face) & ~find_cut(boxes, tile, reading)
+        good = ((boxes[:, 3] - boxes[:, 1]) * factor[1] >= least) & ~find_cut(boxes, tile, reading)
         return boxes[good] * np.tile(factor, 2), scores[good], (points[good] + offset) * factor
 
     def _look(self, image: NDArray[np.uint8]) -> Found:

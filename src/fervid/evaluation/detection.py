@@ -1,7 +1,8 @@
 """How good a detector is on photos with marked faces.
 
-Photos are read one at a time. The detector is asked once per photo; with a low score threshold of its own the same
-answers give the figures at the product's threshold and the whole precision–recall curve::
+Photos are read one at a time, as the product reads them: asked for faces of 20 px, which it looks for unless told
+otherwise, and once more for smaller ones, where those are measured. With a low score threshold of the detector's own
+the same answers give the figures at the product's threshold and the whole precision–recall curve::
 
     threshold = create_detector(name).score_threshold
     detector = create_detector(name, threads=1, score_threshold=CURVE_FROM)
@@ -10,10 +11,8 @@ answers give the figures at the product's threshold and the whole precision–re
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
-import time
 from collections.abc import Callable, Iterable, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -22,18 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.datasets.photos import KINDS, Kind, LabelledPhoto
-from fervid.detection.detector import Detection, Detector, identify
+from fervid.detection.detector import Detector, identify
 from fervid.errors import DatasetError, UsageError
-from fervid.evaluation.detection_metrics import (
-    NOTHING,
-    OVERLAP,
-    Findings,
-    landmark_errors,
-    match_detections,
-    ratio_interval,
-)
+from fervid.evaluation.detection_metrics import OVERLAP, Findings, ratio_interval
+from fervid.evaluation.detection_reading import Reading
 from fervid.evaluation.heads import Estimate
-from fervid.geometry import boxes_to_array
+from fervid.pipeline import DEFAULT_MIN_FACE
 
 SCHEMA: Final = "fervid-detection/1"
 """Name and version of the JSON that :meth:`DetectionEvaluation.to_dict` gives."""
@@ -41,12 +34,8 @@ SCHEMA: Final = "fervid-detection/1"
 SMALLEST: Final = 12.0
 """Height of the smallest face that is measured, px."""
 
-EDGES: Final = (20.0, 32.0, 64.0, 128.0)
-"""Between the bands of height, px; the figures over all sizes begin at the first."""
-
-ASKED: Final = 0.8
-"""Share of the smallest height from which the detector is asked for faces: a box may come out a little low, and who
-finds a face of 12.5 px 11.9 px high has found it. YuNet's recall of 12–20 px is 2.5 points lower without."""
+EDGES: Final = (DEFAULT_MIN_FACE, 32.0, 64.0, 128.0)
+"""Between the bands of height, px; the figures over all sizes begin at the first, which the product asks for."""
 
 CURVE_FROM: Final = 0.05
 """Score threshold to give a detector whose curve is wanted."""
@@ -145,12 +134,13 @@ class DetectionEvaluation:
         data: digest of the photos and their boxes, 12 hex digits.
         photos: how many, by kind.
         skipped: photos that could not be decoded.
-        overall: faces of 20 px and more (``min_face`` and more, where that is larger), all kinds of photos.
+        overall: faces of 20 px and more (``min_face`` and more, where that is larger), all kinds of photos. The
+            detector was asked for those; all figures but a smaller band's are of that reading.
         kinds: the same by kind of photo, where there are faces.
-        bands: by height, from ``min_face`` on.
+        bands: by height, from ``min_face`` on. For one below ``overall`` the detector was asked for ``min_face``.
         curve: of ``overall``, thresholds rising.
         strict: the most recall of ``overall`` at a precision of 0.97, and the threshold that gives it; None if none.
-        background: None when there is no such photo.
+        background: detections of ``overall``'s heights; None when there is no such photo.
         latency_ms: median time of one photo. Informative: it depends on the machine, is no part of equality, and holds
             what hits between ``floor`` and ``threshold`` cost.
     """
@@ -208,8 +198,9 @@ def evaluate_detector(
 ) -> DetectionEvaluation:
     """Look for faces in every photo and compare with the marked ones at an IoU of 0.5; one photo in memory at a time.
 
-    Detections are cut off at the picture's border, as marked boxes are. What overlaps a doubtful box counts for
-    nothing, nor does what is smaller than ``min_face``.
+    The detector is asked for faces of 20 px, and once more where ``min_face`` is less. Detections are cut off at the
+    picture's border, as marked boxes are. What overlaps a doubtful box counts for nothing, nor does what is smaller
+    than was asked for.
 
     Args:
         detector: its own threshold is where the curve ends.
@@ -231,7 +222,8 @@ def evaluate_detector(
         raise UsageError(message, advice="Create the detector with a lower score_threshold.")
     if not 0 < min_face < math.inf:
         raise UsageError(f"a smallest face of {min_face:g} px", advice="Give more than 0.")
-    notes, times, skipped = _Notes(), list[float](), 0
+    readings = [Reading(detector, height) for height in sorted({max(EDGES[0], min_face), min_face}, reverse=True)]
+    skipped = 0
     total = len(photos) if isinstance(photos, Sized) else None
     for done, photo in enumerate(photos, start=1):
         try:
@@ -242,95 +234,46 @@ def evaluate_detector(
             on_bad(error)
             skipped += 1
         else:
-            start = time.perf_counter()
-            found = detector.detect(image, min_face=ASKED * min_face)
-            times.append((time.perf_counter() - start) * 1000)
-            notes.add(photo, found, min_face)
+            for reading in readings:
+                reading.add(photo, image)
         if on_progress is not None:
             on_progress(done, total)
-    if not notes.kinds:
+    if not readings[0].kinds:
         raise DatasetError("there is no photo to measure on", advice="Choose another split, kind or file.")
-    return _summarise(detector, threshold, min_face, notes, skipped=skipped, latency_ms=float(np.median(times)))
+    return _summarise(detector, threshold, readings, skipped)
 
 
-class _Notes:
-    """What is kept of each photo."""
-
-    def __init__(self) -> None:
-        self.kinds: list[Kind] = []
-        self.faces: list[NDArray[np.float64]] = []  # rows of photo, height, score, landmark error
-        self.alarms: list[NDArray[np.float64]] = []  # rows of photo, height, score
-        self.digest = hashlib.sha256()
-
-    def add(self, photo: LabelledPhoto, detections: Sequence[Detection], min_face: float) -> None:
-        """Match the detections of one photo."""
-        number = len(self.kinds)
-        self.kinds.append(photo.kind)
-        for part in (photo.data, *(a.tobytes() for a in (photo.boxes, photo.landmarks, photo.ignore_boxes))):
-            self.digest.update(hashlib.sha256(part).digest())
-        boxes = np.clip(boxes_to_array([d.box for d in detections]), 0, np.array([*photo.size, *photo.size]))
-        scores = np.array([d.score for d in detections], dtype=np.float64)
-        outcome = match_detections(boxes, scores, photo.boxes, photo.ignore_boxes)
-        heights = photo.boxes[:, 3] - photo.boxes[:, 1]
-        faces = np.full((len(heights), 4), [number, 0, -1, np.nan])
-        faces[:, 1] = heights
-        hits = np.flatnonzero(outcome >= 0)
-        faces[outcome[hits], 2] = scores[hits]
-        marked = [i for i in hits.tolist() if detections[i].landmarks is not None]
-        points = np.array([detections[i].landmarks for i in marked], dtype=np.float64).reshape(-1, 5, 2)
-        targets = outcome[marked].astype(np.int64)
-        faces[targets, 3] = landmark_errors(points, photo.landmarks[targets], heights[targets])
-        self.faces.append(faces)
-        tall = boxes[:, 3] - boxes[:, 1]
-        false = (outcome == NOTHING) & (tall >= min_face)
-        self.alarms.append(np.column_stack([np.full(false.sum(), number), tall[false], scores[false]]))
-
-    def gather(self) -> Findings:
-        """What was found in all photos."""
-        faces, alarms = np.concatenate(self.faces), np.concatenate(self.alarms)
-        return Findings(
-            photos=len(self.kinds),
-            face_photo=faces[:, 0].astype(np.int64),
-            face_height=faces[:, 1],
-            face_score=faces[:, 2],
-            face_error=faces[:, 3],
-            alarm_photo=alarms[:, 0].astype(np.int64),
-            alarm_height=alarms[:, 1],
-            alarm_score=alarms[:, 2],
-        )
-
-
-def _summarise(
-    detector: Detector, threshold: float, min_face: float, notes: _Notes, *, skipped: int, latency_ms: float
-) -> DetectionEvaluation:
-    findings, floor = notes.gather(), detector.score_threshold
-    main = max(EDGES[0], min_face)
-    overall = findings.select(main)
+def _summarise(detector: Detector, threshold: float, readings: Sequence[Reading], skipped: int) -> DetectionEvaluation:
+    """The figures of one reading or two, the one for larger faces first."""
+    first, floor = readings[0], detector.score_threshold
+    found = {reading.min_face: reading.gather() for reading in readings}
+    low, min_face = first.min_face, readings[-1].min_face
+    overall = found[low].select(low)
     edges = (min_face, *(edge for edge in EDGES if edge > min_face), math.inf)
-    in_kind = {kind: np.array([k == kind for k in notes.kinds]) for kind in KINDS}
+    in_kind = {kind: np.array([k == kind for k in first.kinds]) for kind in KINDS}
     return DetectionEvaluation(
         detector=detector.name,
         identity=identify(detector),
         threshold=threshold,
         floor=floor,
         min_face=min_face,
-        data=notes.digest.hexdigest()[:12],
-        photos={kind: notes.kinds.count(kind) for kind in KINDS},
+        data=first.digest.hexdigest()[:12],
+        photos={kind: first.kinds.count(kind) for kind in KINDS},
         skipped=skipped,
-        overall=_measure(overall, main, None, threshold),
+        overall=_measure(overall, low, None, threshold),
         kinds={
-            kind: _measure(part, main, None, threshold)
+            kind: _measure(part, low, None, threshold)
             for kind, members in in_kind.items()
-            if len((part := findings.select(main, photos=members)).face_photo)
+            if len((part := overall.select(low, photos=members)).face_photo)
         },
         bands=tuple(
-            _measure(findings.select(low, high), low, high if high < math.inf else None, threshold)
-            for low, high in itertools.pairwise(edges)
+            _measure(found[min(begin, low)].select(begin, end), begin, end if end < math.inf else None, threshold)
+            for begin, end in itertools.pairwise(edges)
         ),
         curve=_trace(overall, floor),
         strict=overall.recall_at(PRECISION),
-        background=_measure_background(findings.count(threshold)[2][in_kind["background"]]),
-        latency_ms=latency_ms,
+        background=_measure_background(overall.count(threshold)[2][in_kind["background"]]),
+        latency_ms=float(np.median(first.times_ms)),
     )
 
 

@@ -21,6 +21,7 @@ from fervid.evaluation.figures import DARK, LIGHT, Theme, add_axes, percent_axis
 from fervid.evaluation.page import build_document, build_notes
 from fervid.evaluation.report import make_folder, write_files
 from fervid.evaluation.summary import Cell, format_estimate, format_percent
+from fervid.pipeline import DEFAULT_MIN_FACE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,10 +106,14 @@ def _name_band(figures: SizeFigures) -> str:
 
 
 def describe_photos(evaluation: DetectionEvaluation) -> str:
-    """What was measured on, in one line."""
+    """What was measured on and how it was read, in one line."""
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in evaluation.photos.items() if n)
     skipped = f", {evaluation.skipped:,} could not be read" if evaluation.skipped else ""
-    return f"{sum(evaluation.photos.values()):,} photos ({kinds}; data {evaluation.data}{skipped})"
+    low, least = evaluation.overall.low, evaluation.min_face
+    usual = ", as fervid reads photos unless told otherwise" if low == DEFAULT_MIN_FACE else ""
+    below = f"; for the band below, of {least:g} px and more" if least < low else ""
+    photos = f"{sum(evaluation.photos.values()):,} photos ({kinds}; data {evaluation.data}{skipped})"
+    return f"{photos}, read for faces of {low:g} px and more{usual}{below}"
 
 
 def draw_precision_recall(

@@ -7,10 +7,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import pickle
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +18,7 @@ from torch import nn
 
 from fervid.errors import ConfigError, ModelError, OutputError
 from fervid.files import write_file
+from fervid.training.tensorfiles import load_tensors, save_tensors
 
 CONFIG_FILE: Final = "config.json"
 CHECKPOINT_FILE: Final = "checkpoint.pt"
@@ -31,20 +29,6 @@ MOST_DIFFERENCES: Final = 3
 """Between two recipes, that an error names."""
 
 ANEW: Final = "Give another folder with -o, or delete this one to begin anew."
-
-DAMAGED: Final = (
-    RuntimeError,
-    EOFError,
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    AssertionError,
-    struct.error,
-    pickle.UnpicklingError,
-)
-"""What reading a damaged file, or one of another kind, makes torch raise."""
 
 
 def write_config(folder: Path, table: dict[str, Any]) -> None:
@@ -227,6 +211,21 @@ def load_finished(folder: Path) -> dict[str, Any] | None:
     return load_tensors(folder / WEIGHTS_FILE, torch.device("cpu"), advice=ANEW)
 
 
+def find_data(folder: Path, checkpoint: dict[str, Any] | None) -> str | None:
+    """Digest of the data that a run learns from; None when it has none yet, or is too old to say.
+
+    Args:
+        folder: of the run.
+        checkpoint: from :func:`load_checkpoint`; when it was deleted, the first line of ``metrics.jsonl`` says it.
+
+    Raises:
+        ModelError: ``metrics.jsonl`` is needed and damaged.
+    """
+    facts = next(iter(read_metrics(folder)), {}) if checkpoint is None else checkpoint.get("facts", {})
+    digest: str | None = facts.get("data")
+    return digest
+
+
 def count_epochs(folder: Path, epochs: int) -> int:
     """How many epochs of a run are finished and kept, of so many.
 
@@ -282,10 +281,11 @@ def start_from(
         The digests, joined by ``+``.
 
     Raises:
-        ConfigError: there is no such file, or it is another architecture's.
+        ConfigError: there is no such file, or it is another architecture's than the recipe's or the first one's.
         ModelError: it is damaged.
     """
-    digests, states = [], []
+    digests: list[str] = []
+    states: list[dict[str, Any]] = []
     for path in paths:
         digest, state = (read or read_run)(path)
         try:
@@ -296,10 +296,19 @@ def start_from(
                 f"the initial weights {path} do not fit the recipe's network ({reason})",
                 advice="Give the recipe the network of the run that they come from.",
             ) from None
+        if states and _list_shapes(state) != _list_shapes(states[0]):  # a network may take weights of several shapes
+            raise ConfigError(
+                f"the initial weights {path} are of another network than {paths[0]}, so they have no mean",
+                advice="Give one of them, or runs of one network.",
+            )
         digests.append(digest)
         states.append(state)
     network.load_state_dict(average_weights(states))
     return "+".join(digests)
+
+
+def _list_shapes(state: dict[str, Any]) -> dict[str, Any]:
+    return {key: getattr(value, "shape", None) for key, value in state.items()}
 
 
 def read_run(path: str) -> tuple[str, dict[str, Any]]:
@@ -360,23 +369,3 @@ def restore(network: nn.Module, weights: dict[str, torch.Tensor], folder: Path) 
             f"the weights in {folder} do not fit its {CONFIG_FILE} ({reason})",
             advice="Train again into another folder.",
         ) from None
-
-
-def save_tensors(path: Path, state: dict[str, Any]) -> None:
-    """Write what :func:`load_tensors` reads. Raises OutputError when it cannot be written."""
-    content = io.BytesIO()  # on a full disk torch itself would raise anything but an OSError
-    torch.save(state, content)
-    write_file(path, content.getvalue())
-
-
-def load_tensors(path: Path, place: torch.device, *, advice: str = "Delete it and train again.") -> dict[str, Any]:
-    """What torch saved in a file. Raises ModelError, with this advice, when it is damaged or no table."""
-    content = io.BytesIO(path.read_bytes())  # so that what is wrong with the disk is told from what the file holds
-    try:
-        state: object = torch.load(content, map_location=place, weights_only=True)
-    except DAMAGED as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ModelError(f"{path} is damaged ({reason})", advice=advice) from None
-    if not isinstance(state, dict):
-        raise ModelError(f"{path} is damaged (it holds {type(state).__name__}, no table)", advice=advice)
-    return state

@@ -34,12 +34,13 @@ def explain_shortage() -> Iterator[None]:
     """
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         reason = str(error).partition("\n")[0].strip()
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in reason:
+        short = isinstance(error, torch.OutOfMemoryError | MemoryError)  # of torch, or of NumPy and Python
+        if short or "can't allocate memory" in reason:
             raise FervidError(
-                f"there is too little memory ({reason})",
-                advice="Give the recipe a smaller schedule.batch_size.",
+                f"there is too little memory ({reason or type(error).__name__})",
+                advice="Give the recipe a smaller schedule.batch_size, or a detector smaller photos.",
             ) from None
         if "No working C++ compiler" in reason:
             raise ConfigError(

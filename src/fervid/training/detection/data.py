@@ -69,10 +69,11 @@ class Batch:
 def load_training_photos(
     path: str | Path, *, progress: Callable[[int, int], None] = lambda _done, _total: None
 ) -> TrainingPhotos:
-    """Read a Parquet of photos (:mod:`fervid.datasets.photos`); Training photos are decoded.
+    """Read a Parquet of photos (:mod:`fervid.datasets.photos`); Training photos are kept decoded.
 
     Raises:
-        DatasetError: the file is no such Parquet, or holds no Training or no validation photo with a face.
+        DatasetError: the file is no such Parquet, holds a photo that cannot be decoded, or no Training or no validation
+            photo with a face.
     """
     kinds: dict[str, list[Picture]] = {"people": [], "head": [], "background": []}
     validation: list[LabelledPhoto] = []
@@ -85,11 +86,12 @@ def load_training_photos(
             *(a.tobytes() for a in (photo.boxes, photo.landmarks, photo.scores, photo.ignore_boxes)),
         ):
             digest.update(hashlib.sha256(part).digest())
+        pixels = photo.decode()  # also what is only validated on: a damaged photo is to be said now, not after an epoch
         if photo.split == "validation":
             validation.append(photo)
         else:
             marks = (photo.boxes, photo.landmarks, photo.scores, photo.ignore_boxes)
-            picture = Picture(photo.decode(), Marks(*(a.astype(np.float32) for a in marks)))
+            picture = Picture(pixels, Marks(*(a.astype(np.float32) for a in marks)))
             kinds[photo.kind].append(picture)
         progress(done, total)
     if not kinds["people"] and not kinds["head"]:

@@ -25,6 +25,7 @@ from fervid.files import make_file
 from fervid.models.detectorspec import INPUT, DetectorSpec
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.store import load_model
+from fervid.pipeline import DEFAULT_MIN_FACE
 from fervid.training.detection.config import DetectionConfig
 from fervid.training.detection.data import TrainingPhotos
 from fervid.training.detection.graph import build_model, fold_network
@@ -53,8 +54,9 @@ RECIPES: Final = ("faces-1", "faces-2", "faces")
 SMALLEST, LARGEST = 20.0, 320.0
 """Heights of the faces that are found well in a single reading, px. Smaller ones are found too, but better enlarged."""
 
-MIN_FACE: Final = 20.0
-"""Height of the smallest faces that the threshold is chosen for, px."""
+MIN_FACE: Final = DEFAULT_MIN_FACE
+"""Height of the smallest faces that the threshold is chosen for, px: pictures are read for it as the product reads them
+unless told otherwise."""
 
 CLEAN: Final = 0.99
 """Share of the photos without a face in which the threshold leaves no detection."""

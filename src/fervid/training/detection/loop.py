@@ -22,6 +22,7 @@ from fervid.training.checkpoint import (
     check_folder,
     check_recipe,
     claim_folder,
+    find_data,
     load_checkpoint,
     load_finished,
     restore,
@@ -78,7 +79,7 @@ def train(
     Raises:
         ConfigError: the folder holds a run of another recipe or on other photos, or what is left of one; the device or
             the initial weights are not there or do not fit; the loss is no longer finite.
-        ModelError: the folder's checkpoint or its weights are damaged.
+        ModelError: the folder's checkpoint, weights or metrics are damaged.
         OutputError: the folder cannot be written to.
         FervidError: there is too little memory, or a process that composes scenes was ended.
     """
@@ -92,6 +93,8 @@ def train(
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     checkpoint = load_checkpoint(folder, place)
     finished = load_finished(folder)
+    if find_data(folder, checkpoint) not in (None, data.digest):
+        raise ConfigError(f"{folder} holds a run on other photos", advice="Give another folder with -o.")
     if finished is not None:
         restore(network, finished, folder)
         return network.eval().cpu()
@@ -104,8 +107,6 @@ def train(
     metrics: list[dict[str, Any]] = []
     if checkpoint is not None:
         metrics = checkpoint["metrics"]
-        if checkpoint["facts"]["data"] != data.digest:
-            raise ConfigError(f"{folder} holds a run on other photos", advice="Give another folder with -o.")
         restore(network, checkpoint["network"], folder)
         restore(average.network, checkpoint["average"], folder)
         optimizer.load_state_dict(checkpoint["optimizer"])
@@ -156,6 +157,7 @@ def train(
             "learning_rate": round(learning_rate(config, epoch + 1), 7),
             "images_per_s": round(speed, 1),
             **{f"train_{key}": round(value, 5) for key, value in means.items()},
+            **({"data": data.digest} if epoch == 0 else {}),
         }
         if (epoch + 1) % schedule.validate_every == 0 or epoch + 1 == schedule.epochs:
             line |= summarise(evaluate_network(average.network, data.validation, place))

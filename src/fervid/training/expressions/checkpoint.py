@@ -7,16 +7,21 @@ from pathlib import Path
 import torch
 
 from fervid.errors import ConfigError
-from fervid.training.checkpoint import load_average, load_checkpoint, read_config_table, read_metrics, restore
+from fervid.training.checkpoint import (
+    find_data,
+    load_average,
+    load_checkpoint,
+    read_config_table,
+    read_metrics,
+    restore,
+)
 from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.network import ExpressionNetwork
 
 
 def check_data(folder: Path, digest: str) -> None:
     """Raise ConfigError when the folder's run saw other faces than those of this :attr:`.data.TrainingData.digest`."""
-    checkpoint = load_checkpoint(folder, torch.device("cpu"))
-    facts = checkpoint.get("facts", {}) if checkpoint is not None else {}
-    if facts.get("data", digest) != digest:
+    if find_data(folder, load_checkpoint(folder, torch.device("cpu"))) not in (None, digest):
         raise ConfigError(f"{folder} holds a run on other data", advice="Give the faces that it was trained with.")
 
 

@@ -23,6 +23,7 @@ from fervid.training.checkpoint import (
     check_folder,
     check_recipe,
     claim_folder,
+    find_data,
     load_checkpoint,
     load_finished,
     restore,
@@ -87,7 +88,7 @@ def train(
             one; a teacher, the initial weights or the device is not there or does not fit; there are fewer faces than
             a batch; the loss is no longer finite.
         DatasetError: a teacher is damaged or saw other faces.
-        ModelError: the folder's checkpoint or its weights are damaged.
+        ModelError: the folder's checkpoint, weights or metrics are damaged.
         OutputError: the folder cannot be written to.
         TeamStoppedError: another process of the team has failed.
         FervidError: there is too little memory.
@@ -105,6 +106,8 @@ def train(
         network.silence_votes()  # else what it says by chance would be taken for how people vote
     checkpoint = team.lead(lambda: load_checkpoint(folder, place if team.size == 1 else torch.device("cpu")))
     finished = team.lead(lambda: load_finished(folder)) if checkpoint is None else None
+    trained_with = team.lead(lambda: find_data(folder, checkpoint))
+    team.do_all(partial(_check_fact, trained_with, data.digest, f"{folder} holds a run on other data"))
     if finished is not None:
         team.do_all(partial(restore, network, finished, folder))
         return network.eval().cpu()
@@ -120,7 +123,6 @@ def train(
     if checkpoint is not None:
         metrics, facts = checkpoint["metrics"], checkpoint.get("facts", {})
         initial = str(facts.get("initial_weights", ""))
-        team.do_all(partial(_check_fact, facts.get("data"), data.digest, f"{folder} holds a run on other data"))
         team.do_all(partial(restore, network, checkpoint["network"], folder))
         team.do_all(partial(restore, average.network, checkpoint["average"], folder))
         optimizer.load_state_dict(checkpoint["optimizer"])
@@ -212,6 +214,7 @@ def train(
                 "learning_rate": round(learning_rate(config, epoch + 1), 6),
                 "train_loss": round(mean_loss, 5),
                 "images_per_s": round(speed, 1),
+                **({"data": data.digest} if epoch == 0 else {}),
                 **({"initial_weights": initial} if initial and epoch == 0 else {}),
                 **figures,
                 "seconds": round(time.perf_counter() - began, 1),
