@@ -12,7 +12,7 @@ WORKDIR /build/frontend
 COPY frontend/package.json frontend/package-lock.json frontend/.npmrc ./
 RUN npm ci --no-audit --no-fund
 COPY frontend ./
-RUN npm run build && touch ../src/fervid/web/static/index.html
+RUN npm run build
 
 # The package, and what it needs, in a virtual environment of its own.
 FROM python:3.13-slim-bookworm AS package
@@ -21,7 +21,9 @@ WORKDIR /build
 COPY . .
 COPY --from=pages /build/frontend/node_modules frontend/node_modules
 COPY --from=pages /build/src/fervid/web/static src/fervid/web/static
-RUN python -m venv /opt/fervid \
+# Pages from the cache can be older than a checkout that holds the same: they are current, so they are given today's time.
+RUN touch src/fervid/web/static/index.html \
+ && python -m venv /opt/fervid \
  && pip wheel --no-deps --wheel-dir /wheels . \
  && /opt/fervid/bin/pip install "$(ls /wheels/fervid-*.whl)[web,postgres,redis]" \
  && /opt/fervid/bin/pip check

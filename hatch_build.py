@@ -25,7 +25,7 @@ _HOLDERS: Final = {
     "guid-typescript": "Copyright (c) nicolas (https://github.com/NicolasDeveloper/guid-typescript)",
     "onnxruntime-common": "Copyright (c) Microsoft Corporation",
     "onnxruntime-web": "Copyright (c) Microsoft Corporation\n\nThe notices of what is linked into its WebAssembly are "
-    "in ThirdPartyNotices.txt of ONNX Runtime:\nhttps://github.com/microsoft/onnxruntime/blob/main/ThirdPartyNotices.txt",
+    "in ThirdPartyNotices.txt of ONNX Runtime:\nhttps://github.com/microsoft/onnxruntime/blob/v{version}/ThirdPartyNotices.txt",
 }
 """Whose packages are that come without the text of their licence."""
 _PICTURES: Final = "The portrait on the page Photo: Eileen Collins, by NASA, in the public domain."
@@ -121,21 +121,21 @@ def write_notices(frontend: Path, static: Path) -> None:
         if not name or entry.get("dev") or name.startswith("@types/") or name == "undici-types":  # as release/sbom.py
             continue
         texts = [path for path in sorted((frontend / place).glob("*")) if _is_notice(path)]
-        said = [path.read_text("utf-8").strip() for path in texts] or [state_licence(name, entry.get("license", ""))]
+        said = [path.read_text("utf-8").strip() for path in texts] or [state_licence(name, **entry)]
         parts.append("\n\n".join([f"{name} {entry['version']}: {entry.get('license', 'see below')}", *said]))
     text = f"\n\n{'-' * 80}\n\n".join(["The pages contain, in part or whole:", *parts, _PICTURES]) + "\n"
     (static / NOTICES).write_text(text, "utf-8")
 
 
-def state_licence(name: str, licence: str) -> str:
+def state_licence(name: str, version: str, license: str = "", **_: Any) -> str:  # noqa: A002 (as the lock file says it)
     """The licence of a package that names one but comes without its text.
 
     Raises:
         SystemExit: nobody has written here whose the package is.
     """
-    if name not in _HOLDERS or licence not in _LICENCES:
-        sys.exit(f"fervid: {name} ({licence or 'no licence'}) has no file with its licence's text: see _HOLDERS.")
-    return f"{_HOLDERS[name]}\n\n{_LICENCES[licence]}"
+    if name not in _HOLDERS or license not in _LICENCES:
+        sys.exit(f"fervid: {name} ({license or 'no licence'}) has no file with its licence's text: see _HOLDERS.")
+    return f"{_HOLDERS[name].format(version=version)}\n\n{_LICENCES[license]}"
 
 
 def _is_notice(path: Path) -> bool:
