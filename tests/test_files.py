@@ -52,6 +52,12 @@ def test_stdout_is_a_place_too(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert (tmp_path / "new" / "a.txt").read_bytes() == "a\nß\n".encode()
 
 
+def test_a_closed_stdout_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    with pytest.raises(OutputError, match=r"cannot write stdout \(it is closed\)"), open_text("-"):
+        pytest.fail("nothing can be written there")
+
+
 def test_failures_name_their_place_and_a_reader_that_left_is_none(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"cannot write .*a\.txt"), open_text(str(tmp_path / "file" / "a.txt")):

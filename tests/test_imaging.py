@@ -1,9 +1,11 @@
 import io
+import os
 import struct
 import threading
 import tracemalloc
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -272,6 +274,53 @@ def test_threads_that_decode_leave_the_warnings_of_the_process_alone(monkeypatch
     may_leave["second"].set()
     threads["second"].join()
     assert list(warnings.filters) == filters
+
+
+def test_threads_read_one_picture_that_is_not_decoded_yet(rng: np.random.Generator) -> None:
+    image = rng.integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    data = encode(Image.fromarray(image), "PNG")
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(5):
+            for loaded in pool.map(load_image, [Image.open(io.BytesIO(data))] * 8):
+                assert (loaded == image).all()
+
+
+def test_no_more_of_a_file_is_read_than_tells_what_it_is(tmp_path: Path) -> None:
+    film, photo = tmp_path / "film.mp4", tmp_path / "photo.jpg"
+    film.write_bytes(b"\0\0\0\x18ftypisom")
+    photo.write_bytes(encode(Image.new("L", (16, 16)), "JPEG"))
+    for path in (film, photo):
+        os.truncate(path, 1 << 36)
+    tracemalloc.start()
+    with pytest.raises(ImageError, match=r"film\.mp4 is not a picture \(68719476736 bytes\)"):
+        load_image(film)
+    with pytest.raises(SizeError, match="16×16"):
+        load_image(photo, max_pixels=100)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+def test_a_pipe_is_read_whole(gradient: NDArray[np.uint8], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    data = encode(Image.fromarray(gradient), "PNG")
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(data))
+    writer.start()
+    assert (load_image(tmp_path / "pipe") == gradient).all()
+    writer.join()
+
+
+def test_too_little_memory_is_no_damage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    data = encode(Image.new("L", (16, 16)), "JPEG")
+    (tmp_path / "photo.jpg").write_bytes(data)
+    lazy = Image.open(io.BytesIO(data))
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", fail)
+    for source in (tmp_path / "photo.jpg", data, lazy):
+        with pytest.raises(SizeError, match="too large for the memory that is left"):
+            load_image(source)
 
 
 def test_a_bomb_is_refused_before_it_is_decoded() -> None:

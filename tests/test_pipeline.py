@@ -1,6 +1,5 @@
 import json
 import math
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,12 @@ import fervid
 from fervid.detection.detector import Detection
 from fervid.detection.framing import Framing
 from fervid.detection.selection import choose_detector, create_detector
-from fervid.errors import ContractError, ImageError, InputError, ModelError, SizeError, UsageError
+from fervid.errors import ContractError, InputError, ModelError, SizeError, UsageError
 from fervid.geometry import square_box
 from fervid.imaging import load_image, save_image
 from fervid.models.store import BUNDLED
 from fervid.pipeline import Analyzer
-from fervid.results import Analysis, Box, Failure
+from fervid.results import Box
 
 
 @pytest.fixture(scope="module")
@@ -148,42 +147,10 @@ def test_low_confidence_is_uncertain(analyzer: Analyzer) -> None:
     assert any(face.emotion is None for face in faces)
 
 
-@pytest.fixture
-def mixed(tmp_path: Path, astronaut: Path, portrait: Path) -> list[str]:
-    """Seven sources: good, empty, good, absent, a folder, without a face, good."""
-    (tmp_path / "empty.jpg").write_bytes(b"")
-    save_image(tmp_path / "plain.png", np.full((50, 50, 3), 99, dtype=np.uint8))
-    names = [astronaut, tmp_path / "empty.jpg", portrait, tmp_path / "absent.jpg", tmp_path, tmp_path / "plain.png"]
-    return [str(name) for name in names] + [str(astronaut)]
-
-
-@pytest.mark.parametrize("batch_size", [1, 3, 100])
-def test_map_keeps_the_order_and_the_good_ones(analyzer: Analyzer, mixed: list[str], batch_size: int) -> None:
-    results = list(analyzer.map(mixed, batch_size=batch_size))
-    assert [result.source for result in results] == mixed
-    assert [isinstance(result, Failure) for result in results] == [False, True, False, True, True, False, False]
-    assert isinstance(results[1], Failure)
-    assert isinstance(results[1].error, ImageError)
-    for result in results:
-        if isinstance(result, Analysis):
-            alone = analyzer.analyze(result.source or "")
-            assert [f.emotion for f in result.faces] == [f.emotion for f in alone.faces]
-            for face, other in zip(result.faces, alone.faces, strict=True):
-                assert face.probabilities.array == pytest.approx(other.probabilities.array, abs=1e-5)
-
-
-def test_map_reads_no_further_than_its_batch(analyzer: Analyzer, astronaut: Path) -> None:
-    taken: list[int] = []
-
-    def sources() -> Iterator[Path]:
-        for i in range(100):
-            taken.append(i)
-            yield astronaut
-
-    results = analyzer.map(sources(), batch_size=2)
-    next(results)
-    assert len(taken) == 2
-    results.close()  # type: ignore[attr-defined]
+def test_boxes_that_are_given_were_found_by_no_detector(analyzer: Analyzer) -> None:
+    image = np.zeros((60, 60, 3), np.uint8)
+    assert analyzer.analyze(image, boxes=[Box(5, 5, 50, 50)]).detector == "given"
+    assert analyzer.analyze(image).detector == "haar"
 
 
 def test_an_analyzer_is_thread_safe(analyzer: Analyzer, astronaut: Path, portrait: Path) -> None:
@@ -210,27 +177,6 @@ def test_bad_input_is_an_input_error(analyzer: Analyzer, tmp_path: Path) -> None
         analyzer.analyze(tmp_path / "absent.jpg")
     with pytest.raises(UsageError, match="batch_size"):
         next(analyzer.map([], batch_size=0))
-
-
-@pytest.mark.parametrize(
-    "one",
-    [
-        "photo.jpg", Path("photo.jpg"), b"photo", bytearray(b"photo"), memoryview(b"photo"), Image.new("RGB", (9, 9)),
-        np.zeros((9, 9), np.uint8), *(np.zeros((9, 9, channels), np.uint8) for channels in (1, 3, 4)),
-    ],
-    ids=lambda one: f"{type(one).__name__}{getattr(one, 'shape', '')}",
-)  # fmt: skip
-def test_a_single_picture_is_not_read_as_many(analyzer: Analyzer, one: Any) -> None:
-    for verb in (analyzer.map, analyzer.classify):
-        with pytest.raises(UsageError, match=f"{verb.__name__} reads many pictures, and was given one"):
-            list(verb(one))
-
-
-def test_a_stack_of_pictures_is_many(analyzer: Analyzer) -> None:
-    grey = np.zeros((5, 48, 48), np.uint8)
-    for stack in (grey, grey[..., None], np.repeat(grey[..., None], 3, axis=3)):
-        assert len(analyzer.classify(stack)) == 5  # type: ignore[arg-type]
-        assert len(list(analyzer.map(stack))) == 5
 
 
 def test_a_detector_may_be_the_path_of_its_file(astronaut: Path) -> None:
@@ -343,19 +289,6 @@ def test_boxes_of_ones_own_stay_upright(astronaut: Path, analyzer: Analyzer) -> 
     face = analyzer.analyze(astronaut, boxes=[square_box(222, 118, 96)], evidence=True).faces[0]
     assert face.evidence is not None
     assert face.evidence.angle_deg == 0
-
-
-def test_map_gives_the_same_evidence(analyzer: Analyzer, mixed: list[str]) -> None:
-    results = list(analyzer.map(mixed, batch_size=3, evidence=True))
-    assert [isinstance(result, Failure) for result in results] == [False, True, False, True, True, False, False]
-    for result in results:
-        if isinstance(result, Analysis):
-            alone = analyzer.analyze(result.source or "", evidence=True)
-            for face, other in zip(result.faces, alone.faces, strict=True):
-                assert face.evidence is not None
-                assert other.evidence is not None
-                assert face.evidence.maps == pytest.approx(other.evidence.maps, abs=1e-3)
-                assert face.evidence.square == other.evidence.square
 
 
 def test_a_model_without_evidence_says_so(analyzer: Analyzer, astronaut: Path, monkeypatch: pytest.MonkeyPatch) -> None:

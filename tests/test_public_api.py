@@ -1,5 +1,7 @@
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +24,20 @@ def test_every_exported_name_exists_and_the_list_is_complete() -> None:
     assert dir(fervid) == sorted(fervid.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         fervid.nonsense  # noqa: B018
+
+
+def test_type_checkers_see_every_public_name_and_no_misspelled_one() -> None:
+    module = ast.parse(Path(fervid.__file__).read_text(encoding="utf-8"))
+    assert "__getattr__" not in [node.name for node in module.body if isinstance(node, ast.FunctionDef)]
+    seen = [
+        alias.asname or alias.name
+        for block in module.body
+        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
+    assert sorted(seen) == sorted(fervid._HOMES)
 
 
 def test_importing_fervid_loads_nothing_heavy() -> None:

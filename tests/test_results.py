@@ -1,6 +1,9 @@
+import copy
 import dataclasses
 import json
 import math
+import pickle
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -8,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS, Emotion
-from fervid.errors import ImageError, UsageError
+from fervid.errors import ImageError, InputError, UsageError
 from fervid.results import Analysis, Box, Distribution, Evidence, Face, Failure, Frame, Quality
 
 
@@ -96,6 +99,12 @@ def test_the_label_comes_from_the_smoothed_probabilities_where_they_are() -> Non
     assert Face.from_dict(steady.to_dict()) == steady != face
 
 
+def test_json_of_a_failure_is_refused_in_words() -> None:
+    data = json.loads(json.dumps(Failure("a.jpg", ImageError("a.jpg is empty")).to_dict()))
+    with pytest.raises(UsageError, match="could not be read"):
+        Analysis.from_dict(data)
+
+
 def test_json_of_another_schema_is_refused() -> None:
     with pytest.raises(UsageError, match="fervid/9"):
         Analysis.from_dict({"schema": "fervid/9"})
@@ -116,6 +125,16 @@ def test_a_distribution_reads_like_a_dict() -> None:
     assert "contempt" not in distribution
     with pytest.raises(KeyError):
         distribution["contempt"]
+
+
+def test_a_distribution_equals_whatever_maps_alike() -> None:
+    distribution = Distribution(["a", "b"], [0.25, 0.75])
+    turned = Distribution(["b", "a"], [0.75, 0.25])
+    assert distribution == dict(distribution) == turned
+    assert dict(distribution) == distribution
+    assert hash(distribution) == hash(turned)
+    assert distribution != Distribution(["a", "b"], [0.75, 0.25])
+    assert distribution != {"a": 0.25}
 
 
 @pytest.mark.parametrize("values", [[0.5] * 7, [1.5, -0.5, 0, 0, 0, 0, 0], [1.0], [math.nan] * 7])
@@ -141,6 +160,18 @@ def test_landmarks_are_copied_and_read_only() -> None:
         make_face(np.zeros((4, 2)))
 
 
+@pytest.mark.parametrize("again", [lambda value: pickle.loads(pickle.dumps(value)), copy.deepcopy, copy.copy])
+def test_copies_are_read_only_too(again: Callable[[Face], Face]) -> None:
+    face = dataclasses.replace(explained_face(), landmarks=np.ones((5, 2)), track_id=3)
+    other = again(face)
+    assert other == face
+    assert other.landmarks is not None
+    assert other.evidence is not None
+    for array in (other.landmarks, other.evidence.maps):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 9
+
+
 def test_faces_that_differ_are_not_equal() -> None:
     assert make_face() == make_face()
     assert hash(make_face()) == hash(make_face())
@@ -159,6 +190,15 @@ def test_a_failure_is_json_too() -> None:
         "source": "a.jpg",
         "error": {"code": "input.image", "message": "a.jpg is empty", "advice": ""},
     }
+
+
+def test_a_failure_of_another_process_is_equal() -> None:
+    failure = Failure("a.jpg", ImageError("a.jpg is empty", advice="Fill it."))
+    again = pickle.loads(pickle.dumps(failure))
+    assert again == failure
+    assert hash(again) == hash(failure)
+    assert failure != Failure("a.jpg", InputError("a.jpg is empty", advice="Fill it."))
+    assert failure != Failure("a.jpg", ImageError("a.jpg is empty"))
 
 
 def explained_face() -> Face:

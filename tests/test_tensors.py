@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fervid.errors import ImageError, SizeError
+from fervid.arrays import iterate_pictures
+from fervid.errors import ImageError, SizeError, UsageError
 from fervid.imaging import load_image
 
 torch = pytest.importorskip("torch")
@@ -48,3 +49,11 @@ def test_other_tensors_are_refused(tensor: "torch.Tensor", message: str) -> None
 def test_a_tensor_may_be_too_large_as_well() -> None:
     with pytest.raises(SizeError):
         load_image(torch.zeros(3, 20, 30), max_pixels=500)
+
+
+def test_a_single_tensor_is_one_picture_and_not_as_many_as_its_channels() -> None:
+    for channels in (1, 3, 4):
+        with pytest.raises(UsageError, match="map reads many pictures, and was given one"):
+            iterate_pictures(torch.zeros(channels, 8, 8), "map")
+    for many in (torch.zeros(3, 3, 8, 8), torch.zeros(5, 8, 8), torch.zeros(1, 1, 8, 8)):
+        assert len(list(iterate_pictures(many, "map"))) == len(many)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol, runtime_checkable
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.errors import ImageError, SizeError
+from fervid.errors import ImageError, SizeError, UsageError
+
+T = TypeVar("T")
 
 _STRIP: Final = 1 << 18
 """Values that are reduced at a time: wide copies of a whole photo would take several times its memory."""
@@ -25,6 +28,30 @@ class TensorLike(Protocol):
 
     def numpy(self) -> Any:
         """The same values as an array."""
+
+
+def iterate_pictures(sources: Iterable[T], verb: str) -> Iterator[T]:
+    """One picture after another; a single one is refused, of which every letter, byte or row would be a picture.
+
+    Args:
+        sources: pictures; an array ``(N, H, W)`` is N grey ones, a tensor likewise unless N is 1, 3 or 4.
+        verb: what reads them.
+
+    Raises:
+        UsageError: it is a single picture.
+    """
+    shape = tuple(getattr(sources, "shape", ()))
+    single = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+    if isinstance(sources, TensorLike) and len(shape) == 3 and shape[0] in (1, 3, 4):  # (C, H, W)
+        single = True
+    if not single and not isinstance(sources, str | bytes | bytearray | memoryview):
+        try:
+            return iter(sources)
+        except TypeError:  # a path, a Pillow image
+            pass
+    raise UsageError(
+        f"{verb} reads many pictures, and was given one ({type(sources).__name__})", advice="Give a list: [picture]."
+    )
 
 
 def load_array(array: NDArray[np.uint8] | NDArray[np.uint16], max_pixels: int) -> NDArray[np.uint8]:
@@ -129,5 +156,5 @@ def check_size(width: int, height: int, name: str, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise SizeError(
             f"{name} has {width}×{height} = {width * height:,} pixels",
-            advice=f"The limit is {max_pixels:,}; reduce the picture, or raise max_pixels.",
+            advice=f"The limit is {max_pixels:,}; reduce the picture, or in Python raise max_pixels.",
         )

@@ -6,7 +6,7 @@
     ├── InputError              input           what was given cannot be read
     │   ├── ImageError          input.image     not a picture, damaged, empty
     │   ├── VideoError          input.video     no video stream, damaged
-    │   └── SizeError           input.size      more pixels than the limit allows
+    │   └── SizeError           input.size      more pixels than the limit or the memory allows
     ├── ModelError              model
     │   ├── UnknownModelError   model.unknown   no model or detector of that name
     │   ├── IntegrityError      model.integrity the file is not the one that was published
@@ -64,6 +64,13 @@ class FervidError(Exception):
     def __str__(self) -> str:
         return f"{self.message}. {self.advice}" if self.advice else self.message
 
+    def __eq__(self, other: object) -> bool:
+        """Whether it says the same: one that crossed a process border is another object."""
+        return type(other) is type(self) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.message, self.advice))
+
     def to_dict(self) -> dict[str, str]:
         """The one JSON shape of an error, the same on every surface."""
         return {"code": self.code, "message": self.message, "advice": self.advice}
@@ -96,7 +103,7 @@ class VideoError(InputError):
 
 
 class SizeError(InputError):
-    """More pixels than the limit allows."""
+    """More pixels than the limit or the memory allows."""
 
     code = "input.size"
 

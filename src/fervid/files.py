@@ -114,6 +114,8 @@ def open_text(place: str) -> Iterator[IO[str]]:
         OutputError: it cannot be written.
     """
     if place == STDOUT:
+        if sys.stdout is None:
+            raise OutputError("cannot write stdout (it is closed)", advice="Leave it open, or name a file.")
         with explain_failures(place):
             if isinstance(sys.stdout, io.TextIOWrapper):  # data are as in a file, whatever the terminal's encoding is
                 sys.stdout.reconfigure(encoding="utf-8", errors=sys.stdout.errors)

@@ -11,9 +11,10 @@ import os
 import struct
 import threading
 import warnings
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import IO, TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from fervid.arrays import TensorLike, check_size, convert_tensor, load_array, reduce_depth
 from fervid.errors import FervidError, ImageError, InputError, OutputError, SizeError
 from fervid.files import write_atomically
-from fervid.results import Box
+from fervid.results import Box, Failure
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -75,6 +76,8 @@ class _Silence:
 
 
 _silence: Final = _Silence()
+_callers: Final = threading.Lock()
+"""Held while a Pillow image of the caller is read: it may be decoded only now, and others may read it, too."""
 
 
 def load_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -93,7 +96,7 @@ def load_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np
 
     Raises:
         ImageError: not a picture, damaged, empty, or an array of another shape or dtype.
-        SizeError: too many pixels.
+        SizeError: too many pixels, or too little memory.
         InputError: the file cannot be opened.
     """
     if isinstance(source, np.ndarray):
@@ -101,17 +104,44 @@ def load_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np
     from PIL import Image
 
     if isinstance(source, Image.Image):
-        return _load_pillow(source, "the picture", max_pixels)
+        with _callers:
+            return _load_pillow(source, "the picture", max_pixels)
     if isinstance(source, bytes | bytearray | memoryview):
-        return _decode(bytes(source), "the data", max_pixels)
+        return _decode(io.BytesIO(bytes(source)), "the data", max_pixels)
     if isinstance(source, str | os.PathLike):
-        return _decode(_read_file(Path(source)), str(source), max_pixels)
+        return _read_file(Path(source), str(source), max_pixels)
     if isinstance(source, TensorLike):
         return load_array(convert_tensor(source), max_pixels)
     raise ImageError(
         f"cannot read a picture from {type(source).__name__}",
         advice="Give a path, bytes, a Pillow image, an RGB uint8 array or a torch tensor.",
     )
+
+
+def hold_pictures(
+    sources: Iterable[ImageLike], raised: list[Exception], max_pixels: int
+) -> Iterator[ImageLike | Failure]:
+    """Pictures that stay as they are until somebody reads them: one object may be filled anew for the next picture.
+
+    Args:
+        sources: pictures; what they raise is the end of them.
+        raised: takes that exception.
+        max_pixels: see :func:`load_image`.
+
+    Yields:
+        Paths and bytes as they are, of everything else the pixels; a :class:`.Failure` where there are none.
+    """
+    try:
+        for source in sources:
+            if isinstance(source, str | os.PathLike | bytes):
+                yield source
+                continue
+            try:
+                yield load_image(source, max_pixels=max_pixels)
+            except FervidError as error:
+                yield Failure(type(source).__name__, error)
+    except Exception as error:
+        raised.append(error)
 
 
 def save_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
@@ -271,9 +301,10 @@ def _resampling_weights(
     return offset, matrix.reshape(size, count)
 
 
-def _read_file(path: Path) -> bytes:
+def _read_file(path: Path, name: str, max_pixels: int) -> NDArray[np.uint8]:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:  # of which no more is read than a picture needs: it may be a film
+            return _decode(file, name, max_pixels)
     except IsADirectoryError:
         raise InputError(f"{path} is a folder", advice="Give the pictures in it.") from None
     except OSError as error:
@@ -284,25 +315,28 @@ def _read_file(path: Path) -> bytes:
         raise InputError(f"{str(path)!r} is no path ({error})") from None
 
 
-def _decode(data: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
+def _decode(stream: IO[bytes], name: str, max_pixels: int) -> NDArray[np.uint8]:
     from PIL import Image, UnidentifiedImageError
 
     advice = f"Give one of: {', '.join(_FORMATS)}."
-    if not data:
-        raise ImageError(f"{name} is empty", advice=advice)
     with _silence:  # Pillow's bomb and EXIF warnings; our own limit and errors say it better
         try:
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+            if not stream.seekable():  # a pipe
+                stream = io.BytesIO(stream.read())
+            if not stream.read(1):
+                raise ImageError(f"{name} is empty", advice=advice)
+            with Image.open(stream, formats=_FORMATS) as picture:
                 return _load_pillow(picture, name, max_pixels)
         except UnidentifiedImageError:
-            raise ImageError(f"{name} is not a picture ({len(data)} bytes)", advice=advice) from None
+            size = stream.seek(0, io.SEEK_END)
+            raise ImageError(f"{name} is not a picture ({size} bytes)", advice=advice) from None
         except Image.DecompressionBombError:
             limit = min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))  # the second is Pillow's own
             raise SizeError(f"{name} has too many pixels", advice=f"The limit is {limit:,}.") from None
         except FervidError:
             raise
         except Exception as error:  # damaged headers make Pillow raise almost anything
-            raise _damaged(name, error) from None
+            raise _explain(name, error) from None
 
 
 def _load_pillow(picture: Image.Image, name: str, max_pixels: int) -> NDArray[np.uint8]:
@@ -311,7 +345,7 @@ def _load_pillow(picture: Image.Image, name: str, max_pixels: int) -> NDArray[np
     try:
         picture.load()
     except Exception as error:  # and so do damaged pixels
-        raise _damaged(name, error) from None
+        raise _explain(name, error) from None
     upright = turn_upright(picture)
     if upright.mode.startswith(("I", "F")):
         levels = np.asarray(upright)
@@ -354,5 +388,9 @@ def lay_over_white(picture: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
 
 
-def _damaged(name: str, error: Exception) -> ImageError:
+def _explain(name: str, error: Exception) -> InputError:
+    if isinstance(error, MemoryError):  # no fault of the picture
+        return SizeError(f"{name} is too large for the memory that is left", advice="Free some, or reduce the picture.")
+    if isinstance(error, OSError) and error.errno is not None:  # nor this, but the disk's
+        return InputError(f"cannot read {name} ({error.strerror})", advice="Check the disk.")
     return ImageError(f"{name} is damaged ({error})", advice="Save the picture again.")

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fervid.arrays import iterate_pictures
 from fervid.classification.classifier import Classifier, Prediction
 from fervid.detection.alignment import align
 from fervid.detection.detector import Detection, Detector, rank_from_left
@@ -23,7 +24,7 @@ from fervid.detection.selection import create_detector
 from fervid.emotions import Emotion, LabelCount, emotions_for
 from fervid.errors import FervidError, UsageError
 from fervid.geometry import Square, central_box
-from fervid.imaging import MAX_PIXELS, ImageLike, load_image
+from fervid.imaging import MAX_PIXELS, ImageLike, hold_pictures, load_image
 from fervid.models.spec import ModelSpec
 from fervid.models.store import is_path
 from fervid.reading import FaceReader, PreparedFace
@@ -42,6 +43,7 @@ class _Looked:
 
     size: tuple[int, int]
     prepared: list[PreparedFace]
+    detector: str
     source: str | None
     timings_ms: dict[str, float] = field(default_factory=dict)
 
@@ -76,7 +78,7 @@ class Analyzer:
     ) -> None:
         if threads is not None and threads < 1:
             raise UsageError(f"threads is {threads}", advice="Use 1 or more.")
-        _check_min_face(min_face)
+        check_min_face(min_face)
         self.threads = threads
         self.min_face = min_face
         self.max_pixels = max_pixels
@@ -105,7 +107,7 @@ class Analyzer:
         """
         derived = copy.copy(self)
         if min_face is not None:
-            _check_min_face(min_face)
+            check_min_face(min_face)
             derived.min_face = min_face
         if max_pixels is not None:
             derived.max_pixels = max_pixels
@@ -120,7 +122,7 @@ class Analyzer:
         Args:
             source: a path, encoded bytes, a Pillow image, or an array, see :func:`fervid.load_image`.
             boxes: squares around faces that you found yourself, cut as tightly as FER2013's (brows to chin); the
-                detector is not asked then, and the faces are in this order.
+                detector is not asked then, its name in the answer is ``given``, and the faces are in this order.
             evidence: every face also says where in it the answer comes from, for :func:`fervid.explain`; the network
                 runs twice.
 
@@ -149,7 +151,7 @@ class Analyzer:
             UsageError: ``chips`` is a single picture.
         """
         prepared = []
-        for chip in _iterate_pictures(chips, "classify"):
+        for chip in iterate_pictures(chips, "classify"):
             image = load_image(chip, max_pixels=self.max_pixels)
             whole = central_box(image.shape[1], image.shape[0])
             prepared.append(self._reader.prepare(image, Detection(whole, 1.0), Square(whole)))
@@ -160,8 +162,9 @@ class Analyzer:
     ) -> Iterator[Analysis | Failure]:
         """Read many pictures; faces of ``batch_size`` pictures go through the network together.
 
-        Decoding and detection run in ``threads`` threads. At most ``batch_size`` decoded pictures are in memory.
-        ``evidence`` as in :meth:`analyze`.
+        Decoding and detection run in ``threads`` threads. At most ``batch_size`` decoded pictures are in memory. Only
+        paths and bytes wait for a thread: any other object may hold the next picture by then. ``evidence`` as in
+        :meth:`analyze`. What ``sources`` raises comes after the answers to what it gave.
 
         Yields:
             One :class:`Analysis` per source, in their order; a :class:`Failure` for one that cannot be read.
@@ -171,10 +174,12 @@ class Analyzer:
         """
         if batch_size < 1:
             raise UsageError(f"batch_size is {batch_size}", advice="Use 1 or more.")
-        remaining = _iterate_pictures(sources, "map")
+        remaining, raised = iterate_pictures(sources, "map"), list[Exception]()
         with ThreadPoolExecutor(self.threads or os.cpu_count() or 1) as pool:
-            while batch := list(islice(remaining, batch_size)):
-                results = list(pool.map(self._look_or_fail, batch))
+            while not raised:
+                batch = hold_pictures(islice(remaining, batch_size), raised, self.max_pixels)
+                if not (results := list(pool.map(self._look_or_fail, batch))):
+                    break
                 prepared = [face for result in results if isinstance(result, _Looked) for face in result.prepared]
                 began = time.perf_counter()
                 prediction = self._reader.predict(prepared)
@@ -189,6 +194,8 @@ class Analyzer:
                     result.timings_ms["classify"] = share * len(result.prepared)
                     yield self._conclude(result, prediction[start:stop], None if maps is None else maps[start:stop])
                     start = stop
+        if raised:
+            raise raised[0]
 
     def video(
         self,
@@ -269,7 +276,9 @@ class Analyzer:
             live=live,
         )
 
-    def _look_or_fail(self, source: ImageLike) -> _Looked | Failure:
+    def _look_or_fail(self, source: ImageLike | Failure) -> _Looked | Failure:
+        if isinstance(source, Failure):
+            return source
         try:
             return self._look(source, None)
         except FervidError as error:
@@ -290,14 +299,15 @@ class Analyzer:
         prepared = [self._reader.prepare(image, *pair) for pair in zip(detections, squares, strict=True)]
         times = (began, loaded, detected, time.perf_counter())
         timings = {name: (times[i + 1] - times[i]) * 1000 for i, name in enumerate(("load", "detect", "prepare"))}
-        return _Looked((image.shape[1], image.shape[0]), prepared, _name_source(source), timings)
+        detector, size = "given" if boxes is not None else self.detector.name, (image.shape[1], image.shape[0])
+        return _Looked(size, prepared, detector, _name_source(source), timings)
 
     def _conclude(self, looked: _Looked, prediction: Prediction, maps: NDArray[np.float64] | None = None) -> Analysis:
         return Analysis(
             faces=self._make_faces(looked.prepared, prediction, maps),
             size=looked.size,
             model=self.classifier.identity,
-            detector=self.detector.name,
+            detector=looked.detector,
             source=looked.source,
             timings_ms=looked.timings_ms,
         )
@@ -365,23 +375,14 @@ def _stamp_file(model: str) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
-def _check_min_face(min_face: float) -> None:
+def check_min_face(min_face: float) -> None:
+    """Refuse a height of the smallest face that is none.
+
+    Raises:
+        UsageError: it is not above 0 px, or not finite.
+    """
     if not 0 < min_face < math.inf:
         raise UsageError(f"min_face is {min_face}", advice="Use a height in px above 0 that is finite.")
-
-
-def _iterate_pictures(sources: Iterable[ImageLike], verb: str) -> Iterator[ImageLike]:
-    """One picture after another; a single one is refused, of which every letter, byte or row would be a picture."""
-    shape = tuple(getattr(sources, "shape", ()))
-    single = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))  # (N, H, W) are N grey ones
-    if not single and not isinstance(sources, str | bytes | bytearray | memoryview):
-        try:
-            return iter(sources)
-        except TypeError:  # a path, a Pillow image
-            pass
-    raise UsageError(
-        f"{verb} reads many pictures, and was given one ({type(sources).__name__})", advice="Give a list: [picture]."
-    )
 
 
 def _create_stream_detector(detector: Detector, name: str | None, threads: int | None) -> Detector:

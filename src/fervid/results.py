@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
@@ -96,6 +96,9 @@ class Evidence:
             raise KeyError(label)
         return np.asarray(self.maps[self.labels.index(label)])
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reduce(self)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Evidence) and self.to_dict() == other.to_dict()
 
@@ -160,6 +163,9 @@ class Face:
             points.flags.writeable = False
             object.__setattr__(self, "landmarks", points)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reduce(self)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Face) and self.to_dict() == other.to_dict()
 
@@ -214,6 +220,11 @@ class Face:
         )
 
 
+def _reduce(value: Evidence | Face) -> tuple[Any, ...]:
+    """What pickle and copy make it anew from: arrays that they set themselves could be written to."""
+    return type(value), tuple(getattr(value, each.name) for each in fields(value))
+
+
 def _read_distribution(data: Mapping[str, float]) -> Distribution:
     return Distribution(_read_labels(data), list(data.values()))
 
@@ -231,7 +242,7 @@ class Analysis:
         faces: from left to right; empty when nobody is there.
         size: (width, height) of the upright picture, px.
         model: the network that answered, ``name@sha256[:12]``.
-        detector: the detector that looked.
+        detector: the detector that looked; ``given`` where the caller knew the boxes.
         source: the path or name the picture came from; None for arrays and bytes.
         timings_ms: milliseconds per step; not part of equality and JSON, so that a second run compares equal.
     """
@@ -280,7 +291,7 @@ class Analysis:
         """The analysis that :meth:`to_dict` described.
 
         Raises:
-            UsageError: the JSON is of another schema.
+            UsageError: the JSON is of another schema, or of a :class:`Failure`.
         """
         return cls(**_read_analysis(data))
 
@@ -288,6 +299,8 @@ class Analysis:
 def _read_analysis(data: Mapping[str, Any]) -> dict[str, Any]:
     if data.get("schema") != SCHEMA:
         raise UsageError(f"the schema is {data.get('schema')!r}, not {SCHEMA!r}", advice="Read it with its writer.")
+    if "error" in data:
+        raise UsageError("the JSON is of an input that could not be read", advice='Leave it out, or read its "error".')
     faces = tuple(Face.from_dict(face) for face in data["faces"])
     others = {name: data[name] for name in ("model", "detector", "source")}
     return {"faces": faces, "size": tuple(data["size"]), **others}

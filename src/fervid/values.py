@@ -53,9 +53,9 @@ class Box:
         return (self.x1 + self.x2) / 2, (self.y1 + self.y2) / 2
 
 
-@dataclass(frozen=True, slots=True, init=False, eq=True)
+@dataclass(frozen=True, slots=True, init=False, eq=False)
 class Distribution(Mapping[str, float]):
-    """Probabilities by label, in a fixed order; reads like a dict.
+    """Probabilities by label, in a fixed order; reads like a dict, and equals one of the same labels and values.
 
     Args:
         labels: the labels.
@@ -85,6 +85,9 @@ class Distribution(Mapping[str, float]):
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.labels)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.items()))  # a Mapping's order is no part of its equality
 
     def __len__(self) -> int:
         return len(self.labels)

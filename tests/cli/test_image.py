@@ -229,6 +229,25 @@ def test_a_full_stdout_is_no_fault_of_a_file(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_closed_streams_cost_no_file(call_fervid: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_image(tmp_path / "one.png", np.zeros((8, 8, 3), dtype=np.uint8))
+    arguments = ("image", tmp_path / "one.png", "--model", "small", "--json")
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", None)
+        done = call_fervid(*arguments, tmp_path / "a.jsonl")
+        assert (done.returncode, done.stderr) == (0, "")
+        done = call_fervid(*arguments, "-")
+        assert done.returncode == 1
+        assert done.stderr.startswith("error (output): cannot write stdout (it is closed)\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", None)
+        done = call_fervid(*arguments, "-", "--annotate", "-o", tmp_path)
+        assert done.returncode == 0
+        assert done.stdout == (tmp_path / "a.jsonl").read_text()
+        sys.stderr.close()
+    assert (tmp_path / "one.annotated.png").is_file()
+
+
 @pytest.mark.parametrize("kind", [JsonLinesWriter, CsvWriter])
 @pytest.mark.parametrize("swap", [False, True])
 def test_every_writer_names_its_own_place(
@@ -265,10 +284,11 @@ def test_a_reader_of_stdout_that_leaves_is_no_fault_of_a_file(tmp_path: Path) ->
 def test_an_interrupt_leaves_no_half_file(tmp_path: Path, astronaut: Path) -> None:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "fervid", "image", *[str(astronaut)] * 1, "--csv", str(tmp_path / "t.csv")]
-    for number in range(400):
-        link = tmp_path / "many" / f"{number}.png"
-        link.parent.mkdir(exist_ok=True)
-        link.symlink_to(astronaut)
+    first = tmp_path / "many" / "0.png"
+    first.parent.mkdir()
+    first.write_bytes(astronaut.read_bytes())
+    for number in range(1, 400):
+        first.with_stem(f"{number}").hardlink_to(first)
     command[4:5] = [str(tmp_path / "many")]
     process = subprocess.Popen(
         command,
@@ -300,6 +320,27 @@ def test_folders_globs_and_repeats_are_expanded_in_order(folder: Path) -> None:
     (folder / "none").mkdir()
     with pytest.raises(UsageError, match="has no pictures"):
         collect_pictures([str(folder / "none")])
+
+
+def test_each_file_is_read_once_whatever_way_leads_to_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "inner" / "up").symlink_to(folder)
+    (folder / "z.png").symlink_to(folder / "a.png")
+    monkeypatch.chdir(folder)
+    for arguments, expected in (
+        (["./a.png", str(folder / "a.png"), "inner/../a.png", "z.png"], ["a.png"]),
+        (["**/*.png"], ["a.png", "inner/a.png"]),
+        ([".", "inner/up"], ["a.png", "bad.jpg", "inner/a.png"]),
+    ):
+        assert [str(picture.source) for picture in collect_pictures(arguments)] == expected
+
+
+def test_what_is_read_once_cannot_be_drawn_on(call_fervid: Any, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for option in ("--annotate", "--emoji", "--explain"):
+        done = call_fervid("image", tmp_path / "pipe", option, "-o", tmp_path)  # nobody writes: to open it would hang
+        assert done.returncode == 2
+        assert "pipe is no file, and cannot be read a second time" in done.stderr
+    assert plan_outputs(collect_pictures([str(tmp_path / "pipe")]), tmp_path) == [{}]
 
 
 def test_no_two_pictures_are_saved_under_one_name(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import fervid
 from fervid.compat.fer import FER, DetectedFace
-from fervid.errors import ImageError, UsageError
+from fervid.errors import ImageError, SizeError, UsageError
 
 NAMES = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
 
@@ -133,6 +133,19 @@ def test_small_faces_are_left_out_as_asked(bgr: NDArray[np.uint8]) -> None:
     analyzer = fervid.Analyzer(detector="faces", threads=1)
     assert FER(min_face_size=400, analyzer=analyzer).detect_emotions(bgr) == []
     assert analyzer.min_face == 20
+
+
+def test_pictures_may_be_as_large_as_the_analyzer_allows(
+    bgr: NDArray[np.uint8], astronaut: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyzer = fervid.Analyzer(detector="faces", threads=1)
+    text = "data:image/png;base64," + base64.b64encode(astronaut.read_bytes()).decode()
+    for source in (bgr, str(astronaut), text):
+        with pytest.raises(SizeError):
+            FER(analyzer=analyzer.derive(max_pixels=1000)).detect_emotions(source)
+    # load_image's own limit is no matter.
+    monkeypatch.setattr("fervid.imaging.load_image.__kwdefaults__", {"max_pixels": 1000})
+    assert len(FER(analyzer=analyzer).find_faces(bgr)) == 1
 
 
 def test_what_has_no_effect_is_said_and_what_is_wrong_is_refused() -> None:

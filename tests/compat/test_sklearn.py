@@ -132,6 +132,18 @@ def test_score_weighs_and_nobody_is_an_empty_answer(classifier, chips):
     assert classifier.predict_proba([]).shape == (0, 7)
 
 
+def test_a_single_picture_is_not_read_as_many(classifier, chips):
+    for one in (chips[0], "face.png", Image.fromarray(chips[0])):
+        with pytest.raises(UsageError, match="predict reads many pictures, and was given one"):
+            classifier.predict(one)
+
+
+@pytest.mark.parametrize("batch_size", [0, -1])
+def test_batches_of_nothing_are_refused(classifier, chips, batch_size):
+    with pytest.raises(UsageError, match=f"batch_size is {batch_size}"):
+        clone(classifier).set_params(batch_size=batch_size).predict(chips)
+
+
 @pytest.mark.parametrize(
     ("y", "message"),
     [

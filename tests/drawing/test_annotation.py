@@ -13,7 +13,7 @@ import fervid
 from fervid.drawing.annotation import annotate, describe_face
 from fervid.drawing.palette import emotion_colour
 from fervid.emotions import EMOTIONS_WITHOUT_DISGUST
-from fervid.errors import ImageError, UsageError
+from fervid.errors import ImageError, SizeError, UsageError
 
 MIXED = {"happy": 0.6, "surprise": 0.3, "neutral": 0.1}
 
@@ -186,6 +186,16 @@ def test_the_analysis_of_another_picture_is_refused(picture, make_face, make_ana
     analysis = make_analysis([make_face((10, 10, 50, 50))], picture)
     with pytest.raises(UsageError, match="480×360"):
         annotate(picture[:100], analysis)
+
+
+def test_pictures_as_large_as_those_analysed_are_drawn_on(
+    picture, make_face, make_analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analysis = make_analysis([make_face((10, 10, 50, 50))], picture)
+    monkeypatch.setattr("fervid.drawing.canvas.MAX_PIXELS", 1000)
+    assert (annotate(picture, analysis) != picture).any()
+    with pytest.raises(SizeError):
+        annotate(np.vstack([picture, picture]), analysis)
 
 
 boxes = st.tuples(st.floats(-300, 700), st.floats(-300, 700), st.floats(0, 600), st.floats(0, 600))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -62,6 +63,22 @@ def test_where_everything_is_taken_the_lightest_is_covered() -> None:
     candidates = [Box(10, 10, 30, 20), Box(40, 10, 60, 20)]
     _, best = place(candidates, (100, 100), [Obstacle(candidates[0], 3.0), Obstacle(candidates[1], 1.0)])
     assert best == candidates[1]
+
+
+def test_a_crowd_is_looked_through_once_for_all_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[int] = []
+
+    def count(box: Box, obstacles: Sequence[Obstacle]) -> float:
+        measured.append(len(obstacles))
+        return measure_cost(box, obstacles)
+
+    monkeypatch.setattr("fervid.drawing.placement.measure_cost", count)
+    crowd = [Obstacle(Box(x, y, x + 8, y + 8)) for x in range(0, 400, 10) for y in range(0, 400, 10)]
+    candidates = surround(Box(200, 200, 208, 208), 20, 6, 1)
+    cost, best = place(candidates, (400, 400), crowd)
+    assert cost == 0.02 * candidates.index(best) + measure_cost(best, crowd)
+    assert len(measured) == len(candidates) == 14
+    assert max(measured) < 40 < len(crowd)
 
 
 def test_what_does_not_fit_has_no_place() -> None:

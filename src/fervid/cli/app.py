@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import io
+import os
 import re
 import sys
+from pathlib import Path
 
 import typer
 
@@ -80,6 +82,8 @@ def root(
 
 def main() -> None:
     """Run the command line; the entry point of the ``fervid`` script."""
+    if sys.stderr is None:  # it is closed: print would write to stdout, and the next file would take its number
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as there is something to say
     if isinstance(sys.stdout, io.TextIOWrapper):  # bars and emoji, where the terminal's encoding has none
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

@@ -29,14 +29,15 @@ class Picture:
 def collect_pictures(arguments: list[str]) -> list[Picture]:
     """Expand folders (all their pictures, subfolders included) and globs, in a fixed order, each file once.
 
-    A path that does not exist is kept: reading it will fail and be reported like any other bad file.
+    Of several paths and links to one file the first is kept. A path that does not exist is kept: reading it will fail
+    and be reported like any other bad file.
 
     Raises:
         UsageError: a folder or a glob has no pictures, or an argument is empty.
     """
     from fervid.imaging import SUFFIXES
 
-    pictures: dict[Path, Picture] = {}
+    pictures: dict[str, Picture] = {}
     for argument in arguments:
         if not argument:  # of a variable that is not set, say; as a path it would be the current folder
             raise UsageError("a path is empty", advice="Give a picture, a folder or a glob; . is the current folder.")
@@ -52,14 +53,17 @@ def collect_pictures(arguments: list[str]) -> list[Picture]:
                     f"the folder {path} has no pictures", advice=f"Looked for {', '.join(sorted(SUFFIXES))}."
                 )
         elif not os.path.exists(path) and glob.has_magic(argument):
-            matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - absolute patterns are allowed
-            found = [Picture(Path(match), Path()) for match in matches if os.path.isfile(match)]
+            matches = glob.glob(argument, recursive=True)  # noqa: PTH207 - absolute patterns are allowed
+            # The shortest path stays: ** goes round and round through a link that leads back up.
+            matches.sort(key=lambda name: (len(name), name), reverse=True)
+            files = {os.path.realpath(match): match for match in matches}
+            found = [Picture(Path(match), Path()) for match in sorted(files.values()) if os.path.isfile(match)]
             if not found:
                 raise UsageError(f"nothing matches {argument}", advice="Check the pattern.")
         else:
             found = [Picture(path, Path())]
         for picture in found:
-            pictures.setdefault(picture.source, picture)
+            pictures.setdefault(os.path.realpath(picture.source), picture)
     return list(pictures.values())
 
 
@@ -72,10 +76,17 @@ def plan_outputs(
     ``team`` becomes ``team-2``. Animations and formats that lose colours are written as PNG.
 
     Raises:
-        UsageError: one of them is one of the pictures.
+        UsageError: one of them is one of the pictures, or a picture is a pipe: it is read once, and to draw on it is
+            to read it again.
     """
     asked = {"annotated": annotate, "emoji": emoji, "explained": explain}
     kinds = [kind for kind, wanted in asked.items() if wanted]
+    for picture in pictures if kinds else ():
+        if os.path.exists(picture.source) and not os.path.isfile(picture.source):
+            raise UsageError(
+                f"{picture.source} is no file, and cannot be read a second time to draw on it",
+                advice="Save it first, or leave out --annotate, --emoji and --explain.",
+            )
     plans: list[dict[str, Path]] = []
     taken: set[Path] = set()
     for picture in pictures:

@@ -36,9 +36,11 @@ def stderr() -> Console:
     return _create_console(sys.stderr)
 
 
-def _create_console(stream: IO[str]) -> Console:
+def _create_console(stream: IO[str] | None) -> Console:
     from rich.console import Console
 
+    if stream is None:  # it is closed: what people would read goes nowhere
+        stream = io.StringIO()
     # No emoji codes: in the name scan:b:2.jpg, :b: would become a sign.
     return Console(file=stream, highlight=False, emoji=False, soft_wrap=not stream.isatty())
 
@@ -85,7 +87,7 @@ def show_progress(
     Yields:
         A function of (done, total or None) to call as work goes on.
     """
-    if not sys.stderr.isatty() or (beside_data and sys.stdout.isatty()):
+    if not sys.stderr.isatty() or (beside_data and sys.stdout is not None and sys.stdout.isatty()):
         yield lambda _done, _total: None
         return
     from rich.progress import (

@@ -119,7 +119,7 @@ class FER:
             InputError: the picture cannot be read.
             UsageError: a rectangle is none.
         """
-        image = _load_bgr(img)
+        image = _load_bgr(img, self._analyzer.max_pixels)
         if face_rectangles is None:
             analysis = self._analyzer.analyze(image)
             boxes = [_round_box(face.box, analysis.size) for face in analysis.faces]
@@ -160,27 +160,27 @@ class FER:
             bgr: no effect: the array says which it is.
             gray_img: no effect.
         """
-        image = _load_bgr(img)
+        image = _load_bgr(img, self._analyzer.max_pixels)
         size = (image.shape[1], image.shape[0])
         found = self._analyzer.detector.detect(image, min_face=self._analyzer.min_face)
         return sorted((_round_box(detection.box, size) for detection in found), key=lambda box: box[:2])
 
 
-def _load_bgr(source: Any) -> NDArray[np.uint8]:
+def _load_bgr(source: Any, max_pixels: int) -> NDArray[np.uint8]:
     """``(H, W, 3)`` uint8 RGB of anything that ``fer`` reads."""
     if isinstance(source, np.ndarray):
         order = {3: [2, 1, 0], 4: [2, 1, 0, 3]}.get(source.shape[2] if source.ndim == 3 else 1)
-        return load_image(source if order is None else source[..., order])
+        return load_image(source if order is None else source[..., order], max_pixels=max_pixels)
     if isinstance(source, str) and source.startswith("data:image/"):
         try:
             data = base64.b64decode(source.partition(",")[2], validate=True)
         except ValueError as error:  # or binascii.Error, which is one
             raise ImageError(f"the data: text is not base64 ({error})") from None
-        return load_image(data)
+        return load_image(data, max_pixels=max_pixels)
     if isinstance(source, str) and source.startswith(("http://", "https://")):
         raise ImageError("fervid fetches no pictures", advice="Download it, and give the file.")
     if isinstance(source, str | os.PathLike):
-        return load_image(source)
+        return load_image(source, max_pixels=max_pixels)
     raise ImageError(
         f"cannot read a picture from {type(source).__name__}", advice="Give a BGR array, a path or a data: text."
     )

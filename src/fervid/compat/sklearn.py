@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fervid.arrays import iterate_pictures
 from fervid.classification.classifier import Classifier
 from fervid.emotions import EMOTIONS, Emotion, emotions_for, fold_disgust, parse_emotion
 from fervid.errors import UsageError
@@ -94,6 +95,7 @@ class ExpressionClassifier:
 
         Raises:
             InputError: a picture cannot be read.
+            UsageError: ``X`` is a single picture, or ``labels`` or ``batch_size`` is out of range.
         """
         return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
 
@@ -102,7 +104,10 @@ class ExpressionClassifier:
 
         Raises:
             InputError: a picture cannot be read.
+            UsageError: ``X`` is a single picture, or ``labels`` or ``batch_size`` is out of range.
         """
+        if self.batch_size < 1:
+            raise UsageError(f"batch_size is {self.batch_size}", advice="Use 1 or more.")
         classifier, emotions = self._load(), emotions_for(self.labels)
         if len(emotions) > len(classifier.spec.labels):
             raise UsageError(f"{classifier.identity} was trained on six labels", advice="Use labels=6.")
@@ -181,7 +186,7 @@ def _fold(emotion: Emotion, known: Sequence[Emotion]) -> Emotion:
 def _iterate_chips(pictures: Sequence[ImageLike] | NDArray[Any]) -> Iterable[ImageLike]:
     """One picture after another, of whatever ``X`` is."""
     if not isinstance(pictures, np.ndarray) or pictures.ndim != 2:
-        return pictures
+        return iterate_pictures(pictures, "predict")
     side = math.isqrt(pictures.shape[1])
     whole = np.issubdtype(pictures.dtype, np.integer) or bool((pictures == np.round(pictures)).all())
     if side * side != pictures.shape[1] or not whole or pictures.min(initial=0) < 0 or pictures.max(initial=0) > 255:

@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, ImageDraw
 from fervid.drawing.fonts import Font
 from fervid.drawing.palette import Colour
 from fervid.errors import UsageError
-from fervid.imaging import ImageLike, load_image
+from fervid.imaging import MAX_PIXELS, ImageLike, load_image
 from fervid.results import Analysis, Box
 
 _ROWS: Final = 128
@@ -38,11 +38,11 @@ class Canvas:
             ImageError: the image is no picture.
             UsageError: it has another size than the picture that was analysed.
         """
-        canvas = cls(load_image(image))
-        if (canvas.width, canvas.height) != tuple(analysis.size):
+        width, height = analysis.size  # whoever analysed it has allowed as many pixels
+        canvas = cls(load_image(image, max_pixels=max(MAX_PIXELS, width * height)))
+        if (canvas.width, canvas.height) != (width, height):
             raise UsageError(
-                f"the picture has {canvas.width}×{canvas.height} px, the analysis is of one of "
-                f"{analysis.size[0]}×{analysis.size[1]} px",
+                f"the picture has {canvas.width}×{canvas.height} px, the analysis is of one of {width}×{height} px",
                 advice="Draw on the picture that was analysed, upright as fervid.load_image gives it.",
             )
         return canvas

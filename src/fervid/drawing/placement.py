@@ -43,9 +43,16 @@ def overlap_area(box: Box, other: Box) -> float:
     return max(0.0, width) * max(0.0, height)
 
 
+def find_met(box: Box, obstacles: Iterable[Obstacle]) -> list[Obstacle]:
+    """The obstacles that share an area with ``box``, in their order."""
+    x1, y1, x2, y2 = box.x1, box.y1, box.x2, box.y2
+    return [o for o in obstacles if o.box.x1 < x2 and o.box.x2 > x1 and o.box.y1 < y2 and o.box.y2 > y1]
+
+
 def measure_cost(box: Box, obstacles: Iterable[Obstacle]) -> float:
     """How much of the obstacles ``box`` covers, each as a share of ``box`` times its weight."""
-    return sum(obstacle.weight * overlap_area(box, obstacle.box) for obstacle in obstacles) / max(box.area, 1e-9)
+    met = find_met(box, obstacles)
+    return sum(obstacle.weight * overlap_area(box, obstacle.box) for obstacle in met) / max(box.area, 1e-9)
 
 
 def place(candidates: Sequence[Box], size: tuple[int, int], obstacles: Sequence[Obstacle]) -> tuple[float, Box] | None:
@@ -59,13 +66,21 @@ def place(candidates: Sequence[Box], size: tuple[int, int], obstacles: Sequence[
     Returns:
         Its cost and its place, or None when no candidate fits in the picture.
     """
+    places = [
+        (rank, candidate, inside)
+        for rank, candidate in enumerate(candidates)
+        if (inside := move_inside(candidate, *size)) is not None
+    ]
+    if not places:
+        return None
+    boxes = [inside for _, _, inside in places]
+    left, top = min(box.x1 for box in boxes), min(box.y1 for box in boxes)
+    right, bottom = max(box.x2 for box in boxes), max(box.y2 for box in boxes)
+    near = find_met(Box(left, top, right, bottom), obstacles)  # few of a crowd: the rest is looked through only once
     best: tuple[float, Box] | None = None
-    for rank, candidate in enumerate(candidates):
-        inside = move_inside(candidate, *size)
-        if inside is None:
-            continue
+    for rank, candidate, inside in places:
         shift = abs(inside.x1 - candidate.x1) / candidate.width + abs(inside.y1 - candidate.y1) / candidate.height
-        cost = _PATIENCE * (rank + shift) + measure_cost(inside, obstacles)
+        cost = _PATIENCE * (rank + shift) + measure_cost(inside, near)
         if best is None or cost < best[0]:
             best = cost, inside
     return best
