@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fervid.batch.addresses import UnreachableError, leads_back, mask_passwords, open_file_system
+from fervid.batch.addresses import UnreachableError, find_file, leads_back, mask_secrets, open_file_system
 from fervid.batch.listing import Item, list_inputs, name_source
 from fervid.batch.manifest import RunManifest
 from fervid.batch.remote import fetch
@@ -111,6 +111,18 @@ def test_a_run_remembers_an_address_without_its_password(tmp_path: Path) -> None
     before.check(begun, tmp_path)
 
 
+def test_a_run_of_an_address_that_is_signed_anew_is_the_same() -> None:
+    settings = Settings(model="small", detector="faces")
+
+    def begin(source: str) -> RunManifest:
+        return RunManifest.begin(name_source(source), settings)
+
+    signed = "https://x.org/film.mp4?X-Amz-Date={0}&X-Amz-Signature={0}"
+    begin(signed.format(1)).check(begin(signed.format(22)), Path("out"))
+    with pytest.raises(UsageError, match="source"):
+        begin("/p/a?token=1").check(begin("/p/a?token=2"), Path("out"))
+
+
 @pytest.mark.parametrize(
     ("text", "masked"),
     [
@@ -121,11 +133,81 @@ def test_a_run_remembers_an_address_without_its_password(tmp_path: Path) -> None
         ("abfs://container@account.net/a.jpg", "abfs://container@account.net/a.jpg"),
         ("no answer from http://anna:secret@x.org: ask me@y.org", "no answer from http://x.org: ask me@y.org"),
         ("s3://bucket/a.jpg", "s3://bucket/a.jpg"),
+        (
+            "https://x.org/a.jpg?w=5&X-Amz-Signature=ab%2F&key=5&user=me#t=1",
+            "https://x.org/a.jpg?w=5&X-Amz-Signature=***&key=5&user=me#t=1",
+        ),
+        ("zip://a.jpg::https://x.org/a.zip?TOKEN=abc", "zip://a.jpg::https://x.org/a.zip?TOKEN=***"),
+        ("simplecache::https://x.org/a?sig=abc::s3://a/b", "simplecache::https://x.org/a?sig=***::s3://a/b"),
+        ("403 of https://x.org/a?password=abc (forbidden)", "403 of https://x.org/a?password=*** (forbidden)"),
     ],
 )
 def test_passwords_are_left_out(text: str, masked: str) -> None:
-    assert mask_passwords(text) == masked
+    assert mask_secrets(text) == masked
     assert Item(text, "photo").shown == masked
+
+
+def test_another_password_or_signature_is_no_other_input() -> None:
+    def number(source: str) -> str:
+        return Item(source, "photo", 10, 5).id
+
+    assert number("ftp://anna:old@x.org/a.jpg") == number("ftp://anna:new@x.org/a.jpg") == number("ftp://x.org/a.jpg")
+    signed = "https://x.org/a.jpg?w=1&X-Amz-Date={0}&X-Amz-Expires={0}&X-Amz-Credential={0}&X-Amz-Signature={0}"
+    assert number(signed.format(1)) == number(signed.format(22)) != number(signed.replace("w=1", "w=2"))
+    shared = "https://x.org/a.jpg?sv=1&se={0}&sig={0}"
+    assert number(shared.format(1)) == number(shared.format(22)) == number("https://x.org/a.jpg")
+    # What may tell two photos apart stays, and so do the numbers of inputs that are done.
+    assert number("https://x.org/a?key=1") != number("https://x.org/a?key=2")
+    assert number("https://x.org/a.jpg?size=2&key=5&se=5") == "f4cd630d3278a45e"
+    assert number("/p/a?token=1.jpg") == "ee6f2884e6f1404c"
+
+
+def test_a_run_goes_on_with_another_password(
+    hosted: Any, archive: Path, tmp_path: Path, run: Callable[..., RunSummary]
+) -> None:
+    system, _ = open_file_system("hosted://here/")
+    system.pipe("/b.png", (tmp_path / "photos" / "00001.png").read_bytes())
+    manifest, out = tmp_path / "list.csv", tmp_path / "out"
+    for password, new in (("old", 1), ("new", 0)):
+        manifest.write_text(f"path\nhosted://anna:{password}@here/b.png\n")
+        done = run(manifest, out)
+        assert (done.new.inputs, done.all.inputs, done.stale) == (new, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("s3://bucket/a b?#.mp4", "bucket/a b?#.mp4"),
+        ("https://x.org/film.mp4?sig=a.b/c#t=5", "x.org/film.mp4"),
+        ("zip://film.mp4::/data/archive.zip", "film.mp4"),
+        ("zip://::/data/archive.zip", "/data/archive.zip"),
+        ("simplecache::https://x.org/film.mp4?x=1", "x.org/film.mp4"),
+        ("simplecache::zip://film.mp4::s3://bucket/archive.zip", "film.mp4"),
+    ],
+)
+def test_the_file_of_an_address(address: str, name: str) -> None:
+    assert find_file(address) == name
+
+
+def test_no_listing_is_remembered(hosted: Any) -> None:
+    for address in ("hosted://here/photos", "simplecache::hosted://here/photos"):
+        system, _ = open_file_system(address)
+        system = getattr(system, "fs", system)
+        system.dircache["/photos"] = [{"name": "/photos/a.jpg"}]
+        assert "/photos" not in system.dircache
+
+
+def test_a_file_system_that_knows_no_such_option_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    class StubbornFileSystem(MemoryFileSystem):  # type: ignore[misc]
+        protocol = "stubborn"
+
+        def __init__(self) -> None:
+            super().__init__()
+
+    fsspec.register_implementation("stubborn", StubbornFileSystem, clobber=True)
+    assert isinstance(open_file_system("stubborn://a.jpg")[0], StubbornFileSystem)
 
 
 def test_what_cannot_be_opened_is_said(hosted: Any, tmp_path: Path) -> None:

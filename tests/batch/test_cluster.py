@@ -134,12 +134,12 @@ def test_networks_are_loaded_once_per_actor(
 def test_the_command_joins_a_cluster_by_its_address(
     tmp_path: Path, cluster: Any, make_photos: Callable[..., Path], settings: Settings
 ) -> None:
-    source, out = make_photos(tmp_path / "photos", 6, corrupt=6), tmp_path / "out"
-    command = [
-        sys.executable, "-m", "fervid", "batch", str(source), "--out", str(out), "--engine", "ray",
-        "--address", cluster.address, "--workers", "1", "--model", "small", "--detector", settings.detector,
+    make_photos(tmp_path / "photos", 6, corrupt=6)
+    command = [  # actors run in another folder than the command
+        sys.executable, "-m", "fervid", "batch", "photos", "--out", "out", "--engine", "ray", "--workers", "1",
+        "--address", cluster.address, "--model", "small", "--detector", os.path.relpath(settings.detector, tmp_path),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=RUNNING_S)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=RUNNING_S, cwd=tmp_path)
     assert done.returncode == 3, done.stderr
     assert done.stdout == ""
     assert "6 inputs read" in done.stderr

@@ -181,6 +181,17 @@ def test_what_nobody_foresaw_fails_one_film(
     assert not list(out.glob(".films/*"))
 
 
+def test_problems_of_ranges_are_told_once() -> None:
+    ends = [
+        {"problems": [["untimed", "no times", 1, None], ["damaged", "2 packets", 2, 3.5]]},
+        {"problems": [["untimed", "no times", 1, None], ["damaged", "3 packets", 3, 3.5]]},  # read from its beginning
+        {"problems": [["damaged", "1 packet", 1, 8.0], ["gap", "a gap"]]},  # as an older version kept it
+        {"empty": True},
+    ]
+    assert films._merge_problems(ends) == "no times · 3 packets (met again in later ranges: 1) · a gap"
+    assert films._merge_problems([{"problems": []}]) is None
+
+
 @pytest.mark.parametrize("kind", [MissingExtraError, ModelError, OutputError])
 def test_what_is_no_fault_of_the_film_is_not_recorded(
     kind: type[FervidError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -192,6 +203,14 @@ def test_what_is_no_fault_of_the_film_is_not_recorded(
     with pytest.raises(kind):
         FilmReader.__new__(FilmReader).record(tmp_path / "film.mp4", Range(0, 0.0, None), tmp_path / "0.jsonl")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_copy_of_a_film_has_its_ending() -> None:
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    memory.pipe("/film.mp4", b"film")
+    with fetch_film(Item("simplecache::memory://film.mp4", "film")) as path:
+        assert path.name == "film.mp4"
+    memory.store.clear()
 
 
 def test_a_film_that_shows_nobody_has_no_rows_and_is_no_failure(

@@ -109,6 +109,77 @@ def test_addresses_are_listed_and_read(
     memory.store.clear()
 
 
+def test_names_that_look_like_patterns_are_no_patterns() -> None:
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    memory.store.clear()
+    for name in ("trip [2024]/a.jpg", "trip [2024]/b*.jpg", "trip 2/c.jpg"):
+        memory.pipe(f"/bucket/{name}", b"picture")
+    trip = Path("memory:/bucket/trip [2024]")
+    assert names(list_inputs("memory://bucket/trip [2024]"), trip) == ["a.jpg", "b*.jpg"]
+    assert names(list_inputs("memory://bucket/trip [2024]/b*.jpg"), trip) == ["b*.jpg"]
+    assert names(list_inputs("memory://bucket/trip [12]/*.jpg"), Path("memory:/bucket")) == ["trip 2/c.jpg"]
+    memory.store.clear()
+
+
+def test_a_query_is_no_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Web:
+        def isfile(self, _: str) -> bool:
+            return False
+
+        isdir = isfile
+
+    monkeypatch.setattr(listing, "open_file_system", lambda address: (Web(), address))
+    with pytest.raises(UsageError, match=r"nothing at https://x\.org/a\.jpg\?sig=\*\*\*"):
+        list(list_inputs("https://x.org/a.jpg?sig=1"))
+
+
+def test_a_page_of_names_is_asked_for_each_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Page:
+        """As fsspec's of the web: a folder is a file, too, and its listing says nothing but names."""
+
+        def isfile(self, _: str) -> bool:
+            return True
+
+        def isdir(self, path: str) -> bool:
+            return path.endswith("/")
+
+        def ls(self, path: str, **_: Any) -> list[dict[str, Any]]:
+            return [{"name": f"{path}{name}", "size": None, "type": "file"} for name in ("a.jpg?w=1", "note.txt")]
+
+        def info(self, path: str) -> dict[str, Any]:
+            return {"name": path, "size": 10, "ETag": "v2", "type": "file"}
+
+        def unstrip_protocol(self, name: str) -> str:
+            return name
+
+        storage_options: dict[str, Any] = {}  # noqa: RUF012 - as fsspec has it
+
+    page = Page()
+    monkeypatch.setattr(listing, "open_file_system", lambda address: (page, address))
+    monkeypatch.setattr(listing, "leads_back", lambda *_: True)
+    (item,) = list_inputs("https://x.org/photos/")
+    assert item == Item("https://x.org/photos/a.jpg?w=1", "photo", 10, None, "v2")
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("zip://film.mp4::/data/archive.zip", "film"),
+        ("https://x.org/film.mp4?X-Amz-Signature=a.jpg", "film"),
+        ("https://x.org/film.MP4#t=5", "film"),
+        ("https://x.org/get?name=film.mp4", "film"),
+        ("https://x.org/a.jpg?poster=film.mp4", "photo"),
+        ("zip://a.jpg::/data/film.mp4", "photo"),
+        ("s3://bucket/a.jpg#film.mp4", "film"),
+        ("/p/a.jpg?film.mp4", "film"),
+        ("/p/a.mp4::b.jpg", "photo"),
+    ],
+)
+def test_a_film_is_one_wherever_it_lies(source: str, kind: str) -> None:
+    assert listing._tell_kind(source) == kind
+    assert (listing.find_suffix(source) == ".mp4") == (kind == "film")
+
+
 def test_what_a_store_says_in_its_own_kind_of_error_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     class CredentialsError(Exception):
         """As those of botocore, aiohttp and google.auth: no OSError."""

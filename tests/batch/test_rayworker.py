@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from fervid.batch import cluster
+from fervid.batch import cluster, locks
 from fervid.batch.cluster import NOTES, RayEngine, RayWorker
 from fervid.batch.listing import list_inputs
 from fervid.batch.run import RunSummary
 from fervid.batch.settings import Settings
 from fervid.batch.tasks import Outcome, Plan, Range, Task
 from fervid.batch.worker import Worker
-from fervid.errors import InputError, ModelError
+from fervid.errors import InputError, ModelError, OutputError, UsageError
 
 Photos = Callable[..., Path]
 
@@ -114,6 +117,63 @@ def test_an_error_of_an_actor_reaches_the_driver(tmp_path: Path, make_photos: Ph
     assert isinstance(outcome.error, ModelError)
     assert "was begun with small@000000000000" in outcome.error.message
     assert outcome.error.advice == "Install the same version of fervid on every machine."
+
+
+def test_an_actor_holds_the_lock_of_workers(
+    tmp_path: Path, make_photos: Photos, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = tuple(list_inputs(str(make_photos(tmp_path / "photos", 1))))
+    monkeypatch.setattr(locks, "_PATIENCE_S", 0.1)
+    worker = employ(tmp_path / "out", [Task("photos", items)], settings)
+    with pytest.raises(UsageError, match="workers of an earlier run"), locks.hold_lock(tmp_path / "out"):
+        pass
+    del worker
+    with locks.hold_lock(tmp_path / "out"):
+        employ(tmp_path / "out", [Task("photos", items)], settings)  # of the run itself
+
+
+def test_a_folder_that_an_actor_cannot_lock_is_said(
+    tmp_path: Path, make_photos: Photos, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    items = tuple(list_inputs(str(make_photos(tmp_path / "photos", 1))))
+    monkeypatch.setattr("fcntl.flock", refuse)
+    (outcome,) = do(employ(tmp_path / "out", [Task("photos", items)], settings), 0)
+    assert isinstance(outcome.error, OutputError)
+    assert "No locks available" in outcome.error.message
+
+
+@pytest.mark.parametrize(
+    ("threads", "gpus", "room"), [(1, 0.0, 7), (2, 0.0, 3), (4, 0.0, 1), (6, 0.0, 0), (1, 1.0, 1), (1, 0.25, 4)]
+)
+def test_an_actor_has_room_on_one_node(threads: int, gpus: float, room: int) -> None:
+    nodes = [{"CPU": 5.0, "GPU": 1.0}, {"CPU": 2.0}, {"memory": 1e9}]
+    assert cluster.count_room(nodes, threads, gpus) == room
+
+
+class FakeRay(SimpleNamespace):
+    """A cluster of these nodes that has been joined."""
+
+    def __init__(self, nodes: list[dict[str, Any]]) -> None:
+        super().__init__(__spec__=object(), nodes=lambda: nodes, is_initialized=lambda: True)
+
+
+def test_a_cluster_without_room_for_an_actor_is_said(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = [{"Alive": True, "Resources": {"CPU": 2.0}}, {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}}]
+    monkeypatch.setitem(sys.modules, "ray", FakeRay(nodes))
+    for workers in (None, 3):
+        engine = RayEngine(settings, tmp_path, threads=4, workers=workers)
+        with pytest.raises(UsageError, match=r"no node of the cluster has room for an actor \(CPUs: 4\)"):
+            engine._count_actors(9)
+        engine = RayEngine(settings, tmp_path, gpus=0.5, workers=workers)
+        with pytest.raises(UsageError, match=r"\(CPUs: 1, GPUs: 0\.5\)"):
+            engine._count_actors(9)
+    assert RayEngine(settings, tmp_path)._count_actors(9) == 2
+    assert RayEngine(settings, tmp_path, workers=5)._count_actors(3) == 3
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere.invalid:6379", "127.0.0.1:99999"])

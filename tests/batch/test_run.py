@@ -19,7 +19,8 @@ from fervid.batch.locks import hold_lock
 from fervid.batch.run import Progress, RunSummary, run_batch
 from fervid.batch.settings import Settings
 from fervid.batch.tables import Counts
-from fervid.errors import MissingExtraError, OutputError, UsageError
+from fervid.errors import ContractError, MissingExtraError, OutputError, UsageError
+from fervid.models.store import BUNDLED
 from fervid.sinks.table import COLUMNS
 
 Run = Callable[..., RunSummary]
@@ -145,6 +146,90 @@ def test_a_network_of_six_labels_is_refused_before_anything_is_written(
     assert "--labels 6" in caught.value.advice
     assert not out.exists()
     assert run(source, out, how=dataclasses.replace(seven, labels=6)).all == Counts(3, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"min_face": 0.0}, UsageError, "min_face is 0"),
+        ({"min_face": float("nan")}, UsageError, "min_face is nan"),
+        ({"detector": "base"}, ContractError, "base is no face detector"),
+        ({"detector": str(BUNDLED / "small.onnx")}, ContractError, "small"),
+    ],
+)
+def test_settings_that_no_worker_takes_are_refused_before_anything_is_written(
+    tmp_path: Path,
+    make_photos: Photos,
+    run: Run,
+    settings: Settings,
+    changes: dict[str, Any],
+    error: type[Exception],
+    message: str,
+) -> None:
+    source, out = make_photos(tmp_path / "photos", 1), tmp_path / "out"
+    with pytest.raises(error, match=message):
+        run(source, out, how=dataclasses.replace(settings, **changes))
+    assert not out.exists()
+
+
+def test_models_are_found_from_every_folder(
+    tmp_path: Path, settings: Settings, detector: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.onnx").write_bytes((BUNDLED / "small.onnx").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    mine = Settings(model="./mine.onnx", detector=os.path.relpath(detector)).resolve()
+    assert (mine.model, mine.detector) == (str(tmp_path / "mine.onnx"), detector)
+    assert mine.identity.startswith("mine@")
+    named = Settings(model="small", detector="faces").resolve()
+    assert (named.model, named.detector) == ("small", "faces")
+
+
+@pytest.mark.parametrize("folder", ["inputs", "failures", "faces/kind=photo"])
+def test_tables_of_something_else_are_left_alone(tmp_path: Path, make_photos: Photos, run: Run, folder: str) -> None:
+    source, out = make_photos(tmp_path / "photos", 2), tmp_path / "project"
+    mine = out / folder / "mine.parquet"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"of somebody else")
+    with pytest.raises(UsageError, match=rf"{folder} holds tables of something else"):
+        run(source, out)
+    assert mine.read_bytes() == b"of somebody else"
+    assert not (out / "run.json").exists()
+
+
+def test_a_run_that_does_not_begin_removes_nothing(tmp_path: Path, run: Run) -> None:
+    half = tmp_path / "out" / "inputs" / "download.part"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"half")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="no photos or films"):
+        run(tmp_path / "empty", tmp_path / "out")
+    assert half.exists()
+
+
+def test_a_run_leaves_nothing_that_is_not_done(tmp_path: Path, make_photos: Photos, run: Run) -> None:
+    source, out = make_photos(tmp_path / "photos", 20), tmp_path / "out"
+
+    def leave(progress: Progress) -> None:  # as workers that are killed
+        (out / "faces" / "kind=photo").mkdir(parents=True, exist_ok=True)
+        (out / "faces" / "kind=photo" / "killed.parquet").write_bytes(b"rows")
+        (out / "faces" / "kind=photo" / ".0123.part").write_bytes(b"rows")
+        (out / "faces" / "kind=photo" / "download.part").write_bytes(b"of somebody else")
+        (out / ".films" / "0123456789abcdef").mkdir(parents=True, exist_ok=True)
+
+    run(source, out, report=leave)
+    assert {file.stem for file in out.rglob("*.parquet")} == {file.stem for file in out.glob("inputs/*")}
+    assert [file.name for file in out.rglob("*.part")] == ["download.part"]
+    assert not (out / ".films").exists()
+
+
+def test_a_run_that_goes_on_says_what_is_done_from_its_beginning(tmp_path: Path, make_photos: Photos, run: Run) -> None:
+    source, out = make_photos(tmp_path / "photos", 3), tmp_path / "out"
+    first = run(source, out)
+    make_photos(source / "more", 3)
+    seen: list[Any] = []
+    run(source, out, report=lambda _: seen.append(json.loads((out / "run.json").read_text())))
+    assert seen[0]["counts"] == first.all._asdict()
+    assert seen[0]["ended"] is None
 
 
 def test_odd_names_survive(tmp_path: Path, make_photos: Photos, run: Run, read_tables: Any) -> None:

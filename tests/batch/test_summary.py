@@ -25,6 +25,8 @@ from fervid.errors import InputError, UsageError
 
 pytest.importorskip("duckdb")
 
+HOUR_NS = 3_600_000_000_000
+
 
 @pytest.fixture
 def result(
@@ -139,6 +141,14 @@ def test_a_folder_may_be_called_as_it_likes_and_a_time_may_be_unknown(tmp_path: 
     assert [row.name for row in found.list_group("kind")] == ["photo"]
     (row,) = summarise(fill(tmp_path / "web", "https://x.org/a.jpg", ns=None)).list_group("hour")
     assert (row.name, row.inputs, row.faces) == ("unknown", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("ns", "hour"), [(-1_000, "23"), (-24 * HOUR_NS, "00"), (-18 * HOUR_NS - 1_000, "05"), (-HOUR_NS // 2, "23")]
+)
+def test_files_of_before_1970_have_an_hour(tmp_path: Path, ns: int, hour: str) -> None:
+    (row,) = summarise(fill(tmp_path, "/p/a.jpg", ns=ns)).list_group("hour")
+    assert row.name == hour
 
 
 def test_names_that_are_no_utf8_are_escaped(tmp_path: Path) -> None:

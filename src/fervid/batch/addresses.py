@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from fervid.errors import FervidError, InputError, UsageError
@@ -13,9 +14,34 @@ _LASTING_STATUS: Final = frozenset({401, 403, 404, 410})
 _USER: Final = re.compile(r"(?:(?<=://)[^/?#@:\s]*:|(?<=http://)|(?<=https://))[^/?#\s]*@", re.IGNORECASE)
 """``user:password@`` of an address; the web's may be a token alone, others' before an ``@`` names a container."""
 
+_WEB: Final = frozenset({"http", "https"})
+
+_SIGNATURES: Final = ("sig", "signature", "x-amz-signature", "x-goog-signature")
+_SECRETS: Final = (
+    *_SIGNATURES,
+    *("password", "passwd", "pwd", "secret", "client_secret", "token", "access_token", "api_key", "apikey"),
+    *("x-amz-credential", "x-amz-security-token", "x-goog-credential", "awsaccesskeyid", "googleaccessid"),
+)
+"""Parameters of a query that are secret for sure; by a ``key`` or a ``user`` alone two photos may differ."""
+
+_TERMS: Final = (
+    *(f"x-{who}-{what}" for who in ("amz", "goog") for what in ("algorithm", "date", "expires", "signedheaders")),
+    *("expires", "policy", "key-pair-id"),
+    *("se", "ske", "skoid", "sks", "skt", "sktid", "skv", "sp", "spr", "sr", "srt", "ss", "st", "sv"),
+)
+"""What a signature says of itself: it is another one whenever the address is signed again."""
+
+
+def _match(names: Iterable[str]) -> re.Pattern[str]:
+    """Parameters of a query, in two groups: what stands before the value, and the value."""
+    return re.compile(rf"([?&](?:{'|'.join(names)})=)((?:(?!::)[^&#\s])*)", re.IGNORECASE)
+
+
+_SECRET, _SIGNATURE, _TERM = _match(_SECRETS), _match(_SIGNATURES), _match(_TERMS)
+
 
 class UnreachableError(InputError):
-    """A remote input did not answer, or not to its end; it may do so another time."""
+    """An input, most often a remote one, did not answer, or not to its end; it may do so another time."""
 
     code = "input.unreachable"
 
@@ -25,13 +51,37 @@ def is_address(source: str) -> bool:
     return "://" in source
 
 
-def mask_passwords(text: str) -> str:
-    """A text without the users' names and passwords in the addresses that it holds."""
-    return _USER.sub("", text)
+def is_web(address: str) -> bool:
+    """Whether an address is one of the web, where a ``?`` begins a query and every folder is a page."""
+    return address.partition("://")[0].lower() in _WEB
+
+
+def mask_secrets(text: str) -> str:
+    """A text without the users' names and passwords in the addresses that it holds, and ``***`` for secrets in queries.
+
+    Those are passwords, tokens, keys of interfaces and signatures.
+    """
+    return _SECRET.sub(r"\1***", _USER.sub("", text))
+
+
+def drop_secrets(address: str) -> str:
+    """An address without what changes when a password does or when it is signed again; others stay as they are."""
+    plain = _SECRET.sub("", _USER.sub("", address))
+    return _TERM.sub("", plain) if _SIGNATURE.search(address) else plain
+
+
+def find_file(address: str) -> str:
+    """The path of a file in its address: the first of a chain (``zip://a.jpg::s3://…``), of the web without a query."""
+    for protocol, path in _split_chain(address):
+        if path:
+            return re.split("[?#]", path)[0] if is_web(f"{protocol}://") else path
+    return address
 
 
 def open_file_system(address: str) -> tuple[Any, str]:
     """The file system of fsspec that knows an address, and the path in it.
+
+    It remembers no listings, which would be those of a whole archive in the end.
 
     Raises:
         MissingExtraError: fsspec is not installed.
@@ -43,9 +93,12 @@ def open_file_system(address: str) -> tuple[Any, str]:
     import fsspec
 
     try:
-        system, path = fsspec.core.url_to_fs(address)
+        try:
+            system, path = fsspec.core.url_to_fs(address, **_forget_listings(address))
+        except TypeError:  # a file system that takes no such option, or one that the address lacks
+            system, path = fsspec.core.url_to_fs(address)
     except Exception as error:  # some connect at once; every file system has kinds of its own
-        shown, reason = mask_passwords(address), explain(error)
+        shown, reason = mask_secrets(address), explain(error)
         if isinstance(error, ImportError):
             raise UsageError(f"{shown} needs another package ({reason})", advice="Install the one it names.") from None
         if isinstance(error, TypeError | ValueError):
@@ -53,6 +106,19 @@ def open_file_system(address: str) -> tuple[Any, str]:
         kind = InputError if is_lasting(error) else UnreachableError
         raise kind(f"cannot open {shown} ({reason})", advice="Check the address and your permissions.") from None
     return system, path
+
+
+def _forget_listings(address: str) -> dict[str, dict[str, bool]]:
+    """The option that says so, for each file system of a chain."""
+    return {protocol: {"use_listings_cache": False} for protocol, _ in _split_chain(address) if protocol}
+
+
+def _split_chain(address: str) -> Iterator[tuple[str, str]]:
+    """Protocol and path of each part of ``simplecache::zip://a.jpg::/data/a.zip``; one of them may be empty."""
+    for link in address.split("::"):
+        protocol, mark, path = link.partition("://")
+        is_word = re.fullmatch("[a-z]+", link) is not None  # to fsspec a protocol
+        yield (protocol, path) if mark or is_word else ("", link)
 
 
 def leads_back(address: str, system: Any) -> bool:
@@ -72,7 +138,7 @@ def leads_back(address: str, system: Any) -> bool:
 
 def explain(error: Exception) -> str:
     """What an error of others says: its first line, without passwords."""
-    return mask_passwords((str(error).splitlines() or [""])[0] or type(error).__name__)
+    return mask_secrets((str(error).splitlines() or [""])[0] or type(error).__name__)
 
 
 def is_lasting(error: Exception) -> bool:

@@ -6,11 +6,13 @@ few of them. Outputs are named by their inputs: what Ray does twice, it writes t
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -18,10 +20,11 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from fervid.batch.locks import share_lock
 from fervid.batch.settings import Settings
 from fervid.batch.tasks import Outcome, Plan, Task
 from fervid.batch.worker import Worker, describe_failure, give_up
-from fervid.errors import FervidError, InputError
+from fervid.errors import FervidError, InputError, UsageError
 from fervid.extras import require
 
 MOST_BLOCKS: Final = 4096
@@ -45,10 +48,14 @@ class RayWorker:
         self._out = Path(out)
         self._plan = Plan(Path(plan), count)
         self._unable: FervidError | None = None
+        self._lock = contextlib.ExitStack()  # for as long as the actor lives
         try:
+            self._lock.enter_context(share_lock(self._out))
             self._worker = Worker(settings, self._out, threads)
         except FervidError as error:  # raised here, it would be Ray's error and no longer ours
             self._unable = error
+        except OSError as error:
+            self._unable = describe_failure(self._out, error)
 
     def __call__(self, batch: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Do the tasks of these numbers."""
@@ -132,6 +139,7 @@ class RayEngine:
         """Do all tasks of a plan, in any order.
 
         Raises:
+            UsageError: no node has room for an actor.
             FervidError: Ray gave up.
         """
         import ray
@@ -141,7 +149,7 @@ class RayEngine:
         context.enable_progress_bars = False
         context.execution_options.verbose_progress = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        arguments = (self._settings, str(self._out), str(plan.path.resolve()), plan.count, self._threads)
+        arguments = (self._settings, str(self._out.resolve()), str(plan.path.resolve()), plan.count, self._threads)
         # Blocks of numbers are in the object store from the start: tasks that make them would wait for CPUs of actors.
         numbers = ray.data.from_numpy(np.array_split(np.arange(plan.count), min(plan.count, MOST_BLOCKS)))
         rows = numbers.map_batches(
@@ -182,13 +190,22 @@ class RayEngine:
     def _count_actors(self, tasks: int) -> int:
         import ray
 
-        if self._workers is not None:
-            return min(self._workers, tasks)
-        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        room = int(resources.get("CPU", 1) // self._threads)
-        if self._gpus:
-            room = min(room, int(resources.get("GPU", 0) / self._gpus))
-        return max(1, min(room, tasks))
+        nodes: list[Mapping[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+        room = count_room((node["Resources"] for node in nodes if node["Alive"]), self._threads, self._gpus)
+        if room == 0:  # Ray would wait for such a node, for ever
+            needs = f"CPUs: {self._threads}" + (f", GPUs: {self._gpus:g}" if self._gpus else "")
+            raise UsageError(
+                f"no node of the cluster has room for an actor ({needs})",
+                advice="Give fewer --threads, or less of --gpus.",
+            )
+        return min(room if self._workers is None else self._workers, tasks)
+
+
+def count_room(nodes: Iterable[Mapping[str, float]], threads: int, gpus: float) -> int:
+    """How many actors have room on nodes of these resources; each is on one node."""
+    return sum(
+        int(min(node.get("CPU", 0) // threads, node.get("GPU", 0) / gpus if gpus else math.inf)) for node in nodes
+    )
 
 
 def _check_address(address: str) -> None:

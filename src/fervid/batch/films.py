@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import json
 import math
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.batch.listing import Item
-from fervid.batch.remote import fetch
+from fervid.batch.listing import Item, find_suffix
+from fervid.batch.remote import fetch, locate_local
 from fervid.batch.settings import Settings
 from fervid.batch.tasks import Range
 from fervid.detection.alignment import align
@@ -50,6 +51,7 @@ BATCH_FRAMES: Final = 64
 MOST_RANGES: Final = 10_000
 """Of one film; a damaged header may promise more hours than there are."""
 
+_RECORDS: Final = ".films"
 _COPIED: Final = 1 << 20
 _ENDS: Final = frozenset({"ends", "empty", "error"})
 """What the last line of a record has one of, and no other line."""
@@ -105,6 +107,7 @@ class FilmReader:
 
         Raises:
             OSError: the record cannot be written.
+            MemoryError: there is too little.
             OutputError: something else cannot be written.
             MissingExtraError: PyAV is not installed.
             ModelError: a model cannot be used.
@@ -112,7 +115,7 @@ class FilmReader:
         with _open_record(target) as stream:
             try:
                 self._record(path, part, stream)
-            except (OSError, OutputError, MissingExtraError, ModelError):
+            except (OSError, MemoryError, OutputError, MissingExtraError, ModelError):
                 raise  # no fault of the film
             except UsageError:
                 if part.number == 0:
@@ -149,7 +152,7 @@ class FilmReader:
             if looks:
                 ask()
         ends = None if first is None or last is None else [first.tolist(), last.tolist()]
-        _write(stream, {"ends": ends, "size": size, "problems": [_list_problem(p) for p in reader.problems]})
+        _write(stream, {"ends": ends, "size": size, "problems": [astuple(p) for p in reader.problems]})
 
     def _look(self, frame: VideoFrame, begins_scene: bool) -> tuple[Look, list[PreparedFace]]:
         found = detect_reduced(self._detector, frame, self._stream.min_face)
@@ -192,14 +195,15 @@ def fetch_film(item: Item) -> Iterator[Path]:
     """A film as a local file; a remote one is copied to a temporary file first.
 
     Raises:
+        UnreachableError: it does not answer.
         InputError: it cannot be fetched.
         OutputError: there is no space for the copy.
     """
     if not item.is_remote:
-        yield Path(item.source)
+        yield locate_local(item)
         return
     with tempfile.TemporaryDirectory(prefix="fervid-") as folder:
-        path = Path(folder) / f"film{Path(item.source).suffix}"
+        path = Path(folder) / f"film{find_suffix(item.source)}"
 
         def copy(source: IO[bytes]) -> None:
             with path.open("wb") as target:
@@ -252,7 +256,12 @@ def locate_record(out: Path, item: Item, number: int) -> Path:
 
 def locate_records(out: Path, item: Item) -> Path:
     """The folder of a film's records."""
-    return out / ".films" / item.id
+    return out / _RECORDS / item.id
+
+
+def remove_records(out: Path) -> None:
+    """Remove what is left of films' records: of one whose range ended processes, or of one that has changed since."""
+    shutil.rmtree(out / _RECORDS, ignore_errors=True)
 
 
 def _keep_tracked(batch: Batch, mirror: GroupTracker) -> Batch:
@@ -323,16 +332,24 @@ def _walk_errors(kind: type[FervidError]) -> Iterator[type[FervidError]]:
 
 
 def _merge_problems(ends: list[dict[str, Any]]) -> str | None:
-    """Every kind of problem once, as the first range that met it says it."""
-    found: dict[str, str] = {}
-    for end in ends:
-        for kind, message in end.get("problems", ()):
-            found.setdefault(kind, message)
-    return " · ".join(found.values()) or None
+    """Every kind of problem once, as the first range that met it says it, and how many later ones met more of it.
 
-
-def _list_problem(problem: Problem) -> list[str]:
-    return [problem.kind, problem.message]
+    Counts of ranges cannot be added: some films are read from their beginning for each. What a later range first met at
+    the same time is what the earlier one met, and maybe more.
+    """
+    found: dict[str, list[Problem]] = {}
+    for values in itertools.chain.from_iterable(end.get("problems", ()) for end in ends):
+        problem = Problem(*[*values, 1, None][:4])  # an older version kept kind and message alone
+        met = found.setdefault(problem.kind, [])
+        if met and met[0].time_s == problem.time_s:
+            met[0] = max(met[0], problem, key=lambda one: one.count)
+        else:
+            met.append(problem)
+    said = (
+        first.message + (f" (met again in later ranges: {len(later):,})" if later else "")
+        for first, *later in found.values()
+    )
+    return " · ".join(said) or None
 
 
 @contextlib.contextmanager

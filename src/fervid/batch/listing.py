@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import glob
 import hashlib
 import os
@@ -12,7 +13,17 @@ from datetime import datetime
 from pathlib import Path, PurePath
 from typing import Any, Final, Literal
 
-from fervid.batch.addresses import explain, is_address, is_lasting, leads_back, mask_passwords, open_file_system
+from fervid.batch.addresses import (
+    drop_secrets,
+    explain,
+    find_file,
+    is_address,
+    is_lasting,
+    is_web,
+    leads_back,
+    mask_secrets,
+    open_file_system,
+)
 from fervid.errors import FervidError, InputError, MissingExtraError, UsageError, escape_bytes
 from fervid.extras import require
 from fervid.imaging import SUFFIXES as PHOTO_SUFFIXES
@@ -20,6 +31,14 @@ from fervid.video.library import FILM_SUFFIXES
 
 MANIFEST_SUFFIXES: Final = frozenset({".csv", ".parquet"})
 PATH_COLUMN: Final = "path"
+
+_MACHINE: Final = frozenset(
+    {
+        *(errno.EHOSTDOWN, errno.EIO, errno.ENODEV, errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT),
+        *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+    }
+)
+"""What a system says whose disc or share does not answer, or that is short of something: no fault of the file."""
 
 Kind = Literal["photo", "film"]
 
@@ -34,8 +53,8 @@ class Item:
         size: bytes; None where nobody says.
         modified_ns: when it was last written, ns since 1970; None where nobody says.
         etag: what an object store calls this version; empty elsewhere.
-        answers: False for an address that did not answer when it was listed: without size and time it would be another
-            input than the next time, so it is left to the next run.
+        answers: False for an address or a disc that did not answer when it was listed: without size and time it would
+            be another input than the next time, so it is left to the next run.
     """
 
     source: str
@@ -47,19 +66,30 @@ class Item:
 
     @property
     def id(self) -> str:
-        """16 hex digits of path, size and version: another version of a file is another input."""
-        text = "\0".join((self.source, str(self.size), str(self.modified_ns), self.etag))
+        """16 hex digits of path, size and version: another version of a file is another input.
+
+        Another password or a signature of another day is not.
+        """
+        source = drop_secrets(self.source) if self.is_remote else self.source
+        text = "\0".join((source, str(self.size), str(self.modified_ns), self.etag))
         return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
     @property
     def shown(self) -> str:
-        """The source as text that every file can hold: bytes that are no UTF-8 are escaped, passwords are left out."""
-        return escape_bytes(mask_passwords(self.source) if self.is_remote else self.source)
+        """The source as text that every file can hold: bytes that are no UTF-8 are escaped, secrets are left out."""
+        return escape_bytes(mask_secrets(self.source) if self.is_remote else self.source)
 
     @property
     def is_remote(self) -> bool:
         """Whether fsspec reads it."""
         return is_address(self.source)
+
+    def is_away(self, error: OSError) -> bool:
+        """Whether a local file that was listed is not to be had for now, as its share is not mounted on this machine.
+
+        One that has gone for good will not be listed again.
+        """
+        return self.size is not None and (isinstance(error, FileNotFoundError) or error.errno in _MACHINE)
 
     def to_list(self) -> list[Any]:
         """Plain values, as a plan carries them."""
@@ -73,7 +103,16 @@ class Item:
 
 def name_source(source: str) -> str:
     """The source as a run remembers it, the same from every folder it is started in, and without a password."""
-    return mask_passwords(source) if is_address(source) else _make_absolute(source)
+    return mask_secrets(source) if is_address(source) else _make_absolute(source)
+
+
+def find_suffix(source: str) -> str:
+    """The ending of a file's name, lower case; of an address the one that says what it is, if there is any."""
+    ending = PurePath(source).suffix.lower()
+    if is_address(source):
+        found = PurePath(find_file(source)).suffix.lower()
+        return found if found in PHOTO_SUFFIXES | FILM_SUFFIXES else ending  # as of …/get?name=film.mp4
+    return ending
 
 
 def list_inputs(source: str) -> Iterator[Item]:
@@ -111,23 +150,21 @@ def _make_absolute(path: str) -> str:
     return os.path.abspath(path)  # noqa: PTH100 - links stay: they are how the user knows the place
 
 
-def _suffix(name: str) -> str:
-    return PurePath(name).suffix.lower()
-
-
 def _is_wanted(name: str) -> bool:
-    return _suffix(name) in PHOTO_SUFFIXES or _suffix(name) in FILM_SUFFIXES
+    return find_suffix(name) in PHOTO_SUFFIXES | FILM_SUFFIXES
 
 
 def _tell_kind(name: str) -> Kind:
-    return "film" if _suffix(name) in FILM_SUFFIXES else "photo"
+    return "film" if find_suffix(name) in FILM_SUFFIXES else "photo"
 
 
 def _describe_file(path: str) -> Item:
     try:
         facts = Path(path).stat()
-    except (OSError, ValueError):
-        return Item(path, _tell_kind(path))  # reading it will fail, and say why
+    except OSError as error:
+        return Item(path, _tell_kind(path), answers=error.errno not in _MACHINE)  # reading it will fail, and say why
+    except ValueError:  # a null byte; reading it will say so
+        return Item(path, _tell_kind(path))
     return Item(path, _tell_kind(path), facts.st_size, facts.st_mtime_ns)
 
 
@@ -135,8 +172,9 @@ def _list_folder(folder: str) -> Iterator[Item]:
     try:
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: os.fsencode(entry.name))
-    except OSError:
-        yield Item(folder, "photo")  # becomes a failure that says why; the other folders go on
+    except OSError as error:
+        # Becomes a failure that says why, or is left to the next run; the other folders go on.
+        yield Item(folder, "photo", answers=error.errno not in _MACHINE)
         return
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
@@ -191,29 +229,35 @@ def _read_paths(path: Path) -> Iterator[str]:
 
 def _list_remote(address: str) -> Iterator[Item]:
     system, root = open_file_system(address)
-    shown, checked = mask_passwords(address), False
+    shown, checked = mask_secrets(address), False
     try:
-        if glob.has_magic(root):
+        is_file = system.isfile(root)  # before a pattern is looked for, whose signs names may hold
+        if is_file and _is_wanted(address):
+            listings = iter([[system.info(root)]])
+        elif system.isdir(root):  # on the web, folders are files as well
+            listings = _walk(system, root)
+        elif is_file:
+            listings = iter(())
+        elif glob.has_magic(root.replace("?", "") if is_web(root) else root):
             found = system.glob(root, detail=True)
             listings = iter([[info for _, info in sorted(found.items()) if info["type"] == "file"]])
-        elif system.isfile(root):
-            listings = iter([[system.info(root)]])
-        elif system.isdir(root):
-            listings = _walk(system, root)
         else:
             raise UsageError(f"there is nothing at {shown}", advice="Check the address and your permissions.")
         for listing in listings:
             for info in listing:
-                if _is_wanted(info["name"]):
-                    name = system.unstrip_protocol(info["name"])
+                name = system.unstrip_protocol(info["name"])
+                if _is_wanted(name):
                     if not checked and not leads_back(name, system):
                         raise UsageError(
-                            f"{shown} cannot be searched: a file in it is listed as {mask_passwords(name)}, which "
+                            f"{shown} cannot be searched: a file in it is listed as {mask_secrets(name)}, which "
                             "leads elsewhere",
                             advice="List the whole address of each file in a manifest, or copy them to a folder.",
                         )
                     checked = True  # what one leaves out, all do
-                    yield _describe_info(name, info)
+                    item = _describe_info(name, info)
+                    # A page of links says names alone; by these no other version of a file would be noticed.
+                    says_nothing = item.size is None and item.modified_ns is None and not item.etag
+                    yield _describe_remote(name) if says_nothing else item
     except FervidError:
         raise
     except Exception as error:  # every file system has kinds of its own, as for credentials that are missing

@@ -51,8 +51,12 @@ def hold_lock(out: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def share_lock(out: Path) -> Iterator[None]:
-    """Be one of the workers of ``out``."""
-    with (out / _WORKERS).open("r") as workers:
+    """Be one of the workers of ``out``.
+
+    Raises:
+        OSError: it cannot be locked.
+    """
+    with (out / _WORKERS).open("a+") as workers:  # over NFS a shared lock is of a file that may be read
         fcntl.flock(workers, fcntl.LOCK_SH)
         yield
 

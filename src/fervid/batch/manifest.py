@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
-from fervid.batch.addresses import mask_passwords
+from fervid.batch.addresses import drop_secrets, is_address, mask_secrets
 from fervid.batch.settings import Settings
 from fervid.batch.tables import Counts
 from fervid.errors import InputError, UsageError
@@ -63,7 +63,8 @@ class RunManifest:
             if data.pop("schema") != SCHEMA:
                 raise ValueError
             data["counts"] = Counts(**data["counts"])
-            data["source"] = mask_passwords(data["source"])  # an older run may hold one
+            if is_address(data["source"]):
+                data["source"] = mask_secrets(data["source"])  # an older run may hold some
             return cls(**data)
         except FileNotFoundError:
             return None
@@ -88,7 +89,7 @@ class RunManifest:
         Raises:
             UsageError: ``other`` differs; the message says in what.
         """
-        here, there = ({"source": run.source, **run.settings} for run in (self, other))
+        here, there = ({"source": _drop_secrets(run.source), **run.settings} for run in (self, other))
         differences = [
             f"{name} {here.get(name)!r}, this one has {there.get(name)!r}"
             for name in {**here, **there}
@@ -99,6 +100,10 @@ class RunManifest:
                 f"the run in {out} was begun with {'; with '.join(differences)}",
                 advice="Use what it was begun with to go on, or give another --out.",
             )
+
+
+def _drop_secrets(source: str) -> str:
+    return drop_secrets(source) if is_address(source) else source
 
 
 def list_versions() -> dict[str, str]:

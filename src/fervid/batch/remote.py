@@ -1,9 +1,13 @@
-"""The content of remote inputs, fetched through fsspec; what fails for a moment is tried again."""
+"""The content of remote inputs, fetched through fsspec; what fails for a moment is tried again.
+
+Local ones are read where they are, by others; here they only answer or not.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, Final, TypeVar
 
 from fervid.batch.addresses import UnreachableError, explain, is_lasting, open_file_system
@@ -31,8 +35,7 @@ def fetch(item: Item, take: Callable[[IO[bytes]], Content]) -> Content:
         UsageError: its address names no file system, or one that needs more.
         FervidError: as ``take`` raises it.
     """
-    if not item.answers:
-        raise UnreachableError(f"{item.shown} did not answer when it was listed", advice="Try again.")
+    _check_answer(item)
     system, path = open_file_system(item.source)
     for wait_s in (*WAITS_S, None):
         try:
@@ -49,3 +52,27 @@ def fetch(item: Item, take: Callable[[IO[bytes]], Content]) -> Content:
                 raise UnreachableError(f"cannot read {item.shown} ({explain(error)})", advice="Try again.") from None
         time.sleep(wait_s)
     raise AssertionError("the last attempt returns or raises")
+
+
+def locate_local(item: Item) -> Path:
+    """The path of a local input that can be opened, or whose reader will say why not.
+
+    Raises:
+        UnreachableError: it was listed and is not there now, or its disc or share does not answer.
+    """
+    _check_answer(item)
+    path = Path(item.source)
+    try:
+        with path.open("rb") as stream:
+            stream.read(1)
+    except OSError as error:
+        if item.is_away(error):
+            raise UnreachableError(f"cannot open {item.shown} ({error.strerror})", advice="Try again.") from None
+    except ValueError:  # a null byte
+        pass
+    return path
+
+
+def _check_answer(item: Item) -> None:
+    if not item.answers:
+        raise UnreachableError(f"{item.shown} did not answer when it was listed", advice="Try again.")

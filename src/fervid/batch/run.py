@@ -14,11 +14,12 @@ from typing import Final, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from fervid.batch.films import remove_records
 from fervid.batch.listing import Item, list_inputs, name_source
 from fervid.batch.locks import hold_lock
 from fervid.batch.manifest import RunManifest, tell_time
 from fervid.batch.settings import Settings
-from fervid.batch.tables import Counts, read_done, remove_damaged, remove_leftovers
+from fervid.batch.tables import Counts, check_free, read_done, remove_damaged, remove_leftovers
 from fervid.batch.tasks import Outcome, Plan, Task
 from fervid.errors import UsageError
 from fervid.extras import require
@@ -65,7 +66,8 @@ class RunSummary:
         new: what it added.
         all: what there is now.
         stale: inputs that are done and are no longer in the source as they were: changed, moved or removed.
-        unreachable: remote inputs that did not answer and are left to the next run.
+        unreachable: inputs that could not be had and are left to the next run: addresses or discs that did not answer,
+            files that were gone when they were read, pictures too large for the memory that was left.
     """
 
     new: Counts
@@ -104,8 +106,8 @@ def run_batch(
 
     Raises:
         MissingExtraError: pyarrow is not installed.
-        UsageError: there is nothing in the source, or ``out`` holds a run of another source or other settings, or is
-            written by another run.
+        UsageError: there is nothing in the source, or ``out`` holds a run of another source or other settings, or
+            tables of something else, or is written by another run.
         InputError: the source cannot be listed.
         OutputError: a file cannot be written.
         ModelError: a model is not here.
@@ -121,9 +123,13 @@ def run_batch(
             before.check(manifest, out)
             manifest = dataclasses.replace(manifest, began=before.began, seconds=before.seconds)
         began = time.monotonic()
-        remove_damaged(out)
-        remove_leftovers(out)
+        if before is None:  # nothing here is a run's, which begins with its manifest
+            check_free(out)
+        else:
+            remove_damaged(out)
+            remove_leftovers(out)
         done, counts = read_done(out)
+        manifest = dataclasses.replace(manifest, counts=counts)
         listing = _Listing()
         plan = Plan.write(out / ".plan-1.parquet", _plan_tasks(list_inputs(source), chunk, done, listing))
         try:
@@ -133,16 +139,18 @@ def run_batch(
                 )
             if plan.count:
                 manifest.write(out)
-                with open_engine(resolved) as engine:
-                    _do(plan, engine, out, listing.planned, report)
-        except BaseException:
-            remove_leftovers(out)
-            raise
+                try:
+                    with open_engine(resolved) as engine:
+                        _do(plan, engine, out, listing.planned, report)
+                finally:  # of an interruption, and of workers that died
+                    remove_leftovers(out)
         finally:
             plan.remove()
         everything = read_done(out)[1] if plan.count else counts
         new = Counts(*(a - b for a, b in zip(everything, counts, strict=True)))
         unreachable = listing.planned - new.inputs
+        if not unreachable:
+            remove_records(out)
         if plan.count or (before is not None and not before.complete):
             seconds = round(manifest.seconds + time.monotonic() - began, 1)
             done_now = dataclasses.replace(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 from fervid.detection.haar import identify_haar
-from fervid.detection.selection import choose_detector
+from fervid.detection.selection import choose_detector, create_detector
 from fervid.emotions import LabelCount
 from fervid.errors import ModelError, UnknownModelError, UsageError
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.spec import ModelSpec
-from fervid.models.store import load_model
-from fervid.pipeline import DEFAULT_MIN_FACE, Analyzer, check_labels
+from fervid.models.store import is_path, load_model
+from fervid.pipeline import DEFAULT_MIN_FACE, Analyzer, check_labels, check_min_face
 from fervid.tracking.smoothing import SMOOTH_S
 
 EVERY_S: Final = 0.5
@@ -50,6 +51,7 @@ class Settings:
     detector_identity: str = ""
 
     def __post_init__(self) -> None:
+        check_min_face(self.min_face)
         for name, value in (("every_s", self.every_s), ("smooth_s", self.smooth_s)):
             if not (math.isfinite(value) and value >= 0):
                 raise UsageError(f"{name} is {value}", advice="Use 0 seconds or more.")
@@ -60,7 +62,8 @@ class Settings:
         """The same with names that mean one thing on every machine, and with the identities of what they name.
 
         Raises:
-            ModelError: a model is not here, or is no expression network.
+            ModelError: a model is not here, or is no expression network, or the detector is none.
+            MissingExtraError: the detector ``haar`` needs OpenCV, which is not installed.
             UsageError: the network knows only six labels.
         """
         file = load_model(self.model)
@@ -70,7 +73,9 @@ class Settings:
             ModelSpec.from_metadata(read_metadata(create_session(file, threads=1)), file.name),
             file.identity,
         )
-        return self._identify()
+        found = self._identify()
+        create_detector(found.detector, threads=1)
+        return replace(found, model=_make_absolute(found.model), detector=_make_absolute(found.detector))
 
     def _identify(self) -> Self:
         detector = choose_detector() if self.detector == "auto" else self.detector
@@ -110,6 +115,11 @@ class Settings:
             "smooth_s": self.smooth_s,
             "range_s": self.range_s,
         }
+
+
+def _make_absolute(model: str) -> str:
+    """A path for workers that run in other folders; a name as it is."""
+    return os.path.abspath(model) if is_path(model) else model  # noqa: PTH100 - links stay, as the user gave them
 
 
 def _identify_detector(name: str) -> str:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 MOST_FAILURES: Final = 20
 _MICROSECONDS_OF_HOUR: Final = 3_600_000_000
+_MICROSECONDS_OF_DAY: Final = 24 * _MICROSECONDS_OF_HOUR
+_SINCE_MIDNIGHT: Final = (  # of times before 1970, too, which are negative
+    f"((epoch_us(modified) % {_MICROSECONDS_OF_DAY} + {_MICROSECONDS_OF_DAY}) % {_MICROSECONDS_OF_DAY})"
+)
 
 UNKNOWN: Final = "unknown"
 """The hour of what nobody says a time of."""
@@ -29,8 +33,7 @@ _KEYS: Final = {
     "all": "''",
     "kind": "kind",
     "folder": r"regexp_replace(source, '/[^/]*$', '')",
-    "hour": f"coalesce(lpad(CAST((epoch_us(modified) // {_MICROSECONDS_OF_HOUR}) % 24 AS VARCHAR), 2, '0'), "
-    f"'{UNKNOWN}')",
+    "hour": f"coalesce(lpad(CAST({_SINCE_MIDNIGHT} // {_MICROSECONDS_OF_HOUR} AS VARCHAR), 2, '0'), '{UNKNOWN}')",
     "source": "source",
 }
 """What inputs are grouped by: name to SQL. An hour is when the file was last written, UTC."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fervid.batch.addresses import explain
 from fervid.batch.listing import Item, Kind
-from fervid.errors import FervidError, InputError, OutputError
+from fervid.errors import FervidError, InputError, OutputError, UsageError
 from fervid.sinks.parquet import TYPES, RowWriter
 from fervid.sinks.table import COLUMNS
 
@@ -221,6 +221,17 @@ def _read(path: Path, columns: list[str]) -> pa.Table:
         ) from None
 
 
+def check_free(out: Path) -> None:
+    """Refuse a folder without a run whose tables are of something else: they would be mixed, and cleaned away.
+
+    Raises:
+        UsageError: a folder of tables holds Parquet files.
+    """
+    for folder in _list_folders(out):
+        if any(map(is_part, folder.iterdir())):
+            raise UsageError(f"{folder} holds tables of something else", advice="Give another --out.")
+
+
 def remove_damaged(out: Path) -> None:
     """Make chunks undone of which a part is missing, empty or cut, as a power cut leaves it.
 
@@ -258,12 +269,18 @@ def remove_leftovers(out: Path) -> None:
         OutputError: a file cannot be removed.
     """
     done = set(list_chunks(out))
-    folders = [out / INPUTS, out / FAILURES, *(out / FACES / f"kind={kind}" for kind in KINDS)]
     with _explain_cleaning(out):
-        for folder in filter(Path.is_dir, folders):
+        for folder in _list_folders(out):
             for file in folder.iterdir():
-                if file.name.endswith(".part") or (is_part(file) and file.stem not in done):
+                is_half = file.name.startswith(".") and file.name.endswith(".part")  # others' are not hidden
+                if is_half or (is_part(file) and file.stem not in done):
                     file.unlink()
+
+
+def _list_folders(out: Path) -> list[Path]:
+    """The folders of parts that are there."""
+    folders = (out / INPUTS, out / FAILURES, *(out / FACES / f"kind={kind}" for kind in KINDS))
+    return [folder for folder in folders if folder.is_dir()]
 
 
 @contextmanager

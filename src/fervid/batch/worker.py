@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from fervid.batch.addresses import UnreachableError
@@ -16,11 +17,12 @@ from fervid.batch.films import (
     write_error,
 )
 from fervid.batch.listing import Item
-from fervid.batch.photos import read_photos
+from fervid.batch.photos import read_photos, read_photos_singly
 from fervid.batch.settings import Settings
 from fervid.batch.tables import Chunk, Counts, Failed, Reading, count_chunk, locate_chunk
 from fervid.batch.tasks import Outcome, Task
 from fervid.errors import FervidError, InputError, OutputError
+from fervid.pipeline import Analyzer
 from fervid.sinks.table import list_rows
 
 
@@ -56,9 +58,17 @@ class Worker:
             return Outcome(error=describe_failure(self._out, error))
 
     def _read_photos(self, task: Task) -> Counts:
+        try:
+            return self._fill_chunk(task, read_photos)
+        except (FervidError, OSError):
+            raise
+        except Exception:  # nobody foresaw it: whose it is will be found, in the same chunk, so that no row is doubled
+            return self._fill_chunk(task, read_photos_singly)
+
+    def _fill_chunk(self, task: Task, read: Callable[[Analyzer, Iterable[Item], Chunk], None]) -> Counts:
         chunk = Chunk(self._out, task.chunk, "photo")
         try:
-            read_photos(self._analyzer, task.items, chunk)
+            read(self._analyzer, task.items, chunk)
             if not chunk.counts.inputs:  # none answered; with an empty list they would be done for ever
                 chunk.discard()
                 return Counts()
@@ -79,7 +89,7 @@ class Worker:
             if task.step == "join":
                 return Outcome(self._join(task, task.items[0], task.ranges))
             return self._read_part(task, task.items[0])
-        except UnreachableError:
+        except (UnreachableError, MemoryError):  # no fault of the film; the next run asks again
             return Outcome()
         except InputError as error:
             return self._fail(task, error)

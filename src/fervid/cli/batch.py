@@ -100,7 +100,8 @@ def run(
     """Read every photo and film of SRC, and write tables of faces, inputs and failures to DIR.
 
     The same command goes on after an interruption and does only what is missing. Inputs that cannot be read are listed
-    in DIR/failures and do not stop the others (exit status 3). Addresses that do not answer are left to the next run.
+    in DIR/failures and do not stop the others (exit status 3). What does not answer, an address or a disc, is left to
+    the next run.
     """
     if engine is EngineName.LOCAL and (address is not None or gpus):
         raise UsageError("--address and --gpus belong to Ray", advice="Add --engine ray.")
@@ -152,7 +153,7 @@ def _conclude(summary: RunSummary, out: Path) -> None:
         + (f", {failed:,} of them failed" if failed else "")
     )
     if summary.unreachable:
-        print_note(f"{summary.unreachable:,} inputs did not answer; the same command tries them again")
+        print_note(f"{summary.unreachable:,} inputs could not be read this time; the same command tries them again")
     if summary.stale:
         print_note(f"{summary.stale:,} inputs have changed or gone since they were read; their rows stay")
     print_note(f"saved {out}; fervid batch report {out} says what is in it")
