@@ -200,7 +200,7 @@ def test_the_film_is_whole_shows_faces_and_is_not_mirrored(stage: Stage, tmp_pat
         lefts = [find_red(frame.image)[0] * 240 for frame in frames]
         assert lefts == pytest.approx([20 + first + i for i in range(len(lefts))], abs=9)
     last = frames[-1].image.astype(int)
-    assert (np.abs(last - 120).max(axis=2) > 60).sum() > 60 * 60 + 500
+    assert (np.abs(last - 120).max(axis=2) > 60).sum() > 60 * 60 + 300  # a frame and a label, however short
     assert list(path.parent.iterdir()) == [path]
 
 
