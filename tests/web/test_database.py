@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ pytest.importorskip("sqlalchemy")
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import func, insert, inspect, select, text
+from sqlalchemy import exc, func, insert, inspect, select, text
 
 import fervid
 from fervid.errors import UsageError
+from fervid.web.database import engine
 from fervid.web.database.engine import Database
 from fervid.web.database.migration import configure
 from fervid.web.database.statements import StatementStore
@@ -109,12 +111,19 @@ def test_what_is_no_database_is_wrong_usage(url: str) -> None:
     assert "sqlite:///PATH" in caught.value.advice
 
 
-def test_a_database_that_does_not_answer_is_an_error_without_its_password() -> None:
+@pytest.mark.parametrize(
+    "url",
+    ["postgres://somebody:secret@127.0.0.1:1/nothing", "postgres://127.0.0.1:1/nothing?user=a&password=secret"],
+)
+def test_a_database_that_does_not_answer_is_an_error_without_its_password(url: str) -> None:
     pytest.importorskip("psycopg")
     with pytest.raises(DatabaseError) as caught:
-        Database("postgres://somebody:secret@127.0.0.1:1/nothing")
+        Database(url)
     assert "secret" not in str(caught.value)
     assert "127.0.0.1" in caught.value.message
+    with pytest.raises(UsageError) as refused:
+        Database(url.replace("postgres:", "mysql:"))
+    assert "secret" not in str(refused.value)
 
 
 def test_a_file_that_is_no_database_is_an_error_and_stays(tmp_path: Path) -> None:
@@ -139,6 +148,37 @@ def test_a_database_that_goes_away_is_an_error_in_words(tmp_path: Path) -> None:
             store.record("lost")
         (tmp_path / "elsewhere").rename(folder)
         assert store.list() == []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.ProgrammingError, exc.DatabaseError, None],
+)
+def test_whatever_the_database_refuses_is_an_error_in_words(sqlite_url: str, kind: type[exc.DBAPIError] | None) -> None:
+    """As one that may only be read since another took its place, or one whose file is damaged."""
+    error = exc.TimeoutError("no place") if kind is None else kind("SELECT 1", None, Exception("read-only"))
+    with Database(sqlite_url) as database:
+        for use in (database.read, database.write):
+            with pytest.raises(DatabaseError, match="does not answer"), use():
+                raise error
+
+
+@pytest.mark.parametrize("kind", [exc.IntegrityError, exc.DataError])
+def test_what_is_wrong_with_a_row_is_not_the_databases(sqlite_url: str, kind: type[exc.DBAPIError]) -> None:
+    with Database(sqlite_url) as database, pytest.raises(kind), database.write():
+        raise kind("INSERT", None, Exception("twice"))
+
+
+def test_nobody_waits_long_for_a_connection(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_POOL_S", 0.05)
+
+    def hold(database: Database, connections: int) -> None:
+        with ExitStack() as stack:
+            for _ in range(connections):
+                stack.enter_context(database.read())
+
+    with Database(sqlite_url) as database, pytest.raises(DatabaseError, match="does not answer"):
+        hold(database, 100)
 
 
 def test_a_connection_that_was_cut_is_replaced(postgres_url: str) -> None:

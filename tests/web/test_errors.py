@@ -30,7 +30,7 @@ from fervid.web.settings import API, Settings
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    app = create_app(Settings(data_dir=tmp_path_factory.mktemp("data"), origins=("https://fervid.example.org",)))
+    app = create_app(Settings(data_dir=tmp_path_factory.mktemp("data"), origins=("HTTPS://Fervid.example.org/",)))
 
     @app.get("/fails", include_in_schema=False)
     async def fail() -> None:

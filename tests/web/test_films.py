@@ -294,7 +294,9 @@ def test_limits(strict: Any, film: Path, tmp_path: Path) -> None:
     stream = (b"\0" * 10_000 for _ in range(200))
     check_error(send_form(strict, stream), 413, "web.too_large")  # type: ignore[arg-type]
     check_error(strict.send(b"\0" * 2_000_000), 413, "web.too_large")
-    assert "pixels" in check_error(strict.send(film), 413, "input.size")
+    refused = strict.send(film)
+    assert "pixels" in check_error(refused, 413, "input.size")
+    assert "limit for films is 30,000" in refused.json()["error"]["advice"]
     assert list_files(tmp_path) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import threading
@@ -21,9 +22,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fervid.web.database.engine import Database
+from fervid.web.errors import StorageError
+from fervid.web.films import routes
+from fervid.web.films import runner as runner_module
 from fervid.web.films.folders import DESERTED_S, FilmFolders, ServerFolder, create_id, is_id
 from fervid.web.films.jobs import NAME_LENGTH, FilmOptions, Job, Status, clean_name
 from fervid.web.films.runner import STOPPED, FilmRunner, Pace
+from fervid.web.films.service import FilmService
 from fervid.web.films.store import JobStore
 from fervid.web.settings import Settings
 
@@ -217,6 +222,55 @@ def test_servers_are_known_to_be_alive_by_their_lock(tmp_path: Path) -> None:
     (folders.of_server("1" * 32)).mkdir()
     (folders.of_server("1" * 32) / "lock").touch()
     assert folders.is_alive("1" * 32) is False
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folders = FilmFolders(tmp_path)
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(StorageError, match=r"No space left on device.*--data-dir"), ServerFolder(folders):
+        pass
+    assert list((tmp_path / "servers").iterdir()) == []
+
+
+def test_who_watches_a_film_is_let_go_when_the_server_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "POLL_S", 0.01)
+    settings = Settings(data_dir=tmp_path)
+    films = FilmService(settings, Database(settings.database_url))
+    job = add_job(films.store)
+
+    async def watch() -> list[str]:
+        told = []
+        async for line in routes.Watchers(films, settings).watch(job, "192.0.2.7"):
+            told.append(line)
+            films.stopping.set()
+        return told
+
+    assert len(asyncio.run(asyncio.wait_for(watch(), 10))) == 1
+
+
+def test_what_fails_again_and_again_is_not_tried_without_a_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[float] = []
+
+    def fail(_: FilmRunner) -> None:
+        tried.append(time.monotonic())
+        raise RuntimeError
+
+    monkeypatch.setattr(FilmRunner, "_step", fail)
+    monkeypatch.setattr(runner_module, "TICK_S", 0.001)
+    monkeypatch.setattr(runner_module, "BEAT_S", 0.1)
+    settings = Settings(data_dir=tmp_path)
+    folders = FilmFolders(tmp_path / "films")
+    with Database(settings.database_url) as database, ServerFolder(folders) as server:
+        runner = FilmRunner(settings, JobStore(database), folders, server)
+        runner.start()
+        time.sleep(0.25)
+        runner.stop()
+    assert 2 <= len(tried) <= 4
 
 
 def test_locks_are_asked_for_as_nfs_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

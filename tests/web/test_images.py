@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx2 as httpx
 import numpy as np
@@ -118,6 +119,24 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(web_client: TestCli
     Image.new("1", (5000, 5000)).save(target, "PNG")
     assert len(target.getvalue()) < 10_000
     check_code(post(web_client, target.getvalue(), "image/png"), 413, "input.size")
+
+
+def test_a_picture_of_more_pixels_than_all_workers_may_decode_is_read_alone(
+    web_client: TestClient, picture: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lanes: list[bool] = []
+    run_for = workers.Workers.run_for
+
+    async def note(self: workers.Workers, request: Any, work: Any, *, alone: bool = False) -> Any:
+        lanes.append(alone)
+        return await run_for(self, request, work, alone=alone)
+
+    monkeypatch.setattr(workers.Workers, "run_for", note)
+    expected = post(web_client, picture).json()
+    assert lanes == [False]
+    monkeypatch.setattr(images, "SHARED_PIXELS", 512 * 512 - 1)
+    assert post(web_client, picture).json() == expected
+    assert lanes == [False, False, True]
 
 
 @pytest.mark.parametrize("kind", ["image/png", "multipart/form-data; boundary=x"])

@@ -164,7 +164,8 @@ def run_guard(
 
 def test_bodies_up_to_the_limit_pass() -> None:
     assert run_guard([(0, b"x" * BODY_BYTES)]) == BODY_BYTES
-    assert run_guard([(0, b"x" * 100_000)] * 2, path="/large") == 200_000
+    for path in ("/large", "/large/"):  # the second is sent on to the first, which is no reason to call it too large
+        assert run_guard([(0, b"x" * 100_000)] * 2, path=path) == 200_000
 
 
 @pytest.mark.parametrize("headers", [{}, {"content-length": str(BODY_BYTES + 1)}])

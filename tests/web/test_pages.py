@@ -89,6 +89,19 @@ def test_compressed_files_go_to_those_who_take_them(client: TestClient) -> None:
     assert plain.headers["Vary"] == answer.headers["Vary"] == "Accept-Encoding"
 
 
+def test_a_part_of_a_file_that_is_none_is_the_one_error(folder: Path, client: TestClient) -> None:
+    assert client.get("/assets/ort-9.wasm", headers={"Range": "bytes=1-2"}).content == b"as"
+    for address, sought, status, code in (
+        ("/", "bytes=nonsense", 400, "web.request"),
+        ("/assets/ort-9.wasm", "bytes=9-", 416, "web.range"),
+    ):
+        answer = client.get(address, headers={"Range": sought})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    (folder / "assets" / "ort-9.wasm").unlink()  # a build that has not come to its end
+    answer = client.get("/assets/ort-9.wasm")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "web.not_found")
+
+
 @pytest.mark.parametrize(
     "address",
     [

@@ -33,8 +33,11 @@ from fervid.web.films import worker
 from fervid.web.films.jobs import FilmOptions
 from fervid.web.live import LIVE_MIN_FACE
 from fervid.web.server import MOST_FILES, describe_address, open_socket, raise_file_limit
-from fervid.web.settings import Settings
+from fervid.web.settings import FILM_PIXELS, Settings
 
+NO_ORIGINS = (
+    "http://[::1", "https://x:99999", "https://x:abc", "https://u:p@x", "https://x?y", "https://x#y", "ws://x", "https://",
+)  # fmt: skip
 FERVID = (sys.executable, "-m", "fervid")
 
 
@@ -201,6 +204,7 @@ def test_every_option_and_every_variable_reaches_its_setting(
         ({"origins": ("example.org",)}, "origin"),
         ({"origins": ("https://example.org/path",)}, "origin"),
         ({"origins": ("javascript://example.org",)}, "origin"),
+        *(({"origins": (origin,)}, "origin") for origin in NO_ORIGINS),
         ({"ssl_keyfile": Path("key.pem")}, "certificate"),
         ({"ssl_certfile": Path("no-such-file.pem")}, "no-such-file.pem"),
     ],
@@ -252,6 +256,8 @@ def test_settings_fill_in_what_follows(tmp_path: Path) -> None:
     assert settings.database_url == f"sqlite:///{tmp_path}/fervid.sqlite3"
     assert settings.workers >= 1
     assert settings.is_loopback
+    assert settings.film_pixels == FILM_PIXELS < settings.max_pixels
+    assert Settings(max_pixels=5000).film_pixels == 5000
     assert not Settings(host="0.0.0.0").is_loopback
     assert Settings(host="::1").is_loopback
 

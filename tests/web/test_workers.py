@@ -76,6 +76,28 @@ def test_the_queue_has_an_end_and_the_loop_goes_on(tmp_path: Path, monkeypatch: 
     asyncio.run(run())
 
 
+def test_of_large_pictures_one_is_read_at_a_time_and_holds_up_no_others(tmp_path: Path) -> None:
+    reading: list[int] = []
+
+    async def run() -> None:
+        async with Workers(Settings(data_dir=tmp_path, workers=2)) as workers:
+            go_on = threading.Event()
+
+            def read(number: int) -> list[int]:
+                reading.append(number)
+                assert go_on.wait(30)
+                reading.remove(number)
+                return [number, *reading]
+
+            large = [asyncio.create_task(workers.run(lambda i=i: read(i), alone=True)) for i in range(3)]  # type: ignore[misc]
+            assert await workers.run(lambda: 42) == 42
+            assert workers.waiting == 3
+            go_on.set()
+            assert await asyncio.gather(*large) == [[0], [1], [2]]
+
+    asyncio.run(run())
+
+
 def test_work_that_nobody_waits_for_is_not_begun(tmp_path: Path) -> None:
     done: list[int] = []
 

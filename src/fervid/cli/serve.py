@@ -138,7 +138,11 @@ def serve(
     ] = 25.0,
     max_pixels: Annotated[
         int,
-        typer.Option(envvar="FERVID_MAX_PIXELS", rich_help_panel=_LIMITS, help="Width × height of a picture."),
+        typer.Option(
+            envvar="FERVID_MAX_PIXELS",
+            rich_help_panel=_LIMITS,
+            help="Width × height of a picture, and of a film's frame, which has 36,000,000 at most.",
+        ),
     ] = 100_000_000,
     max_film_mb: Annotated[
         float, typer.Option(envvar="FERVID_MAX_FILM_MB", metavar="MB", rich_help_panel=_LIMITS, help="Of a film.")

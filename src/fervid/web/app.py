@@ -27,7 +27,9 @@ def create_app(settings: Settings) -> FastAPI:
     """The app of one server.
 
     Networks are loaded and the database is opened here, so that a wrong one ends the start. Everything else begins in
-    the lifespan, in the order written there, and ends in reverse.
+    the lifespan, in the order written there, and ends in reverse. Whoever runs the app finds in its ``state`` why that
+    did not begin (``failure``, an exception or None), and what ends the answers that last as long as a film is read
+    (``stop_watching()``).
 
     Raises:
         ModelError: the model or detector is unknown, damaged or not on this machine.
@@ -40,12 +42,16 @@ def create_app(settings: Settings) -> FastAPI:
     films = FilmService(settings, database)
 
     @asynccontextmanager
-    async def run_services(_: FastAPI) -> AsyncIterator[None]:
+    async def run_services(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as services:
             services.callback(database.close)
-            await services.enter_async_context(workers)
-            await services.enter_async_context(rooms)
-            await services.enter_async_context(films)
+            try:
+                await services.enter_async_context(workers)
+                await services.enter_async_context(rooms)
+                await services.enter_async_context(films)
+            except Exception as error:
+                app.state.failure = error
+                raise
             yield
 
     app = FastAPI(
@@ -58,6 +64,8 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=run_services,
         responses={"default": {"model": ErrorAnswer, "description": "What was wrong, and what to do."}},
     )
+    app.state.failure = None
+    app.state.stop_watching = films.stopping.set
     install_error_handlers(app)
     app.include_router(health.create_router(settings, workers), prefix=API)
     app.include_router(images.create_router(settings, workers), prefix=API)

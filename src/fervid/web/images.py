@@ -14,6 +14,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from numpy.typing import NDArray
 
+from fervid.errors import SizeError
 from fervid.imaging import load_image
 from fervid.pipeline import DEFAULT_MIN_FACE, Analyzer
 from fervid.results import Analysis
@@ -23,7 +24,7 @@ from fervid.web.labels import LABELS, limit_labels
 from fervid.web.limits import Memory, Places, RateLimiter, drain, name_client
 from fervid.web.schemas import ImageAnswer
 from fervid.web.settings import MEGABYTE, Settings
-from fervid.web.workers import Cancellation, Workers
+from fervid.web.workers import SHARED_PIXELS, Cancellation, Workers
 
 SMALLEST_FACE: Final = 8.0
 """Smaller faces are not to be asked for: looking for them takes long, and nobody could read them, px."""
@@ -92,6 +93,15 @@ def create_router(settings: Settings, workers: Workers) -> APIRouter:
         client = name_client(request)
         limiter.check(client)
         analyzer = workers.analyzer.derive(labels=limit_labels(labels, workers.analyzer), min_face=min_face)
+        small = analyzer.derive(max_pixels=min(analyzer.max_pixels, SHARED_PIXELS))
+
+        async def read(picture: bytes, analyzer: Analyzer, *, alone: bool) -> bytes:
+            return await workers.run_for(
+                request,
+                lambda cancellation: _read(picture, analyzer, evidence, annotated, cancellation),
+                alone=alone,
+            )
+
         with coming.take(client), memory.take(client) as grow:
             try:
                 picture = await receive_picture(request, grow)
@@ -99,9 +109,10 @@ def create_router(settings: Settings, workers: Workers) -> APIRouter:
                 await drain(request.receive)  # a client that still sends may never read the answer
                 raise
             with waiting.take(client):
-                answer = await workers.run_for(
-                    request, lambda cancellation: _read(picture, analyzer, evidence, annotated, cancellation)
-                )
+                try:
+                    answer = await read(picture, small, alone=False)
+                except SizeError:  # by its header: nothing has been decoded
+                    answer = await read(picture, analyzer, alone=True)
         return Response(answer, media_type="application/json")
 
     return router

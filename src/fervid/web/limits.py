@@ -278,7 +278,9 @@ class BodyGuard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._larger.get(scope["path"], BODY_BYTES)
+        limit = self._larger.get(
+            scope["path"].rstrip("/"), BODY_BYTES
+        )  # with a slash it is sent on to the path without
         headers = Headers(scope=scope)
         declared = headers.get("content-length", "0")
         if not (declared.isascii() and declared.isdecimal() and len(declared) < 19):

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from fervid.web.errors import NotFoundError, refuse
+from fervid.web.ranges import PartialFileResponse
 from fervid.web.settings import API
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -147,7 +148,7 @@ class Pages:
                     path = smaller
                     break
         charset = "; charset=utf-8" if kind.startswith(_TEXT) else ""
-        return FileResponse(path, status, headers=headers, media_type=f"{kind}{charset}")
+        return PartialFileResponse(path, status, headers=headers, media_type=f"{kind}{charset}")
 
 
 def _answer_packed(request: Request, address: str, path: Path) -> Response:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import ipaddress
 import socket
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fervid.errors import FervidError
 from fervid.web.errors import ForbiddenError, OriginError, refuse
+from fervid.web.origins import split_host, split_origin
 from fervid.web.settings import Settings, is_loopback
 
 CONTENT_SECURITY_POLICY: Final = "; ".join(
@@ -48,7 +48,6 @@ HEADERS: Final = {
 """On every answer. With the three of ``Cross-Origin`` browsers give WebAssembly its threads."""
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
 class SecurityGuard:
@@ -62,9 +61,9 @@ class SecurityGuard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._loopback = settings.is_loopback
-        self._origins = {_normalise(origin) for origin in settings.origins}
+        self._origins = {split for origin in settings.origins if (split := split_origin(origin)) is not None}
         self._names = {"localhost", settings.host.lower().strip("[]")}
-        self._names |= {urlsplit(origin).hostname or "" for origin in settings.origins}
+        self._names |= {name for _, name, _ in self._origins}
         if not self._loopback:
             own = socket.gethostname().lower()
             self._names |= {own, f"{own}.local", socket.getfqdn().lower()}
@@ -91,8 +90,8 @@ class SecurityGuard:
         origin = headers.get("origin")
         if origin is None or (scope["type"] == "http" and scope["method"] in _SAFE_METHODS):
             return None
-        sought = _normalise(origin)
-        if sought is not None and (sought in self._origins or sought[1:] == _split_host(host, sought[0])):
+        sought = split_origin(origin)
+        if sought is not None and (sought in self._origins or sought[1:] == split_host(host, sought[0])):
             return None
         return OriginError(
             f"a page of {origin[:100]} may not ask this",
@@ -100,7 +99,7 @@ class SecurityGuard:
         )
 
     def _knows(self, host: str) -> bool:
-        split = _split_host(host, "http")
+        split = split_host(host, "http")
         if split is None:
             return False
         name = split[0]
@@ -111,24 +110,6 @@ class SecurityGuard:
         except ValueError:
             return False
         return is_loopback(name) or not self._loopback  # nobody else's name points to an address that is no name
-
-
-def _split_host(host: str, scheme: str) -> tuple[str, int] | None:
-    """(name, port) of a ``Host``."""
-    try:
-        parts = urlsplit(f"//{host}")
-        if not parts.hostname or parts.path or parts.username is not None:
-            return None
-        return parts.hostname, parts.port or _PORTS[scheme]
-    except ValueError:
-        return None
-
-
-def _normalise(origin: str) -> tuple[str, str, int] | None:
-    """(scheme, name, port) of an origin; None for ``null`` and whatever else is none."""
-    scheme, _, host = origin.rstrip("/").partition("://")
-    split = _split_host(host, scheme) if scheme in _PORTS else None
-    return None if split is None else (scheme, *split)
 
 
 def _add_headers(send: Send) -> Send:

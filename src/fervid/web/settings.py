@@ -7,10 +7,10 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from fervid.errors import UsageError
 from fervid.imaging import MAX_PIXELS
+from fervid.web.origins import split_origin
 
 API: Final = "/api/v1"
 """Where REST begins."""
@@ -19,6 +19,8 @@ MEGABYTE: Final = 1_000_000
 LEAST_GROUP: Final = 3
 """No room shows anything of fewer people, whatever the operator says."""
 
+FILM_PIXELS: Final = 36_000_000
+"""Frames of films have no more than this, which is 8K, whatever pictures may have: decoders keep many of them."""
 LEAST_SIDE: Final = 64
 """Of the picture that a server reads when it starts, px; whoever limits pixels limits them to no less."""
 
@@ -59,7 +61,7 @@ class Settings:
         min_group: rooms show nothing of fewer contributors.
         room_hours: after so long a room is deleted, h.
         max_upload_mb: of a picture, 10⁶ bytes.
-        max_pixels: width × height of a picture.
+        max_pixels: width × height of a picture, and of a film's frame where that is less than :data:`FILM_PIXELS`.
         max_film_mb: of a film, 10⁶ bytes.
         max_film_s: duration of a film, s.
         film_jobs: films that are read at the same time.
@@ -116,9 +118,8 @@ class Settings:
             f"Use {LEAST_GROUP} or more: fewer people could be told apart.",
         )
         for origin in self.origins:
-            parts = urlsplit(origin)
             _require(
-                parts.scheme in ("http", "https") and bool(parts.hostname) and parts.path in ("", "/"),
+                split_origin(origin) is not None,
                 f"{origin!r} is no origin",
                 "Give one such as https://fervid.example.org.",
             )
@@ -138,6 +139,11 @@ class Settings:
     def scheme(self) -> str:
         """``https`` with a certificate, else ``http``."""
         return "http" if self.ssl_certfile is None else "https"
+
+    @property
+    def film_pixels(self) -> int:
+        """Width × height of a film's frame, at most."""
+        return min(self.max_pixels, FILM_PIXELS)
 
     @property
     def is_loopback(self) -> bool:

@@ -1,5 +1,8 @@
 """The threads that read pictures: a fixed number, with a queue of bounded length before them.
 
+One more reads large pictures, one after another: a file of 240 kB may become two gigabytes, and one of those per core
+would be more than the machine has.
+
 The event loop never decodes a picture nor runs a network. Networks release Python's lock while they run, so the threads
 share one analyzer.
 """
@@ -24,6 +27,8 @@ T = TypeVar("T")
 
 QUEUE_PER_WORKER: Final = 32
 """So many pictures may wait for each worker; the next one is refused."""
+SHARED_PIXELS: Final = 25_000_000
+"""Pictures of more than this are read one at a time: decoding takes up to 19 bytes a pixel."""
 
 
 class Cancellation:
@@ -67,9 +72,10 @@ class Workers:
         self.waiting = 0
         self.most = settings.workers * (1 + QUEUE_PER_WORKER)
         self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="fervid-reader")
+        self._lone = ThreadPoolExecutor(1, thread_name_prefix="fervid-reader-large")
         self._open = True
 
-    async def run(self, work: Callable[[], T], *, queued: bool = True) -> T:
+    async def run(self, work: Callable[[], T], *, queued: bool = True, alone: bool = False) -> T:
         """What ``work`` returns or raises, from one of the threads.
 
         When the caller is cancelled before a thread was free, the work is not done at all.
@@ -77,6 +83,7 @@ class Workers:
         Args:
             work: no more than a second or two of it.
             queued: refuse when the queue is full; False for those who never have more than one call waiting.
+            alone: for pictures of more than :data:`SHARED_PIXELS`, of which one is read at a time.
 
         Raises:
             TooManyError: too much is waiting.
@@ -88,18 +95,18 @@ class Workers:
             raise TooManyError(f"{self.waiting} pictures are waiting already", retry_after_s=2)
         self.waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            return await asyncio.get_running_loop().run_in_executor(self._lone if alone else self._pool, work)
         finally:
             self.waiting -= 1
 
-    async def run_for(self, request: Request, work: Callable[[Cancellation], T]) -> T:
+    async def run_for(self, request: Request, work: Callable[[Cancellation], T], *, alone: bool = False) -> T:
         """As :meth:`run`, for as long as the client of a request waits; its body must have been read.
 
         Raises:
             GoneError: it does not wait any more.
         """
         cancellation = Cancellation()
-        answer = asyncio.ensure_future(self.run(lambda: work(cancellation)))
+        answer = asyncio.ensure_future(self.run(lambda: work(cancellation), alone=alone))
         gone = asyncio.ensure_future(_wait_until_gone(request))
         try:
             await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -120,7 +127,8 @@ class Workers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open = False
-        await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
+        for pool in (self._pool, self._lone):
+            await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
 
 
 async def _wait_until_gone(request: Request) -> None:

@@ -10,16 +10,27 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from fervid.errors import MissingExtraError, UsageError
+from fervid.errors import MissingExtraError, UsageError, mask_credentials
 from fervid.web.database.migration import migrate
 from fervid.web.errors import DatabaseError
 
 LOG: Final = logging.getLogger("fervid.web.database")
 
 _BUSY_MS: Final = 10_000
-_CONNECT_S: Final = 10
+_POOL_S: Final = 10
+"""Whoever finds all connections taken waits so long for one."""
+_POSTGRES: Final = {
+    "connect_timeout": 10,
+    # A machine that is gone says nothing: without these the system believes in it for minutes, or for ever.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""What libpq is told where the URL says nothing else; seconds, and milliseconds for the last."""
 _DRIVERS: Final = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "sqlite": "sqlite"}
 
 
@@ -43,7 +54,7 @@ class Database:
     def __init__(self, url: str) -> None:
         parsed = _parse(url)
         self.engine = _create_engine(parsed)
-        place = parsed.render_as_string(hide_password=True)
+        place = _describe(parsed)
         try:
             migrate(self.engine)
         except DBAPIError as error:
@@ -92,7 +103,9 @@ class Database:
 def _explain() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
+    except (IntegrityError, DataError):  # what was written is wrong, not the database
+        raise
+    except (DBAPIError, PoolTimeoutError) as error:
         LOG.error("the database does not answer: %s", _shorten(error))
         raise DatabaseError(
             "the server's database does not answer", advice="Try again; its operator finds why in the server's log."
@@ -107,7 +120,7 @@ def _parse(url: str) -> URL:
     kind = parsed.drivername.partition("+")[0]
     if kind not in _DRIVERS or (kind == "sqlite" and parsed.database in (None, "", ":memory:")):
         raise UsageError(
-            f"no database of fervid is {parsed.render_as_string(hide_password=True)!r}",
+            f"no database of fervid is {_describe(parsed)!r}",
             advice="Use sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME.",
         )
     return parsed.set(drivername=_DRIVERS[kind])
@@ -116,11 +129,11 @@ def _parse(url: str) -> URL:
 def _create_engine(url: URL) -> Engine:
     try:
         if url.drivername != "sqlite":
-            timeout = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_S}
-            return create_engine(url, pool_pre_ping=True, connect_args=timeout)
+            options = {name: value for name, value in _POSTGRES.items() if name not in url.query}
+            return create_engine(url, pool_pre_ping=True, pool_timeout=_POOL_S, connect_args=options)
         assert url.database is not None
         _make_folder(Path(url.database).parent)
-        engine = create_engine(url, connect_args={"timeout": _BUSY_MS / 1000})
+        engine = create_engine(url, pool_timeout=_POOL_S, connect_args={"timeout": _BUSY_MS / 1000})
     except (NoSuchModuleError, ArgumentError):
         raise UsageError("the database's URL is none", advice="Use sqlite:///PATH or postgresql://…") from None
     except ImportError:
@@ -151,5 +164,10 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
-def _shorten(error: DBAPIError) -> str:
-    return re.sub(r"\s+", " ", str(error.orig)).strip()[:300]
+def _describe(url: URL) -> str:
+    """A URL as it may be shown: the query can have a password, too."""
+    return mask_credentials(url.render_as_string(hide_password=True))
+
+
+def _shorten(error: DBAPIError | PoolTimeoutError) -> str:
+    return re.sub(r"\s+", " ", str(error.orig if isinstance(error, DBAPIError) else error)).strip()[:300]

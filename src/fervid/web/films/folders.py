@@ -160,6 +160,9 @@ class ServerFolder:
     Attributes:
         owner: the server's id.
         path: of its folder, where uploads grow.
+
+    Raises:
+        StorageError: entered, it cannot be made.
     """
 
     def __init__(self, folders: FilmFolders) -> None:
@@ -171,13 +174,22 @@ class ServerFolder:
     def __enter__(self) -> Self:
         # The folder appears with its lock held: another server must not take it for a dead one's.
         made = self.path.with_name(f".{self.owner}")
-        made.mkdir(mode=0o700)
-        self._lock = (made / "lock").open("wb")
-        with contextlib.suppress(ImportError):
-            import fcntl
+        try:
+            made.mkdir(mode=0o700)
+            self._lock = (made / "lock").open("wb")
+            with contextlib.suppress(ImportError):
+                import fcntl
 
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-        made.rename(self.path)
+                fcntl.flock(self._lock, fcntl.LOCK_EX)
+            made.rename(self.path)
+        except OSError as error:
+            if self._lock is not None:
+                self._lock.close()
+            shutil.rmtree(made, ignore_errors=True)
+            raise StorageError(
+                f"cannot write in the folder {self._folders.root} ({error.strerror})",
+                advice="Free some of its disk, or choose another with --data-dir.",
+            ) from None
         return self
 
     def touch(self) -> None:

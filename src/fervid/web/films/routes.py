@@ -16,11 +16,12 @@ from fervid.web.errors import RequestError
 from fervid.web.films.answers import JobAnswer, JobsAnswer, describe_job
 from fervid.web.films.folders import RESULTS
 from fervid.web.films.jobs import FilmOptions, Job
-from fervid.web.films.ranges import PartialFileResponse
 from fervid.web.films.service import FilmService
 from fervid.web.films.uploads import FIELD
+from fervid.web.films.worker import MOST_DRAWN
 from fervid.web.labels import LABELS
 from fervid.web.limits import Places, name_client
+from fervid.web.ranges import PartialFileResponse
 from fervid.web.settings import Settings
 
 POLL_S: Final = 0.5
@@ -52,6 +53,7 @@ _FILES: Final[dict[int | str, dict[str, Any]]] = {
     }
     for status, text in ((200, "The file."), (206, "The range of it that was asked for."))
 }
+_ANNOTATED: Final = f"Make a film with faces marked, if its frames have {MOST_DRAWN:,} pixels at most."
 _EVENTS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "Events `job`.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
 }
@@ -83,7 +85,7 @@ def create_router(settings: Settings, films: FilmService) -> APIRouter:
         smooth_s: Annotated[
             float, Query(ge=0, le=60, allow_inf_nan=False, description="Memory of the smoothed answers, s; 0 is off.")
         ] = SMOOTH_S,
-        annotated: Annotated[bool, Query(description="Make a film with faces marked.")] = True,
+        annotated: Annotated[bool, Query(description=_ANNOTATED)] = True,
     ) -> JobAnswer:
         """Hand over a film."""
         options = FilmOptions(labels, every_s, smooth_s, annotated)
@@ -165,7 +167,7 @@ class Watchers:
         """The lines of one client's stream."""
         with self.places.take(client):
             told, silent_s = "", 0.0
-            while job is not None:
+            while job is not None and not self._films.stopping.is_set():
                 text = await asyncio.to_thread(self._describe, job)
                 if text != told:
                     told, silent_s = text, 0.0

@@ -104,6 +104,7 @@ class FilmRunner:
                 self._stopping.wait(BEAT_S)
             except Exception:
                 LOG.exception("looking after films failed")
+                self._stopping.wait(BEAT_S)  # the next look may fail alike
             self._wake.wait(TICK_S)
         for reading in self._readings.values():
             reading.stop()
@@ -286,7 +287,7 @@ class _Reading(threading.Thread):
             model=settings.video_model,
             detector=settings.detector,
             threads=settings.threads,
-            max_pixels=settings.max_pixels,
+            max_pixels=settings.film_pixels,
             max_s=settings.max_film_s,
             labels=options.labels,
             every_s=options.every_s,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -44,9 +45,11 @@ class FilmService:
     Attributes:
         folders: where the files are.
         store: the jobs.
+        stopping: set when the server is to end: nobody is told of jobs any more.
     """
 
     def __init__(self, settings: Settings, database: Database) -> None:
+        self.stopping = threading.Event()
         self.store = JobStore(database)
         self.folders = FilmFolders(settings.data_dir / "films")
         self._settings = settings
@@ -183,7 +186,7 @@ class FilmService:
 
     def _queue(self, job_id: str, upload: Upload, options: FilmOptions) -> Job:
         settings = self._settings
-        facts = run_probe(ProbeTask(str(upload.path), upload.name, settings.max_pixels, settings.max_film_s))
+        facts = run_probe(ProbeTask(str(upload.path), upload.name, settings.film_pixels, settings.max_film_s))
         if (error := facts.get("error")) is not None:
             kind = _PROBLEMS.get(error["code"], InternalError)
             raise kind(error["message"], advice=error["advice"])

@@ -12,6 +12,7 @@ import errno
 import importlib.util
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -27,6 +28,8 @@ NICENESS: Final = 10
 """The server itself, and whoever asks it for less, goes first."""
 MIN_FACE: Final = 32.0
 """As in ``fervid video``, px."""
+MOST_DRAWN: Final = 9_000_000
+"""Frames of more pixels are read but not drawn on: the encoder keeps dozens of them, 1.1 GB at this size."""
 REPORT_S: Final = 0.25
 
 INTERNAL: Final = {
@@ -78,7 +81,7 @@ class ReadTask:
         labels: see :class:`.jobs.FilmOptions`, as the others.
         every_s: one frame in so many seconds.
         smooth_s: memory of the smoothed answers.
-        annotated: whether an annotated film is made.
+        annotated: whether an annotated film is made, unless its frames have more than :data:`MOST_DRAWN` pixels.
     """
 
     film: str
@@ -130,8 +133,10 @@ def probe(task: ProbeTask) -> dict[str, Any]:
 
     try:
         info = probe_video(task.film, max_pixels=task.max_pixels)
-    except (VideoError, SizeError):
+    except VideoError:
         raise
+    except SizeError as error:
+        raise SizeError(error.message, advice=f"The limit for films is {task.max_pixels:,}; reduce the film.") from None
     except InputError as error:  # it names what may not be opened
         raise VideoError(error.message, advice="Give a film that stands for itself.") from None
     if _PLAYLISTS & set(info.container.split(",")):
@@ -167,8 +172,10 @@ def read(task: ReadTask, reporter: Reporter) -> dict[str, Any]:
     analyzer = analyzer.derive(labels=limit_labels(task.labels, analyzer))
     stream = analyzer.video(task.film, end_s=task.max_s, every_s=task.every_s, smooth_s=task.smooth_s, name=task.name)
     folder = Path(task.results)
+    width, height = stream.info.size
+    is_drawn = task.annotated and width * height <= MOST_DRAWN
     plan = OutputPlan(
-        film=str(folder / "annotated.mp4") if task.annotated else None,
+        film=str(folder / "annotated.mp4") if is_drawn else None,
         csv=str(folder / "frames.csv"),
         json=str(folder / "frames.jsonl"),
         parquet=str(folder / "frames.parquet") if importlib.util.find_spec("pyarrow") else None,
@@ -193,6 +200,10 @@ def read(task: ReadTask, reporter: Reporter) -> dict[str, Any]:
             journal = stack.enter_context(Journal(Path(task.journal), header))
         made = produce(stream, plan, journal, threads=task.threads, report=report)
     warnings = [problem.message for problem in made.problems]
+    if task.annotated and not is_drawn:
+        warnings.append(
+            f"there is no annotated film: its frames would have {width}×{height} px, and the limit is {MOST_DRAWN:,}"
+        )
     if stream.info.duration_s is None and last.time_s > task.max_s - 1:
         warnings.append(f"only the first {task.max_s:,.0f} s were read, which is the limit")
     return {"frames": last.frames, "warnings": [_redact(w, task.film, task.results, task.name) for w in warnings]}
@@ -212,6 +223,8 @@ def describe_failure(error: BaseException, film: str, results: str | None, name:
 
 def main() -> None:
     """Do what stdin says, and tell stdout."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # systemd tells every process of a service; the server ends this one
+        signal.signal(number, signal.SIG_IGN)
     os.nice(NICENESS)
     with _take_stdout() as stream:
         reporter = Reporter(stream)
