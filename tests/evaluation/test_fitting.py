@@ -24,9 +24,23 @@ def test_temperature_stays_between_its_ends():
     assert fit_temperature(logits, wrong) == pytest.approx(5.0, rel=2e-3)  # always wrong: as unsure as allowed
 
 
+def test_labels_are_fitted_by_briers_score():
+    rng = np.random.default_rng(3)
+    logits = rng.normal(size=(6000, 3)) * 1.5
+    right = rng.random(6000) < np.where(np.ptp(logits, axis=1) > 3, 0.97, 0.5)  # too unsure at the top, too sure below
+    labels = np.where(right, logits.argmax(axis=1), (logits.argmax(axis=1) + 1) % 3)
+
+    def score(temperature):
+        return ((softmax(logits, temperature) - np.eye(3)[labels]) ** 2).sum(axis=1).mean()
+
+    best = fit_temperature(logits, labels)
+    assert score(best) < min(score(best * 1.03), score(best / 1.03))
+    assert abs(fit_temperature(logits, np.eye(3)[labels]) / best - 1) > 0.03  # by cross-entropy it is another one
+
+
 def test_a_few_faces_that_are_all_right_prove_little():
     logits = 4 * np.eye(7)[np.arange(20) % 7]
-    assert 0.5 < fit_temperature(logits, np.arange(20) % 7) < 0.8
+    assert 0.5 < fit_temperature(logits, np.arange(20) % 7) < 0.9
     assert fit_temperature(logits[:2], np.arange(2)) > 0.8
 
 
