@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import os
 import threading
 import time
@@ -268,9 +269,13 @@ def test_what_fails_again_and_again_is_not_tried_without_a_pause(
     with Database(settings.database_url) as database, ServerFolder(folders) as server:
         runner = FilmRunner(settings, JobStore(database), folders, server)
         runner.start()
-        time.sleep(0.25)
+        deadline = time.monotonic() + 10
+        while len(tried) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
         runner.stop()
-    assert 2 <= len(tried) <= 4
+    pauses = [after - before for before, after in itertools.pairwise(tried)]
+    assert len(pauses) >= 2
+    assert min(pauses) > 0.09
 
 
 def test_locks_are_asked_for_as_nfs_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

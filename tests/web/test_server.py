@@ -79,14 +79,14 @@ def test_a_body_that_nobody_reads_does_not_hold_its_connection(
 def test_a_body_that_comes_late_leaves_its_connection_as_it_was(
     start_server: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "HEADERS_S", 0.4)
+    monkeypatch.setattr(server, "HEADERS_S", 1.0)
     port = start_server(answer)
     head = b"POST /7 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n"
     with hold(port, head) as connection:
         for _ in range(4):  # the end of one body comes with the next head, so there is always one that nobody reads
             receive_until(connection, b"x" * 7)
             connection.sendall(b"a")
-            time.sleep(0.15)
+            time.sleep(0.3)
             connection.sendall(b"bc" + head)
 
 
@@ -109,11 +109,11 @@ def test_an_answer_that_nobody_takes_does_not_hold_a_connection_that_is_closed(
             lost.set()
 
     monkeypatch.setattr(server, "TimedProtocol", Quiet)
-    monkeypatch.setattr(server, "STALL_S", 0.3)
+    monkeypatch.setattr(server, "STALL_S", 1.0)
     port = start_server(answer)
     with hold(port, b"GET /30000000 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as connection:
         for _ in range(8):
-            time.sleep(0.1)
+            time.sleep(0.15)
             count = 0
             while count < 1_000_000:
                 chunk = connection.recv(1_000_000)

@@ -183,8 +183,8 @@ def calibrate(
     """The spec of a trained network, with what PublicTest says about its logits.
 
     Each head has a temperature (:func:`.fitting.fit_temperature`): the label head's is fitted against the labels, the
-    votes head's against the votes. The answer blends both so that it is as good for both truths (:func:`.fitting.fit_blend`); an
-    answer is given where it is more likely right than wrong, by the FER+ majority
+    votes head's against the votes. The answer blends both so that it is as good for both truths
+    (:func:`.fitting.fit_blend`); an answer is given where it is more likely right than wrong, by the FER+ majority
     (:func:`.fitting.choose_threshold`). Where nobody voted the label head answers alone, and the labels are the truth.
     It also answers alone where the votes head knows nothing.
     """
