@@ -154,7 +154,9 @@ def check_size(width: int, height: int, name: str, max_pixels: int) -> None:
     if width * height == 0:
         raise ImageError(f"{name} has {width}×{height} pixels", advice="Give a picture that is not empty.")
     if width * height > max_pixels:
-        raise SizeError(
+        error = SizeError(
             f"{name} has {width}×{height} = {width * height:,} pixels",
             advice=f"The limit is {max_pixels:,}; reduce the picture, or in Python raise max_pixels.",
         )
+        error.pixels = width * height
+        raise error

@@ -103,9 +103,15 @@ class VideoError(InputError):
 
 
 class SizeError(InputError):
-    """More pixels than the limit or the memory allows."""
+    """More pixels than the limit or the memory allows.
+
+    Attributes:
+        pixels: of a picture that has more than the limit, as its header says, at least so many; 0 where it
+            was the memory.
+    """
 
     code = "input.size"
+    pixels: int = 0
 
 
 class ModelError(FervidError):

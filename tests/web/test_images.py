@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from fervid.errors import SizeError
 from fervid.imaging import load_image, save_image
 from fervid.pipeline import Analyzer
 from fervid.web import images, workers
@@ -241,3 +242,28 @@ def test_one_client_cannot_send_without_end(tmp_path: Path, monkeypatch: pytest.
         refused = post(client, b"")
     check_code(refused, 429, "web.too_many")
     assert int(refused.headers["Retry-After"]) > 900
+
+
+def test_what_is_read_again_alone_and_what_is_not(
+    web_client: TestClient, picture: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[SizeError | bytes] = []
+    lanes: list[bool] = []
+
+    async def answer(self: workers.Workers, request: Any, work: Any, *, alone: bool = False) -> bytes:
+        lanes.append(alone)
+        said = answers.pop(0)
+        if isinstance(said, bytes):
+            return said
+        raise said
+
+    def make(pixels: int) -> SizeError:
+        error = SizeError("too large")
+        error.pixels = pixels
+        return error
+
+    monkeypatch.setattr(workers.Workers, "run_for", answer)
+    for pixels, status, expected in ((0, 413, [False]), (10**9, 413, [False, False]), (1_000_000, 200, [False, True])):
+        answers[:], lanes[:] = [make(pixels), b"{}" if status == 200 else make(pixels)], []
+        assert post(web_client, picture).status_code == status
+        assert lanes == expected

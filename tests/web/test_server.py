@@ -223,3 +223,28 @@ def test_services_that_do_not_start_are_an_error_in_words(
     with pytest.raises(StorageError, match="the disk is full"):
         server.serve(Settings(data_dir=tmp_path, port=0, workers=1), notify=told.append)
     assert told == list_warnings(caplog) == []
+
+
+def test_a_tls_connection_that_is_closed_is_left_to_asyncio() -> None:
+    class Closed(asyncio.Transport):
+        """As asyncio's own once it was closed twice."""
+
+        def get_extra_info(self, name: str, default: object = None) -> object:
+            return True if name == "sslcontext" else default
+
+        def is_closing(self) -> bool:
+            return True
+
+        def get_write_buffer_size(self) -> int:
+            raise AttributeError("'NoneType' object has no attribute '_get_write_buffer_size'")
+
+        def abort(self) -> None:
+            raise AssertionError("its peer may still be taking what is left")
+
+    async def look() -> None:
+        timer = server._StallTimer(asyncio.get_running_loop(), Closed())
+        timer._look()
+        timer._check(0)
+        timer.end()
+
+    asyncio.run(look())

@@ -34,6 +34,8 @@ PICTURE_BURST: Final = 100.0
 """Pictures per second of one address, and at once."""
 PICTURE_BYTES: Final = 400 * MEGABYTE
 """Pictures that come and wait are in memory, together no more than this, or than four of the largest."""
+LARGE_PICTURES: Final = 8
+"""So many pictures of more than :data:`.SHARED_PIXELS` may wait: one thread reads them, each for seconds."""
 FIELD: Final = "image"
 """The form's field."""
 
@@ -70,6 +72,7 @@ def create_router(settings: Settings, workers: Workers) -> APIRouter:
         max(PICTURE_BYTES, 4 * int(settings.max_upload_mb * MEGABYTE)), "of pictures are on their way", retry_after_s=2
     )
     waiting = Places(workers.most, "pictures are waiting", retry_after_s=2)
+    large = Places(LARGE_PICTURES, "large pictures are waiting", retry_after_s=5)
 
     @router.post(
         "/images",
@@ -111,8 +114,14 @@ def create_router(settings: Settings, workers: Workers) -> APIRouter:
             with waiting.take(client):
                 try:
                     answer = await read(picture, small, alone=False)
-                except SizeError:  # by its header: nothing has been decoded
-                    answer = await read(picture, analyzer, alone=True)
+                except SizeError as error:
+                    if not error.pixels:  # by its header, that is: nothing has been decoded
+                        raise
+                    if error.pixels > analyzer.max_pixels:
+                        answer = await read(picture, analyzer, alone=False)  # refused again, and told this limit
+                    else:
+                        with large.take(client):
+                            answer = await read(picture, analyzer, alone=True)
         return Response(answer, media_type="application/json")
 
     return router

@@ -232,6 +232,8 @@ class _StallTimer:
     def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
         self._loop, self._transport = loop, transport
         self._handle: asyncio.TimerHandle | None = None
+        # asyncio itself ends a TLS connection that is closed, after 30 s, and does not say how much of it still waits.
+        self._is_tls = transport.get_extra_info("sslcontext") is not None
         self._looking = loop.call_later(STALL_S, self._look)
 
     def start(self) -> None:
@@ -253,10 +255,12 @@ class _StallTimer:
         """Whoever closes it, the transport waits for the peer to take even a little, and tells nobody."""
         if not self._transport.is_closing():
             self._looking = self._loop.call_later(STALL_S, self._look)
-        elif self._handle is None:
+        elif self._handle is None and not self._is_tls:
             self.start()
 
     def _check(self, before: int) -> None:
+        if self._is_tls and self._transport.is_closing():
+            return
         if self._transport.get_write_buffer_size() < before:
             self.start()
         else:
@@ -286,11 +290,11 @@ class TimedProtocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             super().send_400_response(msg)
-            if self.cycle is not None:  # its app has begun: a second answer would be an error of ours
-                self.cycle.disconnected = True
-                self.cycle.message_event.set()
         else:  # it is being answered, or was
             self.transport.close()
+        if self.cycle is not None:  # its app has begun: a second answer, or more of this one, would be an error of ours
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         super().handle_websocket_upgrade(event)

@@ -83,7 +83,8 @@ class Workers:
         Args:
             work: no more than a second or two of it.
             queued: refuse when the queue is full; False for those who never have more than one call waiting.
-            alone: for pictures of more than :data:`SHARED_PIXELS`, of which one is read at a time.
+            alone: for pictures of more than :data:`SHARED_PIXELS`, of which one is read at a time; how many wait is for
+                the caller to limit.
 
         Raises:
             TooManyError: too much is waiting.
@@ -91,11 +92,13 @@ class Workers:
         """
         if not self._open:
             raise StoppingError("the server is being stopped", advice="Try again when it is back.")
+        if alone:
+            return await asyncio.get_running_loop().run_in_executor(self._lone, work)
         if queued and self.waiting >= self.most:
             raise TooManyError(f"{self.waiting} pictures are waiting already", retry_after_s=2)
         self.waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._lone if alone else self._pool, work)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
             self.waiting -= 1
 
