@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from fervid import imaging
 from fervid.arrays import reduce_depth
 from fervid.errors import ImageError, InputError, OutputError, SizeError
 from fervid.imaging import load_image, save_image
@@ -283,6 +284,28 @@ def test_threads_read_one_picture_that_is_not_decoded_yet(rng: np.random.Generat
         for _ in range(5):
             for loaded in pool.map(load_image, [Image.open(io.BytesIO(data))] * 8):
                 assert (loaded == image).all()
+
+
+def test_threads_read_different_pictures_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = [Image.new("RGB", (4, 4)) for _ in range(9)]
+    first, *others = pictures
+    other = next(one for one in others if (id(one) - id(first)) % len(imaging._callers))
+    both = threading.Barrier(2)
+
+    def meet(picture: Image.Image, *_: object) -> NDArray[np.uint8]:
+        both.wait(10)
+        return np.asarray(picture)
+
+    monkeypatch.setattr(imaging, "_load_pillow", meet)
+    with ThreadPoolExecutor(2) as pool:
+        assert len(list(pool.map(load_image, (first, other)))) == 2
+
+
+def test_a_header_that_leads_nowhere_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "big.tif"
+    path.write_bytes(b"II\x2b\0\x08\0\0\0" + struct.pack("<Q", (1 << 63) - 1) + bytes(64))
+    with pytest.raises(ImageError, match=r"big\.tif is damaged"):
+        load_image(path)
 
 
 def test_no_more_of_a_file_is_read_than_tells_what_it_is(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ Everything inside fervid is RGB uint8 ``(H, W, 3)``, upright. Decoding is Pillow
 
 from __future__ import annotations
 
+import errno
 import io
 import math
 import os
@@ -76,8 +77,8 @@ class _Silence:
 
 
 _silence: Final = _Silence()
-_callers: Final = threading.Lock()
-"""Held while a Pillow image of the caller is read: it may be decoded only now, and others may read it, too."""
+_callers: Final = tuple(threading.Lock() for _ in range(61))  # prime, for ids have strides
+"""By the image's id: held while a Pillow image of the caller is read, which others may be about to decode, too."""
 
 
 def load_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -104,7 +105,7 @@ def load_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np
     from PIL import Image
 
     if isinstance(source, Image.Image):
-        with _callers:
+        with _callers[id(source) % len(_callers)]:
             return _load_pillow(source, "the picture", max_pixels)
     if isinstance(source, bytes | bytearray | memoryview):
         return _decode(io.BytesIO(bytes(source)), "the data", max_pixels)
@@ -332,7 +333,9 @@ def _decode(stream: IO[bytes], name: str, max_pixels: int) -> NDArray[np.uint8]:
             raise ImageError(f"{name} is not a picture ({size} bytes)", advice=advice) from None
         except Image.DecompressionBombError:
             limit = min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))  # the second is Pillow's own
-            raise SizeError(f"{name} has too many pixels", advice=f"The limit is {limit:,}.") from None
+            error = SizeError(f"{name} has too many pixels", advice=f"The limit is {limit:,}.")
+            error.pixels = 2 * (Image.MAX_IMAGE_PIXELS or max_pixels) + 1  # at least
+            raise error from None
         except FervidError:
             raise
         except Exception as error:  # damaged headers make Pillow raise almost anything
@@ -391,6 +394,7 @@ def lay_over_white(picture: Image.Image) -> Image.Image:
 def _explain(name: str, error: Exception) -> InputError:
     if isinstance(error, MemoryError):  # no fault of the picture
         return SizeError(f"{name} is too large for the memory that is left", advice="Free some, or reduce the picture.")
-    if isinstance(error, OSError) and error.errno is not None:  # nor this, but the disk's
+    no_place = (errno.EINVAL, errno.EOVERFLOW)  # that a header sends to
+    if isinstance(error, OSError) and error.errno not in (None, *no_place):  # nor this, but the disk's
         return InputError(f"cannot read {name} ({error.strerror})", advice="Check the disk.")
     return ImageError(f"{name} is damaged ({error})", advice="Save the picture again.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -156,8 +157,10 @@ def test_another_password_or_signature_is_no_other_input() -> None:
     assert number(signed.format(1)) == number(signed.format(22)) != number(signed.replace("w=1", "w=2"))
     shared = "https://x.org/a.jpg?sv=1&se={0}&sig={0}"
     assert number(shared.format(1)) == number(shared.format(22)) == number("https://x.org/a.jpg")
+    assert number("https://x.org/a.jpg?Signature=1&Policy=1") == number("https://x.org/a.jpg?Signature=2&Policy=2")
     # What may tell two photos apart stays, and so do the numbers of inputs that are done.
-    assert number("https://x.org/a?key=1") != number("https://x.org/a?key=2")
+    for name in ("key", "token", "secret", "api_key", "password", "sv"):
+        assert number(f"https://x.org/get.jpg?{name}=1") != number(f"https://x.org/get.jpg?{name}=2")
     assert number("https://x.org/a.jpg?size=2&key=5&se=5") == "f4cd630d3278a45e"
     assert number("/p/a?token=1.jpg") == "ee6f2884e6f1404c"
 
@@ -189,25 +192,30 @@ def test_the_file_of_an_address(address: str, name: str) -> None:
     assert find_file(address) == name
 
 
-def test_no_listing_is_remembered(hosted: Any) -> None:
-    for address in ("hosted://here/photos", "simplecache::hosted://here/photos"):
+@pytest.mark.parametrize("protocol", ["s3", "gs", "abfs", "hosted"])
+def test_listings_are_remembered_where_a_lookup_needs_them(
+    hosted: Any, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules["fsspec.registry"]._registry, protocol, hosted)  # most stores are not installed
+    for address in (f"{protocol}://here/photos", f"simplecache::{protocol}://here/photos"):
         system, _ = open_file_system(address)
         system = getattr(system, "fs", system)
         system.dircache["/photos"] = [{"name": "/photos/a.jpg"}]
-        assert "/photos" not in system.dircache
+        assert ("/photos" in system.dircache) == (protocol == "hosted")
+        system.dircache.clear()
 
 
 def test_a_file_system_that_knows_no_such_option_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     from fsspec.implementations.memory import MemoryFileSystem
 
     class StubbornFileSystem(MemoryFileSystem):  # type: ignore[misc]
-        protocol = "stubborn"
+        protocol = "s3"
 
         def __init__(self) -> None:
             super().__init__()
 
-    fsspec.register_implementation("stubborn", StubbornFileSystem, clobber=True)
-    assert isinstance(open_file_system("stubborn://a.jpg")[0], StubbornFileSystem)
+    monkeypatch.setitem(sys.modules["fsspec.registry"]._registry, "s3", StubbornFileSystem)
+    assert isinstance(open_file_system("s3://a.jpg")[0], StubbornFileSystem)
 
 
 def test_what_cannot_be_opened_is_said(hosted: Any, tmp_path: Path) -> None:

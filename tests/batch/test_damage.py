@@ -14,6 +14,8 @@ from fervid.batch.run import RunSummary
 from fervid.batch.tables import Chunk, Counts, Reading, list_chunks, read_done, remove_damaged, remove_leftovers
 from fervid.errors import InputError
 
+GOOD, BAD = "0123456789abcdef", "f" * 16
+
 DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
     "empty": lambda _: b"",
     "cut": lambda data: data[:-9],
@@ -45,24 +47,24 @@ def spoil(part: Path, damage: str) -> None:
 @pytest.mark.parametrize("table", ["faces/kind=photo", "failures", "inputs"])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_chunk_of_which_a_part_is_damaged_is_not_done(table: str, damage: str, tmp_path: Path) -> None:
-    for name in ("good", "bad"):
+    for name in (GOOD, BAD):
         fill(tmp_path, name).commit()
     remove_damaged(tmp_path)
-    assert sorted(list_chunks(tmp_path)) == ["bad", "good"]
-    spoil(tmp_path / table / "bad.parquet", damage)
+    assert sorted(list_chunks(tmp_path)) == [GOOD, BAD]
+    spoil(tmp_path / table / f"{BAD}.parquet", damage)
     remove_damaged(tmp_path)
     remove_leftovers(tmp_path)
-    assert {file.stem for file in tmp_path.rglob("*.parquet")} == {"good"}
+    assert {file.stem for file in tmp_path.rglob("*.parquet")} == {GOOD}
     assert read_done(tmp_path)[1] == Counts(1, 0, 1)
 
 
 def test_a_list_that_is_damaged_within_is_named(tmp_path: Path) -> None:
-    fill(tmp_path, "bad").commit()
-    part = tmp_path / "inputs" / "bad.parquet"
+    fill(tmp_path, BAD).commit()
+    part = tmp_path / "inputs" / f"{BAD}.parquet"
     data = part.read_bytes()
     part.write_bytes(bytes(len(data) - 8) + data[-8:])
     remove_damaged(tmp_path)
-    with pytest.raises(InputError, match=r"cannot read .*inputs/bad\.parquet"):
+    with pytest.raises(InputError, match=rf"cannot read .*inputs/{BAD}\.parquet"):
         read_done(tmp_path)
 
 

@@ -18,7 +18,8 @@ from fervid.batch.local import LocalEngine
 from fervid.batch.locks import hold_lock
 from fervid.batch.run import Progress, RunSummary, run_batch
 from fervid.batch.settings import Settings
-from fervid.batch.tables import Counts
+from fervid.batch.summary import summarise
+from fervid.batch.tables import Counts, check_free, remove_damaged, remove_leftovers
 from fervid.errors import ContractError, MissingExtraError, OutputError, UsageError
 from fervid.models.store import BUNDLED
 from fervid.sinks.table import COLUMNS
@@ -196,6 +197,32 @@ def test_tables_of_something_else_are_left_alone(tmp_path: Path, make_photos: Ph
     assert not (out / "run.json").exists()
 
 
+def test_tables_of_somebody_else_beside_those_of_a_run_stay(tmp_path: Path, make_photos: Photos, run: Run) -> None:
+    source, out = make_photos(tmp_path / "photos", 2), tmp_path / "out"
+    run(source, out)
+    mine = [out / folder / "mine.parquet" for folder in ("inputs", "failures", "faces/kind=photo")]
+    for file in mine:
+        file.write_bytes(b"of somebody else")
+    make_photos(source / "more", 2)
+    done = run(source, out)
+    assert (done.new.inputs, done.all.inputs) == (2, 4)
+    pytest.importorskip("duckdb")
+    assert summarise(out).total.inputs == 4
+    assert [file.read_bytes() for file in mine] == [b"of somebody else"] * 3
+
+
+def test_a_folder_that_cannot_be_listed_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "inputs").mkdir()
+
+    def refuse(_: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    for look in (check_free, remove_damaged, remove_leftovers):
+        with pytest.raises(OutputError, match=r"cannot (look into|clean) .* \(Permission denied\)"):
+            look(tmp_path)
+
+
 def test_a_run_that_does_not_begin_removes_nothing(tmp_path: Path, run: Run) -> None:
     half = tmp_path / "out" / "inputs" / "download.part"
     half.parent.mkdir(parents=True)
@@ -211,7 +238,7 @@ def test_a_run_leaves_nothing_that_is_not_done(tmp_path: Path, make_photos: Phot
 
     def leave(progress: Progress) -> None:  # as workers that are killed
         (out / "faces" / "kind=photo").mkdir(parents=True, exist_ok=True)
-        (out / "faces" / "kind=photo" / "killed.parquet").write_bytes(b"rows")
+        (out / "faces" / "kind=photo" / "0123456789abcdef.parquet").write_bytes(b"rows")
         (out / "faces" / "kind=photo" / ".0123.part").write_bytes(b"rows")
         (out / "faces" / "kind=photo" / "download.part").write_bytes(b"of somebody else")
         (out / ".films" / "0123456789abcdef").mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
 import signal
@@ -72,6 +73,19 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, archive: Path, detector: s
     runner.invoke(app, [*command, "--workers", "0"])
     done = runner.invoke(app, [*command, *options])
     assert isinstance(done.exception, UsageError)
+
+
+def test_what_is_left_to_the_next_run_is_no_error(
+    tmp_path: Path, archive: Path, detector: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("fervid.imaging._decode", refuse)
+    command = ["batch", str(archive), "--out", str(tmp_path / "out"), "--workers", "0", "--model", "small"]
+    done = runner.invoke(app, [*command, "--detector", detector])
+    assert done.exit_code == 3, done.output
+    assert "12 inputs could not be read this time; the same command tries them again" in done.stderr
 
 
 @pytest.mark.slow

@@ -17,19 +17,23 @@ _USER: Final = re.compile(r"(?:(?<=://)[^/?#@:\s]*:|(?<=http://)|(?<=https://))[
 _WEB: Final = frozenset({"http", "https"})
 
 _SIGNATURES: Final = ("sig", "signature", "x-amz-signature", "x-goog-signature")
+_SIGNERS: Final = ("x-amz-credential", "x-amz-security-token", "x-goog-credential", "awsaccesskeyid", "googleaccessid")
 _SECRETS: Final = (
-    *_SIGNATURES,
+    *(*_SIGNATURES, *_SIGNERS),
     *("password", "passwd", "pwd", "secret", "client_secret", "token", "access_token", "api_key", "apikey"),
-    *("x-amz-credential", "x-amz-security-token", "x-goog-credential", "awsaccesskeyid", "googleaccessid"),
 )
-"""Parameters of a query that are secret for sure; by a ``key`` or a ``user`` alone two photos may differ."""
+"""Parameters of a query that are secret for sure; a ``key`` or a ``user`` may be what people tell photos by."""
 
-_TERMS: Final = (
+_SIGNED: Final = (
+    *(*_SIGNATURES, *_SIGNERS),
     *(f"x-{who}-{what}" for who in ("amz", "goog") for what in ("algorithm", "date", "expires", "signedheaders")),
     *("expires", "policy", "key-pair-id"),
     *("se", "ske", "skoid", "sks", "skt", "sktid", "skv", "sp", "spr", "sr", "srt", "ss", "st", "sv"),
 )
-"""What a signature says of itself: it is another one whenever the address is signed again."""
+"""What object stores sign with and say of it: another one whenever the address is signed again."""
+
+_ASKED_SINGLY: Final = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "http", "https"})
+"""File systems that are asked for one file by itself; others list its folder, and need to remember that."""
 
 
 def _match(names: Iterable[str]) -> re.Pattern[str]:
@@ -37,7 +41,7 @@ def _match(names: Iterable[str]) -> re.Pattern[str]:
     return re.compile(rf"([?&](?:{'|'.join(names)})=)((?:(?!::)[^&#\s])*)", re.IGNORECASE)
 
 
-_SECRET, _SIGNATURE, _TERM = _match(_SECRETS), _match(_SIGNATURES), _match(_TERMS)
+_SECRET, _SIGNATURE, _PART = _match(_SECRETS), _match(_SIGNATURES), _match(_SIGNED)
 
 
 class UnreachableError(InputError):
@@ -64,10 +68,13 @@ def mask_secrets(text: str) -> str:
     return _SECRET.sub(r"\1***", _USER.sub("", text))
 
 
-def drop_secrets(address: str) -> str:
-    """An address without what changes when a password does or when it is signed again; others stay as they are."""
-    plain = _SECRET.sub("", _USER.sub("", address))
-    return _TERM.sub("", plain) if _SIGNATURE.search(address) else plain
+def drop_access(address: str) -> str:
+    """An address without user and password, and without its signature: what changes while the file stays the same.
+
+    Tokens and keys in a query stay: two photos may differ by nothing else.
+    """
+    plain = _USER.sub("", address)
+    return _PART.sub("", plain) if _SIGNATURE.search(plain) else plain
 
 
 def find_file(address: str) -> str:
@@ -81,7 +88,7 @@ def find_file(address: str) -> str:
 def open_file_system(address: str) -> tuple[Any, str]:
     """The file system of fsspec that knows an address, and the path in it.
 
-    It remembers no listings, which would be those of a whole archive in the end.
+    An object store remembers no listings, which would be those of a whole archive in the end.
 
     Raises:
         MissingExtraError: fsspec is not installed.
@@ -109,8 +116,8 @@ def open_file_system(address: str) -> tuple[Any, str]:
 
 
 def _forget_listings(address: str) -> dict[str, dict[str, bool]]:
-    """The option that says so, for each file system of a chain."""
-    return {protocol: {"use_listings_cache": False} for protocol, _ in _split_chain(address) if protocol}
+    """The option that says so, for each such file system of a chain."""
+    return {name: {"use_listings_cache": False} for name, _ in _split_chain(address) if name in _ASKED_SINGLY}
 
 
 def _split_chain(address: str) -> Iterator[tuple[str, str]]:

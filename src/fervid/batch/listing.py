@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from typing import Any, Final, Literal
 
 from fervid.batch.addresses import (
-    drop_secrets,
+    drop_access,
     explain,
     find_file,
     is_address,
@@ -68,9 +68,9 @@ class Item:
     def id(self) -> str:
         """16 hex digits of path, size and version: another version of a file is another input.
 
-        Another password or a signature of another day is not.
+        Another user, password or signature is not.
         """
-        source = drop_secrets(self.source) if self.is_remote else self.source
+        source = drop_access(self.source) if self.is_remote else self.source
         text = "\0".join((source, str(self.size), str(self.modified_ns), self.etag))
         return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
-from fervid.batch.addresses import drop_secrets, is_address, mask_secrets
+from fervid.batch.addresses import drop_access, is_address, mask_secrets
 from fervid.batch.settings import Settings
 from fervid.batch.tables import Counts
 from fervid.errors import InputError, UsageError
@@ -89,7 +89,7 @@ class RunManifest:
         Raises:
             UsageError: ``other`` differs; the message says in what.
         """
-        here, there = ({"source": _drop_secrets(run.source), **run.settings} for run in (self, other))
+        here, there = ({"source": _drop_access(run.source), **run.settings} for run in (self, other))
         differences = [
             f"{name} {here.get(name)!r}, this one has {there.get(name)!r}"
             for name in {**here, **there}
@@ -102,8 +102,8 @@ class RunManifest:
             )
 
 
-def _drop_secrets(source: str) -> str:
-    return drop_secrets(source) if is_address(source) else source
+def _drop_access(source: str) -> str:
+    return drop_access(source) if is_address(source) else source
 
 
 def list_versions() -> dict[str, str]:

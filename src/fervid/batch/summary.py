@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fervid.batch.manifest import FILE, RunManifest
-from fervid.batch.tables import FACES, FAILURES, INPUTS
+from fervid.batch.tables import FACES, FAILURES, INPUTS, PARTS
 from fervid.emotions import EMOTIONS
 from fervid.errors import InputError, UsageError, escape_bytes
 from fervid.extras import require
@@ -134,7 +134,7 @@ def summarise(folder: Path, *, top: int = 20) -> Report:
     run = RunManifest.read(folder)
     if run is None:
         raise UsageError(f"there is no run in {folder} ({FILE} is missing)", advice="Give the --out of fervid batch.")
-    if not any((folder / INPUTS).glob("*.parquet")):
+    if not any((folder / INPUTS).glob(PARTS)):
         raise UsageError(f"the run in {folder} has done nothing yet", advice="Run fervid batch again.")
     run = replace(run, source=escape_bytes(run.source))
     try:
@@ -163,7 +163,7 @@ def _name_plainly(folder: Path) -> Iterator[Path]:
 
 
 def _count(database: duckdb.DuckDBPyConnection, folder: Path, run: RunManifest, top: int) -> Report:
-    for table, pattern in ((INPUTS, "*.parquet"), (FAILURES, "*.parquet"), (FACES, "*/*.parquet")):
+    for table, pattern in ((INPUTS, PARTS), (FAILURES, PARTS), (FACES, f"*/{PARTS}")):
         place = f"{glob.escape(str(folder / table))}/{pattern}".replace("'", "''")
         # Only faces/kind=… says something: the folder itself may be called source=camera1.
         kind = ", regexp_extract(filename, 'kind=([a-z]+)/[^/]*$', 1) AS kind" if table == FACES else ""

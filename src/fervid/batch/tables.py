@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 FACES: Final = "faces"
 INPUTS: Final = "inputs"
 FAILURES: Final = "failures"
+PARTS: Final = "[0-9a-f]" * 16 + ".parquet"
+"""A pattern of the names of parts; other files in their folders are somebody else's."""
+
 KINDS: Final[tuple[Kind, ...]] = ("photo", "film")
 
 _MAGIC: Final = b"PAR1"
@@ -190,7 +194,7 @@ def list_chunks(out: Path) -> Iterator[str]:
 
 def is_part(file: Path) -> bool:
     """Whether a file is a finished part of a table."""
-    return file.suffix == ".parquet" and not file.name.startswith(".")
+    return fnmatchcase(file.name, PARTS)
 
 
 def read_done(out: Path) -> tuple[NDArray[np.uint64], Counts]:
@@ -226,10 +230,16 @@ def check_free(out: Path) -> None:
 
     Raises:
         UsageError: a folder of tables holds Parquet files.
+        OutputError: it cannot be listed.
     """
-    for folder in _list_folders(out):
-        if any(map(is_part, folder.iterdir())):
-            raise UsageError(f"{folder} holds tables of something else", advice="Give another --out.")
+    with _explain_errors("look into", out):
+        mixed = [
+            folder
+            for folder in _list_folders(out)
+            if any(file.suffix == ".parquet" and not file.name.startswith(".") for file in folder.iterdir())
+        ]
+    if mixed:
+        raise UsageError(f"{mixed[0]} holds tables of something else", advice="Give another --out.")
 
 
 def remove_damaged(out: Path) -> None:
@@ -240,7 +250,7 @@ def remove_damaged(out: Path) -> None:
     Raises:
         OutputError: a file cannot be read or removed.
     """
-    with _explain_cleaning(out):
+    with _explain_errors("clean", out):
         for name in list(list_chunks(out)):
             faces = [out / FACES / f"kind={kind}" / f"{name}.parquet" for kind in KINDS]
             parts = (locate_chunk(out, name), out / FAILURES / f"{name}.parquet")
@@ -268,8 +278,8 @@ def remove_leftovers(out: Path) -> None:
     Raises:
         OutputError: a file cannot be removed.
     """
-    done = set(list_chunks(out))
-    with _explain_cleaning(out):
+    with _explain_errors("clean", out):
+        done = set(list_chunks(out))
         for folder in _list_folders(out):
             for file in folder.iterdir():
                 is_half = file.name.startswith(".") and file.name.endswith(".part")  # others' are not hidden
@@ -284,8 +294,8 @@ def _list_folders(out: Path) -> list[Path]:
 
 
 @contextmanager
-def _explain_cleaning(out: Path) -> Iterator[None]:
+def _explain_errors(what: str, out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(f"cannot clean {out} ({error.strerror})", advice="Check its permissions.") from None
+        raise OutputError(f"cannot {what} {out} ({error.strerror})", advice="Check its permissions.") from None

@@ -158,7 +158,8 @@ def _conclude(summary: RunSummary, out: Path) -> None:
         print_note(f"{summary.stale:,} inputs have changed or gone since they were read; their rows stay")
     print_note(f"saved {out}; fervid batch report {out} says what is in it")
     if everything.failed or summary.unreachable:
-        raise typer.Exit(ERROR if everything.failed == everything.inputs else SOME_FAILED)
+        none_read = not summary.unreachable and everything.failed == everything.inputs
+        raise typer.Exit(ERROR if none_read else SOME_FAILED)
 
 
 @batch_app.command()
