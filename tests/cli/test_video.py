@@ -198,6 +198,7 @@ def test_the_marked_film_keeps_the_sound_of_its_stretch(call_fervid: Any, film: 
     )
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_like_one_that_was_not(astronaut: Path, tmp_path: Path) -> None:
     film = write_portraits(tmp_path / "long.mp4", [astronaut], frames=240)
     names = {"-o": "o.mp4", "--csv": "t.csv", "--json": "t.jsonl", "--plot": "p.html", "--summary-json": "s.json"}

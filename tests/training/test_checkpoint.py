@@ -162,3 +162,16 @@ def test_weights_of_another_kind_are_named(network: ExpressionNetwork, tmp_path:
         (tmp_path / "weights.pt").write_bytes(content)
         with pytest.raises(ModelError, match=r"weights\.pt is damaged"):
             start_from(network, [str(tmp_path)])
+
+
+def test_too_little_memory_is_no_damage(
+    network: ExpressionNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_weights(tmp_path, network)
+
+    def fail(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(torch.OutOfMemoryError):
+        start_from(network, [str(tmp_path)])

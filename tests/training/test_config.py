@@ -52,6 +52,7 @@ def test_a_stage_ends_where_the_next_begins(recipe: Any) -> None:
         ({"network": {"squeeze": 0}}, "network.squeeze is 0"),
         ({"network": {"drop_path": 1}}, "network.drop_path is 1"),
         ({"schedule": {"stages": []}}, "schedule.stages is empty"),
+        ({"schedule": {"stages": [{"epochs": 1, "size": 20, "restart": 0.02}]}}, "restart of the first stage is 0.02"),
         ({"schedule": {"stages": [{"epochs": 1}]}}, "schedule.stages.size is missing"),
         ({"schedule": {"stages": [{"epochs": 0, "size": 20}]}}, "schedule.stages.epochs is 0"),
         ({"schedule": {"batch_size": 1}}, "schedule.batch_size is 1"),

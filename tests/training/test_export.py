@@ -18,7 +18,6 @@ from fervid.classification.calibration import blend_heads, softmax
 from fervid.classification.classifier import Classifier
 from fervid.datasets.faceset import SPLITS, TRAINING
 from fervid.errors import ContractError, ModelError, OutputError
-from fervid.evaluation.metrics import negative_log_likelihood
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.spec import ModelSpec, layers_from_metadata
 from fervid.models.store import load_model
@@ -214,9 +213,11 @@ def test_calibration(trained: Any) -> None:
     votes = rng.normal(0, 1, (256, 8)) + 2 * data.validation_votes
     spec = calibrate(logits, votes, data)
     voted = bool(data.validation_has_votes.any())
-    for factor in (0.9, 1.1):
-        better = negative_log_likelihood(softmax(logits, spec.temperature), data.validation_emotions)
-        assert better < negative_log_likelihood(softmax(logits, factor * spec.temperature), data.validation_emotions)
+
+    def score(temperature: float) -> float:  # Brier's
+        return float(((softmax(logits, temperature) - truths) ** 2).sum(axis=1).mean())
+
+    assert score(spec.temperature) < min(score(0.9 * spec.temperature), score(1.1 * spec.temperature))
     assert (spec.votes_temperature == 1) == (not voted)
     assert 0 < spec.blend < 1 if voted else spec.blend == 0
 

@@ -90,3 +90,5 @@ def test_the_votes_head_learns_from_votes_or_teachers(data: TrainingData, recipe
     data.has_votes[:] = 0
     assert not teaches_votes(data, plain)
     assert teaches_votes(data, taught)
+    weightless = TrainingConfig.from_dict(recipe(distillation={"teachers": ["teacher"], "weight": 0.0}))
+    assert not teaches_votes(data, weightless)

@@ -321,3 +321,12 @@ def test_a_team_of_one_waits_for_nobody() -> None:
     with pytest.raises(ZeroDivisionError):
         ALONE.do_all(lambda: 1 // 0)
     assert issubclass(TeamStoppedError, Exception)
+
+
+def test_a_loss_keeps_no_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    team = Team(rank=0, size=2)
+    monkeypatch.setattr(Team, "add_up", lambda _, values: values)
+    layer = torch.nn.Linear(30, 30)
+    loss = layer(torch.ones(2, 30)).sum()
+    loss.backward()
+    assert team.add_up_gradients(layer.parameters(), loss.detach()).untyped_storage().nbytes() == 4

@@ -107,7 +107,7 @@ class Team:
         for gradient in gradients:
             gradient.copy_(flat[begin : begin + gradient.numel()].view(gradient.shape))
             begin += gradient.numel()
-        return flat[-1]
+        return flat[-1].clone()  # a view would keep all gradients for as long as the loss is kept
 
     def lead(self, action: Callable[[], Answer]) -> Answer:
         """What ``action`` gives the leader, for all; its error ends all.

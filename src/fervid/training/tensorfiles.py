@@ -40,6 +40,8 @@ def load_tensors(path: Path, place: torch.device, *, advice: str = "Delete it an
     content = io.BytesIO(path.read_bytes())  # so that what is wrong with the disk is told from what the file holds
     try:
         state: object = torch.load(content, map_location=place, weights_only=True)
+    except torch.OutOfMemoryError:  # which is a RuntimeError; the file may be as it should
+        raise
     except DAMAGED as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ModelError(f"{path} is damaged ({reason})", advice=advice) from None

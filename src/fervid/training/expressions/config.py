@@ -137,6 +137,11 @@ class ScheduleConfig:
         check_range("schedule.warmup_epochs", self.warmup_epochs, 0, self.epochs)
         check_range("schedule.ema", self.ema, 0, 1)
         check_range("schedule.sam_radius", self.sam_radius, 0, 10)
+        if self.stages and self.stages[0].restart:
+            raise ConfigError(
+                f"schedule.stages.restart of the first stage is {self.stages[0].restart:g}: nothing came before it",
+                advice="Set schedule.learning_rate.",
+            )
 
     @property
     def epochs(self) -> int:

@@ -65,7 +65,8 @@ class TargetTable:
 
 def teaches_votes(data: TrainingData, config: TrainingConfig) -> bool:
     """Whether the votes head has anything to learn from: votes about Training faces, or teachers."""
-    return config.loss.votes_weight > 0 and (bool(data.has_votes.any()) or bool(config.distillation.teachers))
+    taught = bool(config.distillation.teachers) and config.distillation.weight > 0
+    return config.loss.votes_weight > 0 and (bool(data.has_votes.any()) or taught)
 
 
 def soften_labels(data: TrainingData, labels: int, share: float) -> Tensor:
