@@ -22,6 +22,7 @@ from fervid.streaming.journal import Journal
 from fervid.streaming.outputs import OutputPlan
 from fervid.streaming.production import produce
 from fervid.streaming.stream import FrameStream, StreamSettings
+from fervid.video.problems import Problem
 
 from .conftest import ScriptedDetector, make_frames, read_number, two_people, write_film
 
@@ -366,3 +367,19 @@ def test_a_film_that_was_resumed_is_read_from_its_begin_again(
     (tmp_path / "journal").write_bytes(b"".join(lines[:3]))
     resumed = resume(stream, tmp_path / "journal")
     assert describe(list(stream)) == resumed
+
+
+def test_of_a_resumed_film_the_part_that_met_more_of_a_problem_says_so(film: Path, open_film: MakeFilmStream) -> None:
+    stream = open_film(film)
+    list(stream)
+    stream._earlier = (Problem("damaged", "1 packet", 1, 0.5), Problem("gap", "3 stretches", 3, 1.0))
+    later = (Problem("damaged", "500 packets", 500, 2.0), Problem("gap", "1 stretch", 1, 3.0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(stream._frames), "problems", property(lambda _: later))
+        assert stream.problems == (Problem("damaged", "500 packets", 500, 0.5), Problem("gap", "3 stretches", 3, 1.0))
+
+
+def test_a_pipe_is_no_film(tmp_path: Path, open_film: MakeFilmStream) -> None:
+    os.mkfifo(tmp_path / "film.ts")
+    with pytest.raises(UsageError, match="more than once"):
+        open_film(tmp_path / "film.ts")

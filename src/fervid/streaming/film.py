@@ -99,7 +99,9 @@ class FilmStream:
         """What was wrong with the film, as far as it was read; of a resumed one also before the interruption."""
         found: dict[str, Problem] = {}
         for problem in (*self._earlier, *self._frames.problems):
-            found.setdefault(problem.kind, problem)
+            before = found.setdefault(problem.kind, problem)
+            if problem.count > before.count:  # the part that met more of it says so; the first place stays
+                found[problem.kind] = dataclasses.replace(problem, time_s=before.time_s)
         return tuple(found.values())
 
     @property

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fervid.errors import FervidError, InputError, MissingExtraError, SizeError, VideoError
+from fervid.errors import FervidError, InputError, MissingExtraError, SizeError, UsageError, VideoError
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -39,12 +39,18 @@ def open_container(path: Path) -> InputContainer:
 
     Raises:
         MissingExtraError: PyAV is not installed.
+        UsageError: it is a pipe or a device: films are opened more than once, for their facts, pictures and sound.
         InputError: the file cannot be opened.
         VideoError: it is no film.
     """
     require_av("Reading films")
     import av
 
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UsageError(
+            f"{path} is no file that can be read more than once",
+            advice="Save the film to a file first, or try fervid camera.",
+        )
     try:
         # With "file:" a colon or a percent sign in a name means nothing to FFmpeg.
         container = av.open(
