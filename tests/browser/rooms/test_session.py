@@ -112,7 +112,7 @@ def test_whoever_pauses_sends_nothing_and_comes_back(
     page.get_by_text("What was sent last").click()
     page.get_by_text('{"type":"pulse","choice":"fine"}').wait_for()
     page.get_by_role("button", name="Pause").click()
-    see(page, "Paused. Nothing is sent.")
+    see(page, "Paused. No answers are sent.")
     rooms.traffic.clear()
     wait_buckets(page, 2.5)
     assert list_said(rooms, "pulse") == []

@@ -20,6 +20,7 @@ import redis
 
 from fervid.errors import MissingExtraError, UsageError
 from fervid.web.rooms.errors import UnavailableError
+from fervid.web.rooms.records import WANTED, warn_of_records
 from fervid.web.rooms.redis import SUMS_S, RedisStore
 from fervid.web.rooms.room import Room
 from fervid.web.settings import Settings
@@ -270,6 +271,35 @@ def test_a_process_that_dies_while_it_closes_a_bucket_stops_nobody_for_long(serv
 
     with serve(Settings(data_dir=tmp_path, redis_url=redis_url)) as server:
         run(work(server))
+
+
+def test_a_redis_that_writes_down_what_it_is_told_is_said(redis_url: str, caplog: pytest.LogCaptureFixture):
+    async def work() -> list[str]:
+        caplog.clear()
+        async with RedisStore(redis_url):
+            return [record.getMessage() for record in caplog.records if record.name == "fervid.web"]
+
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        found = {name: client.config_get(name)[name] for name in WANTED}
+        try:
+            for name, value in WANTED.items():
+                client.config_set(name, value)
+            assert asyncio.run(work()) == []
+            client.config_set("slowlog-log-slower-than", "10000")
+            (line,) = asyncio.run(work())
+            assert "it has slowlog-log-slower-than '10000'; give it save ''" in line
+        finally:
+            for name, value in found.items():
+                client.config_set(name, value)
+
+
+def test_a_redis_that_does_not_tell_its_settings_is_taken(caplog: pytest.LogCaptureFixture):
+    class Client:
+        async def config_get(self, _: str) -> dict[str, str]:
+            raise redis.exceptions.NoPermissionError("this user has no permissions to run the 'config|get' command")
+
+    asyncio.run(warn_of_records(Client()))
+    assert not caplog.records
 
 
 def test_a_redis_that_is_not_there_is_said_at_once():

@@ -238,6 +238,27 @@ def test_a_host_hears_that_a_short_trouble_is_over(memory_server: Server, monkey
     run(work())
 
 
+def test_a_host_who_could_not_end_the_room_says_it_again(memory_server: Server, monkeypatch: pytest.MonkeyPatch):
+    store = memory_server.rooms._store
+    end = store.end
+    troubles = [UnavailableError()]
+
+    async def fail_once(*arguments: Any) -> Any:
+        if troubles:
+            raise troubles.pop()
+        return await end(*arguments)
+
+    async def work() -> None:
+        async with memory_server.host(memory_server.make_room()) as host:
+            monkeypatch.setattr(store, "end", fail_once)
+            await host.say(type="end")
+            await host.wait_for("unavailable")
+            await host.say(type="end")
+            await host.wait_for("ended")
+
+    run(work())
+
+
 def test_twelve_people_and_one_who_leaves(server: Server):
     """Two crowds: the one that lost somebody is waited out, the other is shown all the time."""
 

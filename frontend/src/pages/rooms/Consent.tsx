@@ -6,7 +6,7 @@ import { formatDuration } from "../../ui/format";
 import { Icon, type IconName } from "../../ui/Icon";
 import { CameraView } from "./CameraView";
 import type { CameraReader } from "./camera";
-import { buildContribution, readToken, writeMessage } from "./messages";
+import { buildContribution, draftToken, writeMessage } from "./messages";
 import { listChoices, nameOption } from "./options";
 import { OptionSign } from "./RoomIcon";
 import { describeCounts } from "./sampling";
@@ -40,8 +40,8 @@ export function Consent({ room, code, camera, onJoin, onDecline }: Props) {
       <section class="card room-card" aria-labelledby="consent-else">
         <h2 id="consent-else">What else</h2>
         <Letter
-          words="Once, when you join: the code, and a random number of this browser for this room, so that a reload or a second tab is nobody new."
-          message={{ type: "join", code, token: useMemo(() => readToken(room), [room.id]) }}
+          words="When you join, and whenever the connection comes back: the code, and a random number of this browser for this room, so that a reload or a second tab is nobody new."
+          message={{ type: "join", code, token: useMemo(() => draftToken(room.id), [room.id]) }}
         />
         <Letter
           words="Only if you raise your hand: the name that you type. It is the only thing with a name."

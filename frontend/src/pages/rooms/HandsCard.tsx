@@ -1,4 +1,4 @@
-/** Who wants attention, and since when. */
+/** Who wants attention, and since when; before an audience, how many do. */
 
 import { useEffect, useRef } from "preact/hooks";
 import { announce } from "../../ui/announce";
@@ -6,7 +6,7 @@ import { formatCount } from "../../ui/format";
 import type { Host } from "./host";
 import { RoomIcon } from "./RoomIcon";
 
-export function HandsCard({ host }: { host: Host }) {
+export function HandsCard({ host, isPresenting }: { host: Host; isPresenting: boolean }) {
   const hands = host.hands.value;
   const known = useRef(new Set<string>());
   const card = useRef<HTMLElement>(null);
@@ -14,7 +14,8 @@ export function HandsCard({ host }: { host: Host }) {
   useEffect(() => {
     const raised = hands.filter((hand) => !known.current.has(hand.id)).map((hand) => hand.name);
     known.current = new Set(hands.map((hand) => hand.id));
-    if (raised.length > 3) announce(`${formatCount(raised.length, "hand")} raised`);
+    if (raised.length > 3 || (isPresenting && raised.length > 0))
+      announce(`${formatCount(raised.length, "hand")} raised`);
     else if (raised.length > 0) announce(`${raised.join(", ")}: hand raised`);
   }, [hands]);
 
@@ -25,6 +26,8 @@ export function HandsCard({ host }: { host: Host }) {
       </h2>
       {hands.length === 0 ? (
         <p class="soft">Nobody has raised a hand.</p>
+      ) : isPresenting ? (
+        <p class="soft">Whose they are is shown to you alone, when you close this view.</p>
       ) : (
         <ul class="hand-list">
           {hands.map((hand) => (

@@ -183,7 +183,7 @@ function OpenRoom({ host, room }: { host: Host; room: Room }) {
         </div>
         <div class="host-side">
           <JoinCard room={room} pass={host.pass} />
-          {!room.ended && <HandsCard host={host} />}
+          {!room.ended && <HandsCard host={host} isPresenting={isPresenting} />}
           <SessionCard host={host} room={room} isPresenting={isPresenting} />
         </div>
       </div>

@@ -1,12 +1,13 @@
 /** Where somebody types the code that the presenter shows. */
 
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { navigate } from "../../app/router";
-import { isCode, readCode } from "./messages";
+import { forgetOldTokens, isCode, readCode } from "./messages";
 import "./rooms.css";
 import "./join.css";
 
 export default function JoinPage() {
+  useEffect(forgetOldTokens, []);
   return (
     <div class="page page-narrow join-page">
       <header class="page-heading">

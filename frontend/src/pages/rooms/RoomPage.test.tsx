@@ -57,6 +57,13 @@ it("goes on with the keyboard where a page is replaced: declined, looked at agai
   expect(await press("Leave")).toBe("You have left");
 });
 
+it("stores nothing of who does not join", async () => {
+  localStorage.clear();
+  sessionStorage.clear();
+  await press("No, thanks");
+  expect([localStorage.length, sessionStorage.length]).toEqual([0, 0]);
+});
+
 it("says that somebody is in the room when the server has let them in", async () => {
   await press("Agree and join");
   expect(announce).not.toHaveBeenCalled();

@@ -10,7 +10,7 @@ import { ErrorNotice } from "../../ui/ErrorNotice";
 import { Consent } from "./Consent";
 import { CameraReader } from "./camera";
 import { CodeForm } from "./JoinPage";
-import { cleanCode } from "./messages";
+import { cleanCode, forgetOldTokens } from "./messages";
 import { Participant } from "./participant";
 import { TakePart } from "./TakePart";
 import { useNow } from "./useNow";
@@ -23,6 +23,7 @@ export default function RoomPage({ params }: PageProps) {
   const [error, setError] = useState<ApiError | null>(null);
   const [attempt, setAttempt] = useState(0);
 
+  useEffect(forgetOldTokens, []);
   useEffect(() => {
     const abort = new AbortController();
     setRoom(null);

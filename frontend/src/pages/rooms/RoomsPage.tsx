@@ -14,7 +14,7 @@ import { ErrorNotice, type ErrorText } from "../../ui/ErrorNotice";
 import { asSentence } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { CreatedCard } from "./CreatedCard";
-import { cleanLine } from "./messages";
+import { cleanLine, forgetOldTokens } from "./messages";
 import { OptionSign } from "./RoomIcon";
 import "./rooms.css";
 
@@ -44,6 +44,7 @@ export default function RoomsPage() {
   const [attempt, setAttempt] = useState(0);
   const [created, setCreated] = useState<CreatedRoom | null>(null);
 
+  useEffect(forgetOldTokens, []);
   useEffect(() => {
     const abort = new AbortController();
     setError(null);

@@ -31,7 +31,7 @@ export function TakePart({ participant, camera }: { participant: Participant; ca
   const pause = (): void => {
     participant.pause();
     camera?.stop();
-    announce("Paused. Nothing is sent.");
+    announce("Paused. No answers are sent.");
   };
   const resume = (): void => {
     participant.resume();
@@ -73,7 +73,7 @@ export function TakePart({ participant, camera }: { participant: Participant; ca
         <div class="notice">
           <Icon name="pause" />
           <div class="notice-text">
-            <p class="notice-title">Paused. Nothing is sent{camera ? ", and the camera is off" : ""}.</p>
+            <p class="notice-title">Paused. No answers are sent{camera ? ", and the camera is off" : ""}.</p>
           </div>
         </div>
       )}
@@ -116,7 +116,7 @@ function Standing({ participant }: { participant: Participant }) {
 
 function SentLast({ participant }: { participant: Participant }) {
   const sent = participant.sent.value;
-  if (sent === null) return <p class="soft">Nothing yet but the code.</p>;
+  if (sent === null) return <p class="soft">Nothing yet but the code and this browser's number.</p>;
   return (
     <div class="letter">
       <p class="numbers">At {new Date(sent.at).toLocaleTimeString()}:</p>

@@ -14,6 +14,7 @@ describe("CameraReader", () => {
   let camera: CameraReader;
   const reset = vi.fn();
   const close = vi.fn();
+  const read = vi.fn();
 
   beforeEach(() => {
     vi.clearAllMocks();
@@ -26,6 +27,7 @@ describe("CameraReader", () => {
       start = () => networks;
       reset = reset;
       close = close;
+      read = read;
     }
     vi.mocked(WorkerReader).mockImplementation(Networks as unknown as typeof WorkerReader);
     camera = new CameraReader();
@@ -33,6 +35,8 @@ describe("CameraReader", () => {
 
   afterEach(() => {
     camera.close();
+    vi.useRealTimers();
+    vi.unstubAllGlobals();
     vi.restoreAllMocks();
   });
 
@@ -49,6 +53,36 @@ describe("CameraReader", () => {
     expect(camera.phase.value).toBe("on");
     camera.stop();
     expect(closeCamera).toHaveBeenCalledOnce();
+  });
+
+  it("reads no picture twice, and none of a muted camera", async () => {
+    vi.useFakeTimers();
+    const track = Object.assign(new EventTarget(), { muted: false });
+    const stream = new MediaStream();
+    stream.getVideoTracks = () => [track as unknown as MediaStreamTrack];
+    vi.mocked(openCamera).mockResolvedValue(stream);
+    vi.stubGlobal("createImageBitmap", vi.fn().mockResolvedValue({}));
+    read.mockResolvedValue({ frame: { faces: [{ emotion: "happy", box: [0, 0, 1, 1] }] } });
+    const { video } = camera as unknown as { video: HTMLVideoElement };
+    const time = vi.fn().mockReturnValue(0);
+    Object.defineProperties(video, { videoWidth: { value: 640 }, currentTime: { get: time } });
+    arrive();
+    await camera.start();
+    await vi.advanceTimersByTimeAsync(500);
+    expect([camera.latest.value, camera.size.value]).toEqual(["happy", 1]);
+    time.mockReturnValue(1);
+    await vi.advanceTimersByTimeAsync(500);
+    expect([camera.latest.value, camera.size.value]).toEqual(["happy", 2]);
+    await vi.advanceTimersByTimeAsync(2000); // it is frozen
+    expect([camera.latest.value, camera.size.value]).toEqual([null, 2]);
+    time.mockReturnValue(3);
+    await vi.advanceTimersByTimeAsync(500);
+    expect([camera.latest.value, camera.size.value]).toEqual(["happy", 3]);
+    time.mockReturnValue(4);
+    track.muted = true;
+    await vi.advanceTimersByTimeAsync(500);
+    expect([camera.latest.value, camera.size.value]).toEqual([null, 3]);
+    expect(read).toHaveBeenCalledTimes(3);
   });
 
   it("waits for networks that were asked for before a pause", async () => {

@@ -29,6 +29,10 @@ export class CameraReader {
   private worker: { reader: WorkerReader; ready: Promise<unknown> } | null = null;
   private timer: ReturnType<typeof setInterval> | undefined;
   private isReading = false;
+  /** Which picture was read last, by the video's time, s; null before the first. */
+  private readS: number | null = null;
+  /** Whether the video's time goes on at all: where it does not, it tells nothing of pictures. */
+  private isTimed = false;
   private run = 0;
 
   constructor() {
@@ -123,6 +127,10 @@ export class CameraReader {
 
   private async read(run: number): Promise<void> {
     if (this.isReading || this.worker === null || this.video.videoWidth === 0) return;
+    if (!this.hasNewPicture()) {
+      this.latest.value = null; // what it showed is no longer so
+      return;
+    }
     this.isReading = true;
     try {
       const picture = await createImageBitmap(this.video);
@@ -141,6 +149,16 @@ export class CameraReader {
     }
   }
 
+  /** Whether the camera has sent a picture since the last call: one that is frozen or muted is not read again. */
+  private hasNewPicture(): boolean {
+    if (this.stream.value?.getVideoTracks()[0]?.muted) return false;
+    const nowS = this.video.currentTime;
+    if (nowS === this.readS) return !this.isTimed;
+    this.isTimed = this.readS !== null;
+    this.readS = nowS;
+    return true;
+  }
+
   private fail(error: ErrorText): void {
     this.run++;
     this.release();
@@ -155,6 +173,8 @@ export class CameraReader {
     if (this.stream.value) closeCamera(this.stream.value);
     this.stream.value = null;
     this.video.srcObject = null;
+    this.readS = null;
+    this.isTimed = false;
     this.sampler.take(1);
   }
 }

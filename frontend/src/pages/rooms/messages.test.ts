@@ -5,7 +5,9 @@ import {
   buildContribution,
   cleanCode,
   cleanLine,
+  draftToken,
   drawMoment,
+  forgetOldTokens,
   forgetToken,
   isCode,
   makeToken,
@@ -99,10 +101,26 @@ describe("tokens", () => {
     expect([localStorage.getItem("fervid.theme"), localStorage.length]).toEqual(["dark", 2]);
   });
 
+  it("are stored by who joins, and are those that were shown before", () => {
+    const token = draftToken("a");
+    expect([localStorage.length, sessionStorage.length]).toEqual([0, 0]);
+    expect([draftToken("a"), readToken(a)]).toEqual([token, token]);
+    expect(localStorage.getItem("fervid.room.a")).toContain(token);
+  });
+
+  it("are forgotten by any page of rooms that is opened after their room's time", () => {
+    readToken({ id: "old", expires_at: Date.now() / 1000 - 1 });
+    forgetOldTokens();
+    expect(localStorage.length).toBe(0);
+  });
+
   it("do without a storage", () => {
     vi.stubGlobal("localStorage", undefined);
-    expect(readToken(a)).toMatch(/^[\w-]{22}$/);
+    const token = draftToken("a");
+    expect(token).toMatch(/^[\w-]{22}$/);
+    expect(readToken(a)).toBe(token);
     forgetToken("a");
+    forgetOldTokens();
     vi.unstubAllGlobals();
   });
 });

@@ -45,30 +45,73 @@ export function makeToken(): string {
 /** Of the names under which tokens are kept; each is followed by when its room's time is over, s since 1970. */
 const KEPT = "fervid.room.";
 
-/** The token of this browser for a room: the same in every tab and after a reload; another browser is another person. */
+/** Tokens of rooms that nobody has agreed to join yet: kept by this page alone. */
+const drafts = new Map<string, string>();
+
+/** The token with which this browser would join a room; nothing is stored of it. */
+export function draftToken(roomId: string): string {
+  const token = findToken(roomId) ?? drafts.get(roomId) ?? makeToken();
+  drafts.set(roomId, token);
+  return token;
+}
+
+/**
+ * The token of this browser for a room, which it keeps: the same in every tab and after a reload; another browser is
+ * another person.
+ */
 export function readToken(room: Pick<Room, "id" | "expires_at">): string {
-  const name = KEPT + room.id;
+  const token = draftToken(room.id);
+  forgetOldTokens();
+  try {
+    localStorage.setItem(KEPT + room.id, `${token} ${room.expires_at}`);
+    drafts.delete(room.id);
+  } catch {
+    // Without storage a reload is a new participant.
+  }
+  return token;
+}
+
+function findToken(roomId: string): string | undefined {
+  const name = KEPT + roomId;
   try {
     const kept = localStorage.getItem(name) ?? sessionStorage.getItem(name) ?? "";
-    const token = /^[\w-]{16,64}(?= |$)/.exec(kept)?.[0] ?? makeToken();
-    forgetOldTokens();
-    localStorage.setItem(name, `${token} ${room.expires_at}`);
-    return token;
+    return /^[\w-]{16,64}(?= |$)/.exec(kept)?.[0];
   } catch {
-    return makeToken(); // without storage a reload is a new participant
+    return undefined; // there is no storage
   }
+}
+
+/** Stands in a token's place for the moment of leaving, so that the room's other tabs hear why it goes. */
+const LEFT = "left";
+
+/** Be told when somebody leaves a room in another tab of this browser. Answers what ends that. */
+export function watchLeaving(roomId: string, onLeave: () => void): () => void {
+  const name = KEPT + roomId;
+  const hear = ({ key, oldValue, newValue }: StorageEvent): void => {
+    if (key !== name || newValue !== LEFT) return;
+    try {
+      if (oldValue !== null) sessionStorage.setItem(name, oldValue); // as in the tab in which they left
+    } catch {
+      // It is not kept.
+    }
+    onLeave();
+  };
+  window.addEventListener("storage", hear);
+  return () => window.removeEventListener("storage", hear);
 }
 
 /**
  * Forget the token of a room.
  *
- * @param isLeft that somebody left: this tab alone keeps it, so that whoever joins again is nobody new, for whom the
- *   others of their crowd would have to wait.
+ * @param isLeft that somebody left: the tabs that were there alone keep it, so that whoever joins again is nobody new, for whom the
+ *   others of their crowd would have to wait. The room's other tabs are told.
  */
 export function forgetToken(roomId: string, isLeft = false): void {
   const name = KEPT + roomId;
+  if (!isLeft) drafts.delete(roomId);
   try {
     const kept = localStorage.getItem(name);
+    if (isLeft) localStorage.setItem(name, LEFT);
     localStorage.removeItem(name);
     if (!isLeft) sessionStorage.removeItem(name);
     else if (kept !== null) sessionStorage.setItem(name, kept);
@@ -77,12 +120,16 @@ export function forgetToken(roomId: string, isLeft = false): void {
   }
 }
 
-/** Most pages are closed before their room's time is over. */
-function forgetOldTokens(): void {
-  const names = Array.from({ length: localStorage.length }, (_, i) => localStorage.key(i) ?? "");
-  for (const name of names.filter((each) => each.startsWith(KEPT))) {
-    const expiresAt = Number(localStorage.getItem(name)?.split(" ")[1]);
-    if (!(1000 * expiresAt > Date.now())) localStorage.removeItem(name);
+/** Forget the tokens of rooms whose time is over: most pages are closed before. */
+export function forgetOldTokens(): void {
+  try {
+    const names = Array.from({ length: localStorage.length }, (_, i) => localStorage.key(i) ?? "");
+    for (const name of names.filter((each) => each.startsWith(KEPT))) {
+      const expiresAt = Number(localStorage.getItem(name)?.split(" ")[1]);
+      if (!(1000 * expiresAt > Date.now())) localStorage.removeItem(name);
+    }
+  } catch {
+    // None is kept.
   }
 }
 

@@ -4,7 +4,14 @@ import { batch, computed, type Signal, signal } from "@preact/signals";
 import type { ApiError } from "../../api/errors";
 import type { Choice, Counted, Hand, ParticipantHears, ParticipantSays, Room } from "../../api/rooms";
 import type { ErrorDetail } from "../../api/types";
-import { buildContribution, drawMoment, forgetToken, readToken, writeMessage } from "./messages";
+import {
+  buildContribution,
+  drawMoment,
+  forgetToken,
+  readToken,
+  watchLeaving,
+  writeMessage,
+} from "./messages";
 import type { Counts } from "./sampling";
 import { RoomSocket } from "./socket";
 
@@ -45,6 +52,7 @@ export class Participant {
   private readonly code: string;
   private readonly token: string;
   private readonly socket: RoomSocket<ParticipantHears>;
+  private readonly unwatch: () => void;
   /** The name of a hand that is to be up whenever there is a connection. */
   private handName: string | null = null;
   private bucketEndsAt = 0;
@@ -55,6 +63,11 @@ export class Participant {
     this.room = room;
     this.code = code;
     this.token = readToken(room);
+    this.unwatch = watchLeaving(room.id, () => {
+      this.socket.send({ type: "leave" } satisfies ParticipantSays);
+      this.close(); // what is stored is the affair of the tab in which they left
+      this.show("left");
+    });
     this.socket = new RoomSocket<ParticipantHears>(`/ws/rooms/${encodeURIComponent(room.id)}`, {
       greet: () => this.greeting,
       onMessage: (message) => this.take(message),
@@ -105,6 +118,7 @@ export class Participant {
 
   resume(): void {
     this.isPaused.value = false;
+    if (this.handName !== null && this.hand.value === null) this.raise(this.handName);
     if (this.isDue.value) this.schedule((this.bucketEndsAt - Date.now()) / 1000);
   }
 
@@ -147,7 +161,9 @@ export class Participant {
         this.isWelcome.value = true;
         this.takeCounts(); // what was read while nothing could be sent is not sent later
         this.begin(message.ends_in_s);
-        if (this.handName !== null) this.raise(this.handName);
+        if (this.isPaused.value)
+          this.hand.value = null; // it went down with the connection, and goes up again later
+        else if (this.handName !== null) this.raise(this.handName);
         break;
       case "bucket":
         this.trouble.value = null;
@@ -211,6 +227,10 @@ export class Participant {
   private finish(phase: "left" | "ended"): void {
     this.close();
     forgetToken(this.room.id, phase === "left");
+    this.show(phase);
+  }
+
+  private show(phase: "left" | "ended"): void {
     batch(() => {
       this.phase.value = phase;
       this.hand.value = null;
@@ -218,6 +238,7 @@ export class Participant {
   }
 
   private rest(): void {
+    this.unwatch();
     clearTimeout(this.sending);
     clearTimeout(this.lapsing);
     this.pending.value = null;

@@ -106,6 +106,27 @@ describe("the token", () => {
     expect(readToken(ROOM)).toBe(token);
   });
 
+  it("is taken out of every tab: who leaves in one has left in the others", () => {
+    const other = new Participant(ROOM, "K7PM3Q");
+    welcome(ROOM);
+    const socket = FakeSocket.last;
+    const storage = localStorage;
+    const setItem = vi.fn((key: string, value: string) => storage.setItem(key, value));
+    const removeItem = (key: string) => storage.removeItem(key);
+    const getItem = (key: string) => storage.getItem(key);
+    const leaving = new Participant(ROOM, "K7PM3Q");
+    vi.stubGlobal("localStorage", { setItem, removeItem, getItem });
+    leaving.leave();
+    vi.stubGlobal("localStorage", storage);
+    const [key, newValue] = setItem.mock.calls[0] ?? [];
+    storage.setItem("fervid.room.r1", "that tab has joined again");
+    window.dispatchEvent(new StorageEvent("storage", { key: "fervid.room.r1", newValue: null }));
+    expect(other.phase.value).toBe("in"); // as where the room has ended: the server says so
+    window.dispatchEvent(new StorageEvent("storage", { key, oldValue: "kept", newValue }));
+    expect([other.phase.value, socket.messages.at(-1)]).toEqual(["left", { type: "leave" }]);
+    expect([localStorage.length, sessionStorage.getItem("fervid.room.r1")]).toEqual([1, "kept"]);
+  });
+
   it.each(["ended", "room.ended", "room.unknown"])("is nobody's after %s", (end) => {
     new Participant(ROOM, "K7PM3Q");
     welcome(ROOM);
@@ -113,4 +134,24 @@ describe("the token", () => {
     FakeSocket.last.say(end === "ended" ? { type: "ended" } : { type: "error", error });
     expect(keptTokens()).toEqual([0, 0]);
   });
+});
+
+it("raises no hand while it is paused, and again when it goes on", () => {
+  const participant = new Participant(ROOM, "K7PM3Q");
+  const listRaised = () => FakeSocket.last.messages.filter(({ type }) => type === "hand").length;
+  welcome(ROOM);
+  participant.raise("Ada");
+  FakeSocket.last.say({ type: "hand", hand: { id: "h1", name: "Ada", at_s: 3 } });
+  participant.pause();
+  FakeSocket.last.close();
+  vi.advanceTimersByTime(1000);
+  welcome(ROOM);
+  expect([listRaised(), participant.hand.value]).toEqual([0, null]);
+  participant.resume();
+  expect(FakeSocket.last.messages.at(-1)).toEqual({ type: "hand", name: "Ada" });
+  FakeSocket.last.say({ type: "hand", hand: { id: "h2", name: "Ada", at_s: 9 } });
+  participant.pause();
+  participant.resume();
+  expect(listRaised()).toBe(1); // it never went down
+  participant.close();
 });

@@ -73,9 +73,11 @@ class Audience:
                 continue  # the timer was a little early
             members = [link.member for link in local.participants]
             hands = [link.hand.id for link in local.participants if link.hand is not None]
+            is_closed = False
             try:
                 await self._store.close_bucket(room, now)
                 await self._store.touch(room, members, hands)  # in the new bucket, however late it opened
+                is_closed = True
             except UnavailableError as error:
                 tell(local.hosts, {"type": "unavailable", "error": error.to_dict()})
                 self._hear_of_store(local, "back")  # tries until it is, and tells hosts that the trouble is over
@@ -84,7 +86,8 @@ class Audience:
             ends_in_s = round(max(0.0, room.find_end(bucket + 1) - self._clock()), 3)
             # Hosts too: whoever hears nothing for some buckets knows that the connection is dead.
             tell((*local.participants, *local.hosts), {"type": "bucket", "bucket": bucket + 1, "ends_in_s": ends_in_s})
-            deserted = 0 if local.participants or local.hosts else deserted + 1
+            # While the store is away nobody is forgotten: those buckets do not count.
+            deserted = 0 if local.participants or local.hosts else deserted + is_closed
         self._close(local)
 
     def _hear(self, room_id: str, event: Event) -> None:

@@ -21,6 +21,7 @@ from fervid.web.rooms.aggregation import ABSENCE, Ledger, Values, close_bucket
 from fervid.web.rooms.batching import Batcher
 from fervid.web.rooms.clock import SteadyClock
 from fervid.web.rooms.errors import RoomEndedError, RoomFullError, RoomUnknownError, UnavailableError
+from fervid.web.rooms.records import warn_of_records
 from fervid.web.rooms.room import (
     BUCKET_S,
     MAX_HANDS,
@@ -42,6 +43,9 @@ LOCK_MS: Final = 3000
 SUMS_S: Final = math.ceil(6 * BUCKET_S)
 """Open sums stay so long after the last contribution: where no process is left that closes their bucket, a sum, which
 can be one person's answer, must not stay until the room's time is over. A bucket whose sums are gone is not shown."""
+
+MOST_CONTRIBUTIONS: Final = 50
+"""Of one call: few enough that Redis takes it for no slow one, which its slow log would keep, answers and all."""
 
 COMPLAINT_S: Final = 10.0
 """The log says so often that Redis is away."""
@@ -93,13 +97,14 @@ class RedisStore(Store):
             name: self._redis.register_script(getattr(scripts, name))
             for name in ("CONTRIBUTE", "JOIN", "SEE", "PART", "RAISE", "MARK", "CREATE", "COMMIT", "UNLOCK")
         }
-        self._contributions = Batcher(self._contribute)
+        self._contributions = Batcher(self._contribute, most=MOST_CONTRIBUTIONS)
         self._reader: asyncio.Task[None] | None = None
         self._complained_s = -COMPLAINT_S
 
     async def __aenter__(self) -> Self:
         async with self._reach():
             await self._redis.ping()
+            await warn_of_records(self._redis)
         ready = asyncio.Event()
         self._reader = asyncio.create_task(self._read_events(ready), name="fervid-rooms-events")
         await ready.wait()

@@ -126,6 +126,7 @@ async def _serve_host(rooms: Rooms, link: Link, room_id: str, address: str) -> N
                 await _hear_host(rooms, room, link, message)
             except UnavailableError as error:
                 link.send({"type": "unavailable", "error": error.to_dict()})
+                continue  # no goodbye will come, and the host may say it again
             if isinstance(message, End | Delete):
                 with suppress(TimeoutError):  # the goodbye comes as news, also from Redis
                     async with asyncio.timeout(10):
