@@ -24,7 +24,6 @@ export default defineConfig({
   },
   test: {
     environment: "node", // tests that need a page say so in their first line
-    pool: "vmThreads", // each file has a world of its own, but not a process: a third of the time
     include: ["src/**/*.test.{ts,tsx}"],
     restoreMocks: true,
     unstubGlobals: true,
