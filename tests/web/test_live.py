@@ -329,9 +329,8 @@ def test_messages_of_rooms_are_cut_off_sooner(start_server: Callable[..., int], 
             await connection.wait_closed()
             return connection.close_code
 
-    closed = asyncio.run(run())
-    if code == 1009 and closed == 1006:
-        return  # the rest of the message met a closed socket, and the system threw away what the server had said
+    # Where the rest of the message meets a closed socket, the system throws away what the server has said: 1006.
+    closed = next((said for said in (asyncio.run(run()) for _ in range(5)) if said != 1006), 1006)
     assert closed == code
 
 
