@@ -216,20 +216,25 @@ def test_the_snapshot_comes_before_the_news(memory_server: Server, monkeypatch: 
     run(work())
 
 
-def test_a_host_hears_that_a_short_trouble_is_over(memory_server: Server, monkeypatch: pytest.MonkeyPatch):
-    """Also where nobody contributes, so that no row would say so."""
-    store = memory_server.rooms._store
-    close_bucket = store.close_bucket
-    troubles = [UnavailableError()]
+def break_once(server: Server, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the store's method of that name not answer, one time."""
+    store = server.rooms._store
+    method, troubles = getattr(store, name), [UnavailableError()]
 
     async def fail_once(*arguments: Any) -> Any:
         if troubles:
             raise troubles.pop()
-        return await close_bucket(*arguments)
+        return await method(*arguments)
+
+    monkeypatch.setattr(store, name, fail_once)
+
+
+def test_a_host_hears_that_a_short_trouble_is_over(memory_server: Server, monkeypatch: pytest.MonkeyPatch):
+    """Also where nobody contributes, so that no row would say so."""
 
     async def work() -> None:
         async with memory_server.host(memory_server.make_room()) as host:
-            monkeypatch.setattr(store, "close_bucket", fail_once)
+            break_once(memory_server, "close_bucket", monkeypatch)
             await host.wait_for("unavailable")
             await host.wait_for("snapshot", lambda m: m is not host.told[0])
             kinds = [m["type"] for m in host.told if m["type"] != "bucket"]
@@ -239,18 +244,9 @@ def test_a_host_hears_that_a_short_trouble_is_over(memory_server: Server, monkey
 
 
 def test_a_host_who_could_not_end_the_room_says_it_again(memory_server: Server, monkeypatch: pytest.MonkeyPatch):
-    store = memory_server.rooms._store
-    end = store.end
-    troubles = [UnavailableError()]
-
-    async def fail_once(*arguments: Any) -> Any:
-        if troubles:
-            raise troubles.pop()
-        return await end(*arguments)
-
     async def work() -> None:
         async with memory_server.host(memory_server.make_room()) as host:
-            monkeypatch.setattr(store, "end", fail_once)
+            break_once(memory_server, "end", monkeypatch)
             await host.say(type="end")
             await host.wait_for("unavailable")
             await host.say(type="end")
