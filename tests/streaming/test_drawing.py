@@ -90,3 +90,14 @@ def test_thumbnails_are_the_best_of_everybody() -> None:
     assert set(thumbnails.pictures) == {1}, "neither flickers nor cut faces"
     assert thumbnails.pictures[1].shape == (SIDE, SIDE, 3)
     assert (thumbnails.pictures[1] == 20).all(), "a little better is not worth a change"
+
+
+def test_thumbnails_of_a_crowd_are_those_of_whom_was_seen_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fervid.streaming.thumbnails._MOST_PICTURES", 10)
+    thumbnails = Thumbnails()
+    for index in range(60):  # two stay; of the others everybody is seen once, but for the one who comes back
+        passing = 10 if index == 59 else 10 + index
+        people = [make_face(100 * place, 300, 90, track) for place, track in enumerate((1, 2, passing))]
+        thumbnails.add(make_frame(index, *people), PLAIN)
+        assert len(thumbnails.pictures) <= 10
+    assert {1, 2, 10} <= set(thumbnails.pictures)

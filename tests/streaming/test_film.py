@@ -22,6 +22,7 @@ from fervid.streaming.journal import Journal
 from fervid.streaming.outputs import OutputPlan
 from fervid.streaming.production import produce
 from fervid.streaming.stream import FrameStream, StreamSettings
+from fervid.video.probing import probe_video
 from fervid.video.problems import Problem
 
 from .conftest import ScriptedDetector, make_frames, read_number, two_people, write_film
@@ -299,7 +300,8 @@ def test_a_coarse_reading_is_no_longer_than_the_film(film: Path, tmp_path: Path,
     for selection, end_s in (({}, 4.0), ({"end_s": 3.5}, 3.5), ({"end_s": 9.0}, 4.0)):
         stream = open_film(film, every_s=1.5, **selection)
         assert stream.end_s == pytest.approx(end_s)
-        made = produce(stream, OutputPlan(timeline=str(tmp_path / "t.json")))
+        made = produce(stream, OutputPlan(timeline=str(tmp_path / "t.json"), film=str(tmp_path / "a.mp4")))
+        assert probe_video(tmp_path / "a.mp4").duration_s == pytest.approx(end_s, abs=2e-3)
         assert made.summary.seconds == pytest.approx(end_s)
         assert json.loads((tmp_path / "t.json").read_text())["seconds"] == pytest.approx(end_s)
 

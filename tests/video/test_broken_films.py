@@ -2,6 +2,7 @@
 
 import math
 import re
+import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -114,6 +115,40 @@ def test_joined_recordings_run_on(make_film: MakeFilm, read_number: ReadNumber, 
     assert "160×120" in problems["resized"]
 
 
+def test_joined_recordings_are_not_measured_by_one_clock(make_film: MakeFilm, tmp_path: Path) -> None:
+    parts = [make_film(tmp_path / f"{s}.ts", file_format="mpegts", frames=45, first=30 * s) for s in (0, 5000)]
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert (probe_video(joined).duration_s or 0) > 5000
+    frames, problems = problems_of(joined)
+    assert len(frames) == 90
+    assert frames[-1].time_s == pytest.approx(89 / 30, abs=0.1)
+    assert "incomplete" not in problems
+
+
+@pytest.mark.parametrize("audio", [None, "aac"])
+def test_a_film_trimmed_by_its_edit_list_is_whole(
+    audio: str | None, make_film: MakeFilm, read_number: ReadNumber, tmp_path: Path
+) -> None:
+    """As phones trim: all packets stay in the file."""
+    fast = {"movflags": "faststart"}
+    path = make_film(tmp_path / "film.mp4", frames=90, options={"g": "30"}, container_options=fast, audio=audio)
+    data = bytearray(path.read_bytes())
+    ticks, video_ticks = (struct.unpack_from(">I", data, data.index(name) + 16)[0] for name in (b"mvhd", b"mdhd"))
+    place = data.index(b"elst") + 12  # of the pictures' duration and, in ticks of their own, start
+    (start,) = struct.unpack_from(">I", data, place + 4)
+    struct.pack_into(">II", data, place, round(1.5 * ticks), start + round(1.2 * video_ticks))
+    path.write_bytes(data)
+    frames, problems = problems_of(path)
+    assert [read_number(frame.image) for frame in frames] == list(range(36, 81))
+    assert problems == {}
+    with VideoReader(path, end_s=1.5) as reader:
+        assert len(list(reader)) == 45
+        assert not reader.is_cut
+    path.write_bytes(data[: len(data) * 2 // 3])
+    assert "announces 1.50 s" in problems_of(path)[1]["incomplete"]
+
+
 def test_a_wild_timestamp_is_mended(make_film: MakeFilm, tmp_path: Path) -> None:
     path = make_film(tmp_path / "film.flv", frames=90)
     data = bytearray(path.read_bytes())
@@ -222,8 +257,9 @@ def test_a_start_behind_the_end(name: str, films: Callable[[str], Path]) -> None
 
 
 def test_too_many_pixels_are_refused(films: Callable[[str], Path]) -> None:
-    with pytest.raises(SizeError, match="160×120"):
+    with pytest.raises(SizeError, match="160×120") as caught:
         VideoReader(films("film.mp4"), max_pixels=160 * 120 - 1)
+    assert "or in Python raise max_pixels" in caught.value.advice  # no command has an option for it
     assert len(list(VideoReader(films("film.mp4"), max_pixels=160 * 120))) == 60
 
 

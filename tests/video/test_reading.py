@@ -108,6 +108,15 @@ def own_priority() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("own_priority")
+@pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.ts", "h264.avi", "raw.avi"])
+@pytest.mark.parametrize("every_s", [None, 0.9, 5.0])
+def test_whether_frames_come_after_the_end(name: str, every_s: float | None, films: Callable[[str], Path]) -> None:
+    for end_s, is_cut in ((None, False), (3.0, False), (1.97, False), (1.95, True), (1.0, True)):
+        with VideoReader(films(name), end_s=end_s, every_s=every_s) as reader:
+            assert list(reader)
+            assert reader.is_cut is is_cut, end_s
+
+
 @pytest.mark.parametrize("codec", ["libsvtav1", "libvpx-vp9"])
 def test_codecs_that_cannot_skip_lose_nothing(
     codec: str, make_film: MakeFilm, read_number: ReadNumber, tmp_path: Path, capfd: pytest.CaptureFixture[str]

@@ -77,6 +77,26 @@ def test_sound_of_a_transport_stream(
     assert heard == pytest.approx(expected, abs=0.015)
 
 
+@pytest.mark.parametrize(("audio", "start_s"), [("aac", 0.0), ("aac", 4.5), ("ac3", 4.5)])
+def test_sound_of_joined_recordings(
+    audio: str,
+    start_s: float,
+    make_film: MakeFilm,
+    copy_film: CopyFilm,
+    read_number: ReadNumber,
+    hear_tones: HearTones,
+    tmp_path: Path,
+) -> None:
+    """The sound of each part is a little longer than its pictures; that must not add up."""
+    once = make_film(tmp_path / "once.ts", frames=50, audio=audio, audio_rate=48000).read_bytes()
+    (tmp_path / "joined.ts").write_bytes(once * 5)
+    writer = copy_film(tmp_path / "joined.ts", tmp_path / "film.mp4", **({"start_s": start_s} if start_s else {}))
+    expected = [f.time_s for f in VideoReader(writer.path) if read_number(f.image) in (0, 30)]
+    assert len(expected) == (10 if start_s == 0 else 4)
+    assert hear_tones(writer.path) == pytest.approx(expected, abs=0.035)
+    assert writer.problems == ()
+
+
 def test_copied_sound_is_the_same_bytes(make_film: MakeFilm, copy_film: CopyFilm, tmp_path: Path) -> None:
     source = make_film(tmp_path / "source.mp4", audio="aac")
     copy_film(source, tmp_path / "film.mp4")

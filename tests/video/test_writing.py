@@ -98,6 +98,30 @@ def test_a_frame_an_hour_is_a_film_too(make_film: MakeFilm, copy_film: CopyFilm,
     assert [frame.time_s for frame in VideoReader(tmp_path / "copy.mp4")] == [0, 3600, 7200, 10800]
 
 
+def test_frames_that_are_hours_apart_are_repeated_each_hour(tmp_path: Path) -> None:
+    """What an MP4 can hold is the sum of several steps, for encoders reorder frames."""
+    times = [0, 0.1, 9 * 3600, 18 * 3600, 18 * 3600 + 0.1]
+    with VideoWriter(tmp_path / "film.mp4") as writer:
+        for number, time in enumerate(times):
+            writer.write(np.full((32, 32, 3), 50 * number, np.uint8), time)
+    frames = list(VideoReader(tmp_path / "film.mp4"))
+    steps = np.diff([frame.time_s for frame in frames])
+    assert steps.max() == pytest.approx(3600)
+    greys = [round(float(frame.image.mean()) / 50) for frame in frames]
+    assert [frames[greys.index(number)].time_s for number in range(5)] == pytest.approx(times, abs=2e-3)
+    assert greys == sorted(greys)
+
+
+@pytest.mark.parametrize(("until_s", "seconds"), [(None, 3.0), (2.5, 2.5), (9.0, 3.0), (0.0, 2.1)])
+def test_the_last_frame_ends_with_the_source(until_s: float | None, seconds: float, tmp_path: Path) -> None:
+    with VideoWriter(
+        tmp_path / "film.mp4", frame_rate=10, start_s=1.0, shown_until_s=until_s and 1 + until_s
+    ) as writer:
+        for time in (1, 2, 3):
+            writer.write(np.zeros((32, 32, 3), np.uint8), time)
+    assert probe_video(tmp_path / "film.mp4").duration_s == pytest.approx(seconds, abs=2e-3)
+
+
 def test_colours_survive(tmp_path: Path) -> None:
     colours = [
         (200, 30, 30),

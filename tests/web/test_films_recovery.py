@@ -251,9 +251,16 @@ def test_a_full_disk_is_said_and_leaves_nothing(
         assert films.wait(job["id"], "done", "failed")["status"] == "done"
 
 
-def test_a_server_that_died_after_a_film_was_done_costs_no_results(tmp_path: Path) -> None:
+@pytest.fixture
+def unstarted(tmp_path: Path) -> Iterator[FilmService]:
+    """A service that no server has started."""
     settings = Settings(data_dir=tmp_path)
-    films, key, now = FilmService(settings, Database(settings.database_url)), create_id(), time.time()
+    with Database(settings.database_url) as database:
+        yield FilmService(settings, database)
+
+
+def test_a_server_that_died_after_a_film_was_done_costs_no_results(unstarted: FilmService, tmp_path: Path) -> None:
+    films, key, now = unstarted, create_id(), time.time()
     films.folders.results(key).mkdir(parents=True)
     films.store.add(Job(key, "f.mp4", Status.QUEUED, 1, 1, 1, 1.0, FilmOptions(), now, now))
     job = films.store.claim("d" * 32)
@@ -265,19 +272,18 @@ def test_a_server_that_died_after_a_film_was_done_costs_no_results(tmp_path: Pat
     dead.mkdir(parents=True)
     (dead / "lock").touch()
     with ServerFolder(films.folders) as server:
-        FilmRunner(settings, films.store, films.folders, server)._recover()
+        FilmRunner(Settings(data_dir=tmp_path), films.store, films.folders, server)._recover()
     assert films.folders.result(key, "timeline.json") is not None
     assert not films.folders.film(key).exists()
 
 
 def test_a_film_that_is_taken_back_while_it_is_looked_at_is_gone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    unstarted: FilmService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = Settings(data_dir=tmp_path)
-    films = FilmService(settings, Database(settings.database_url))
+    films = unstarted
     monkeypatch.setattr(service, "run_probe", lambda _: {"width": 1, "height": 1, "duration_s": 1.0})
     app = FastAPI()
-    app.include_router(create_router(settings, films))
+    app.include_router(create_router(Settings(data_dir=tmp_path), films))
     body = b'--b\r\nContent-Disposition: form-data; name="video"; filename="x.mp4"\r\n\r\nabc\r\n--b--\r\n'
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 

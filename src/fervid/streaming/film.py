@@ -95,6 +95,11 @@ class FilmStream:
         return min(ends if end_s is None else [*ends, end_s], default=None)
 
     @property
+    def is_cut(self) -> bool:
+        """Whether the film goes on after ``end_s``, as the latest reading found; known when it has ended."""
+        return self._frames.is_cut
+
+    @property
     def problems(self) -> tuple[Problem, ...]:
         """What was wrong with the film, as far as it was read; of a resumed one also before the interruption."""
         found: dict[str, Problem] = {}

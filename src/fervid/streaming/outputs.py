@@ -225,6 +225,7 @@ class FilmOutputs:
                     audio_from=stream.info.source,
                     start_s=start_s,
                     end_s=end_s,
+                    shown_until_s=stream.end_s,
                     threads=threads,
                 )
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 import numpy as np
@@ -18,10 +19,12 @@ _MARGIN: Final = 1.25
 """What is shown of a face, as a share of its box's height."""
 _BETTER: Final = 1.2
 """A picture gives way to one that is better by this factor."""
+_MOST_PICTURES: Final = 1000
+"""Held at a time, 28 MB; a timeline shows a few dozen."""
 
 
 class Thumbnails:
-    """Keeps the best picture of every track.
+    """Keeps the best picture of every track; of very many only those of the tracks seen most often.
 
     Attributes:
         pictures: by track, each ``(96, 96, 3)`` uint8 RGB.
@@ -30,10 +33,12 @@ class Thumbnails:
     def __init__(self) -> None:
         self.pictures: dict[int, NDArray[np.uint8]] = {}
         self._worth: dict[int, float] = {}
+        self._seen: Counter[int] = Counter()
 
     def add(self, frame: Frame, image: NDArray[np.uint8]) -> None:
         """Look at the next frame and its ``(H, W, 3)`` uint8 RGB picture."""
         height, width = image.shape[:2]
+        self._seen.update(face.track_id for face in frame.faces if face.track_id is not None)
         for face in frame.faces:
             side = face.box.height * _MARGIN
             whole = square_box(*face.box.centre, min(side, width, height))
@@ -47,6 +52,14 @@ class Thumbnails:
                 region = (left, top, left + whole.width, top + whole.height)
                 self.pictures[face.track_id] = np.array(resize_region(image, region, SIDE, SIDE))
                 self._worth[face.track_id] = worth
+        if len(self.pictures) > _MOST_PICTURES:
+            self._drop_rare()
+
+    def _drop_rare(self) -> None:
+        """Forget the pictures of the half that was seen least; whoever comes back gets a new one."""
+        rare = sorted(self.pictures, key=self._seen.__getitem__)[: len(self.pictures) // 2]
+        for track in rare:
+            del self.pictures[track], self._worth[track]
 
 
 def judge(face: Face) -> float:

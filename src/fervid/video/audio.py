@@ -6,9 +6,9 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from fervid.video.clock import JUMP_AHEAD_S, JUMP_BACK_S, read_clock
+from fervid.video.clock import JUMP_BACK_S, JumpBridge, read_clock
 from fervid.video.library import choose_video_stream, open_container
 from fervid.video.problems import ProblemLog
 
@@ -18,14 +18,19 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
+    from av.video.stream import VideoStream
 
 _COPIED: Final = frozenset({"aac", "mp3", "opus"})
 """What browsers play in an MP4; anything else becomes AAC."""
+
+_JUMPING: Final = frozenset({"mpegts", "mpeg", "ogg"})
+"""Formats that may be joined as they are, each part with its own clock."""
 
 _LOWEST_MP3_RATE: Final = 16000  # what is below is MPEG-2.5, which FFmpeg does not put into an MP4
 
 _AAC_RATES: Final = frozenset({48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000})
 _BITS_PER_CHANNEL: Final = 80_000
+_LEAD_S: Final = 1.0  # decoded before the start, so that the decoder has settled there
 _MOST_FAILURES: Final = 100  # in a row, before the rest of the sound is given up
 
 
@@ -62,16 +67,20 @@ class AudioCopy:
         self._output = output
         self._problems = problems
         video = choose_video_stream(container, path, max_pixels=max_pixels)
-        origin = read_clock(container, video).origin_s
+        clock = read_clock(container, video)
         best = container.streams.best("audio")
         self._source = next(s for s in container.streams.audio if best is not None and s.index == best.index)
-        video.discard, self._source.discard = Discard.all, Discard.default
+        # Where clocks may jump, sound goes by the pictures', or each recording that was joined would add to its delay.
+        self._pictures: VideoStream | None = video if container.format.name in _JUMPING else None
+        self._step = round(1 / clock.rate / clock.tick_s)  # of the pictures, in their ticks
+        video.discard, self._source.discard = Discard.default if self._pictures else Discard.all, Discard.default
         self._tick = self._source.time_base or Fraction(1, self._source.rate)
-        self._start = round((origin + Fraction(start_s)) / self._tick)
-        self._end = None if end_s is None else round((origin + Fraction(end_s)) / self._tick)
+        self._start = round((clock.origin_s + Fraction(start_s)) / self._tick)
+        self._end = None if end_s is None else round((clock.origin_s + Fraction(end_s)) / self._tick)
         copied = _is_copied(self._source)
         self._target: AudioStream = output.add_stream_from_template(self._source) if copied else self._add_aac()
-        if start_s > 0:
+        # As with the pictures: without a list of all packets, joined recordings would be searched by the wrong clock.
+        if start_s > 0 and 0 < self._source.frames == len(self._source.index_entries):
             with suppress(Exception):  # what cannot be searched is read from its beginning
                 container.seek(self._start, stream=self._source)
         self._kind: tuple[str, str, int] | None = None  # of sound that the resampler takes
@@ -144,7 +153,10 @@ class AudioCopy:
         import av
 
         time_s, last = 0.0, None
+        lead = round(_LEAD_S / self._tick)
         for packet in self._read():
+            if packet.pts is not None and packet.pts + lead < self._start:
+                continue
             try:
                 frames = packet.decode()
             except (av.FFmpegError, ValueError):
@@ -197,9 +209,17 @@ class AudioCopy:
         """The packets of the sound; broken places are passed over."""
         import av
 
-        packets, failures = self._container.demux(self._source), 0
-        shift, last = 0, None
-        back, ahead = JUMP_BACK_S / self._tick, JUMP_AHEAD_S / self._tick
+        packets, failures = self._demux(), 0
+        sound = JumpBridge(self._tick)
+        picture_tick = Fraction(1) if self._pictures is None else self._pictures.time_base or self._tick
+        pictures = JumpBridge(picture_tick)
+
+        def follow() -> None:
+            """Give the sound the shift of the pictures, unless one of both has not jumped yet."""
+            behind = pictures.shift * picture_tick - sound.shift * self._tick
+            if self._pictures is not None and abs(behind) <= JUMP_BACK_S:
+                sound.move(round(behind / self._tick))
+
         while failures < _MOST_FAILURES:
             try:
                 packet = next(packets)
@@ -207,17 +227,24 @@ class AudioCopy:
                 return
             except (av.FFmpegError, ValueError):
                 self._note("some of it is damaged")
-                packets, failures = self._container.demux(self._source), failures + 1
+                packets, failures = self._demux(), failures + 1
                 continue
             failures = 0
-            if packet.dts is not None:  # the clock runs on over a jump, as the picture's does
-                if last is not None and not -back <= packet.dts + shift - last <= ahead:
-                    shift = last + (packet.duration or 0) - packet.dts
-                last = packet.dts = packet.dts + shift
+            if packet.stream.type == "video":
+                if packet.dts is not None and pictures.add(packet.dts, packet.duration or self._step):
+                    follow()
+                continue
+            if packet.dts is not None:
+                if sound.add(packet.dts, packet.duration or 0):
+                    follow()
+                packet.dts = sound.last
             if packet.pts is not None:
-                packet.pts += shift
+                packet.pts += sound.shift
             if packet.size and not packet.is_corrupt:
                 yield packet
+
+    def _demux(self) -> Iterator[Packet[Any]]:
+        return self._container.demux([self._source] if self._pictures is None else [self._source, self._pictures])
 
     def _note(self, what: str) -> None:
         self._problems.add("audio", detail=f"the sound is incomplete: {what}")

@@ -70,6 +70,37 @@ def read_clock(container: InputContainer, stream: VideoStream) -> Clock:
     return Clock(tick, origin, stream.average_rate or stream.guessed_rate or _USUAL_RATE, constant)
 
 
+class JumpBridge:
+    """Lets the timestamps of a stream run on over jumps, such as those between joined recordings.
+
+    Args:
+        tick_s: seconds per unit of a timestamp.
+
+    Attributes:
+        shift: ticks to add to the timestamps of the latest packet.
+        last: time of decoding of the latest packet, shifted; None before the first.
+    """
+
+    def __init__(self, tick_s: Fraction) -> None:
+        self._back, self._ahead = JUMP_BACK_S / tick_s, JUMP_AHEAD_S / tick_s
+        self.shift = 0
+        self.last: int | None = None
+
+    def add(self, dts: int, duration: int) -> bool:
+        """Take the next packet's time of decoding; whether it has jumped."""
+        jumped = self.last is not None and not -self._back <= dts + self.shift - self.last <= self._ahead
+        if jumped and self.last is not None:
+            self.shift = self.last + duration - dts
+        self.last = dts + self.shift
+        return jumped
+
+    def move(self, ticks: int) -> None:
+        """Shift further."""
+        self.shift += ticks
+        if self.last is not None:
+            self.last += ticks
+
+
 class FrameCounter:
     """Numbers frames by the rank of their timestamp among those of all packets, decoded or not.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fervid.errors import UsageError
-from fervid.video.clock import JUMP_AHEAD_S, JUMP_BACK_S, Clock, FrameCounter, read_clock
+from fervid.video.clock import Clock, FrameCounter, JumpBridge, read_clock
 from fervid.video.gate import Order, PacketGate
 from fervid.video.library import choose_video_stream, open_container
 from fervid.video.problems import ProblemLog
@@ -143,6 +143,7 @@ class _Decoder:
         self._counter = FrameCounter(first, _GapWatch(self._clock, selection, problems))
         self._chooser = FrameChooser(selection, self._clock.tolerance_s)
         self._last_s: float | None = None
+        self._jumped = False
         self._position = 0  # in the file, bytes
         self._slots: deque[int] = deque()  # of a film without timestamps: the places that its packets took
         self._last_slot = -1
@@ -161,12 +162,13 @@ class _Decoder:
                     orders = [*gate.release(), Order(packet, wanted=True)]
                 else:
                     if packet.dts is not None and self._selection.ends_before(self._clock.time(packet.dts), tolerance):
-                        reached_end = False
+                        reached_end, self._problems.is_cut = False, not packet.is_discard
                         break
                     orders = gate.add(packet, wanted=forecast.may_want(self._clock.time(packet.pts)))
                 for order in orders:
                     yield from self._choose(self._decode_one(order))
                 if self._last_s is not None and self._selection.ends_before(self._last_s, tolerance):
+                    self._problems.is_cut = True
                     return
         for order in gate.finish():
             yield from self._choose(self._decode_one(order))
@@ -179,8 +181,8 @@ class _Decoder:
         import av
 
         lossy = self._container.format.name == "mpegts"  # of a broadcast, even half a picture is worth showing
-        shift, last, failures, first = 0, None, 0, True
-        back, ahead = JUMP_BACK_S / self._clock.tick_s, JUMP_AHEAD_S / self._clock.tick_s
+        bridge, failures, first = JumpBridge(self._clock.tick_s), 0, True
+        step = round(1 / self._clock.rate / self._clock.tick_s)
         farthest = max(_FARTHEST_S, float(16 / self._clock.rate)) / self._clock.tick_s
         iterator = iter(packets)
         while failures < _MOST_FAILURES:
@@ -204,12 +206,13 @@ class _Decoder:
                 self._problems.add("untimed", detail=f"the rate of {float(self._clock.rate):g} frames/s")
             first = False
             if packet.dts is not None and not self._constant:
-                if last is not None and not -back <= packet.dts + shift - last <= ahead:
-                    self._problems.add("jump", self._clock.time(last))
-                    shift = last + (packet.duration or round(1 / self._clock.rate / self._clock.tick_s)) - packet.dts
-                last = packet.dts = packet.dts + shift
+                before = bridge.last
+                if bridge.add(packet.dts, packet.duration or step) and before is not None:
+                    self._problems.add("jump", self._clock.time(before))
+                    self._jumped = True
+                packet.dts = bridge.last
             if packet.pts is not None:
-                packet.pts += shift
+                packet.pts += bridge.shift
                 if packet.dts is not None and abs(packet.pts - packet.dts) > farthest:
                     self._problems.add("damaged", self._clock.time(packet.dts))
                     packet.pts = None
@@ -285,20 +288,23 @@ class _Decoder:
             raise UsageError(
                 f"the start, {start:g} s, lies behind the last frame, {end:.2f} s", advice="Give an earlier start."
             )
+        self._problems.is_cut = self._selection.ends_before(end, self._clock.tolerance_s)
         found, announced, entries = self._counter.seen, self._stream.frames, self._stream.index_entries
+        # An MP4's edit list takes packets out of the index; the stream's duration then is that of what it keeps.
+        trimmed = 0 < len(entries) != announced > 0 and "mp4" in self._container.format.name.split(",")
         if announced == len(entries):
             announced = sum(not entry.is_discard for entry in entries)
         found = max(found, self._last_slot + 1)
-        if announced:
+        if announced and not trimmed:
             if announced - found > max(2, announced / 200):
                 detail = f"it announces {announced:,} frames and holds {found:,}, the last at {end:.2f} s"
                 self._problems.add("incomplete", end, detail)
             return
-        length = measure_duration(self._container, self._stream)
+        length = None if self._jumped else measure_duration(self._container, self._stream)  # one clock cannot tell
         if length is not None and length - end > max(0.5, float(2 / self._clock.rate), length / 50):
             detail = f"it announces {length:.2f} s and its last frame is at {end:.2f} s"
             self._problems.add("incomplete", end, detail)
-        elif len(self._container.streams) == 1 and self._position < _LEAST_READ * self._container.size:
+        elif not trimmed and len(self._container.streams) == 1 and self._position < _LEAST_READ * self._container.size:
             share = self._position / self._container.size
             self._problems.add("incomplete", end, f"at {end:.2f} s, {share:.0%} of the file, nothing readable follows")
 

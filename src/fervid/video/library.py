@@ -104,7 +104,7 @@ def check_pixels(width: int, height: int, path: Path, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise SizeError(
             f"{path} has {width}×{height} = {width * height:,} pixels a frame",
-            advice=f"The limit is {max_pixels:,}; reduce the film, or raise max_pixels.",
+            advice=f"The limit is {max_pixels:,}; reduce the film, or in Python raise max_pixels.",
         )
 
 

@@ -47,9 +47,14 @@ class _Entry:
 
 
 class ProblemLog:
-    """Gathers problems by kind; needs the same memory for one as for a million."""
+    """Gathers problems by kind; needs the same memory for one as for a million.
+
+    Attributes:
+        is_cut: whether frames were left out because the selection ends before the film: as was asked, so no problem.
+    """
 
     def __init__(self) -> None:
+        self.is_cut = False
         self._entries: dict[ProblemKind, _Entry] = {}
 
     def add(self, kind: ProblemKind, time_s: float | None = None, detail: str | None = None) -> None:

@@ -113,6 +113,11 @@ class VideoReader:
         """What was wrong with the film in the latest reading, as far as it has come; complete when it has ended."""
         return self._log.list()
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the film goes on after ``end_s``, as the latest reading found; known when it has ended."""
+        return self._log.is_cut
+
     def __iter__(self) -> Iterator[FilmFrame]:
         self._log = ProblemLog()
         frames = self._read(self._log)

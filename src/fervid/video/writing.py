@@ -34,6 +34,7 @@ _TICK_S: Final = Fraction(1, 60_000)  # whole numbers for 24, 25, 29.97, 30, 50 
 _SLOWEST: Final = Fraction(1, 1001)  # frames/s
 _EARLY: Final = 30  # ticks by which a source's coarse clock may put its first frame before the start: 0.5 ms
 _LONGEST: Final = 2**31 - 1  # ticks from one frame to the next that an MP4 can hold
+_REPEATED: Final = 3600 * 60_000  # ticks after which a frame is repeated; encoders reorder, and sums must fit as well
 _BT709: Final = 1
 _LIMITED_RANGE: Final = 1
 _KEYFRAME_S: Final = 2  # a player that jumps decodes at most this much
@@ -44,7 +45,8 @@ class VideoWriter:
 
     The file appears under its name, whole, when the ``with`` block ends without an error or :meth:`close` is called;
     otherwise nothing is left of it. Frames of odd width or height get their last column or row twice, for H.264 has
-    only even ones. Memory grows by the film's index alone, some 80 bytes a frame.
+    only even ones. A frame that is shown for more than an hour is repeated each hour. Memory grows by the film's index
+    alone, some 80 bytes a frame.
 
     Args:
         path: the film to write, ``.mp4``, ``.m4v`` or ``.mov``; its folder is made if absent.
@@ -53,6 +55,8 @@ class VideoWriter:
             are copied, other sound becomes AAC.
         start_s: time of the source at which the new film begins; None is the first frame's time.
         end_s: time of the source at which the sound ends; None is the source's end.
+        shown_until_s: time of the source at which its pictures end: the last frame is shown no longer, but for one
+            frame at ``frame_rate`` at least. None shows it as long as the one before.
         quality: x264's constant rate factor, 0 (lossless) to 51 (worst).
         preset: x264's preset, from ``ultrafast`` to ``veryslow``.
         threads: of the encoder; None means one per core.
@@ -76,6 +80,7 @@ class VideoWriter:
         audio_from: str | os.PathLike[str] | None = None,
         start_s: float | None = None,
         end_s: float | None = None,
+        shown_until_s: float | None = None,
         quality: float = 20,
         preset: str = "veryfast",
         threads: int | None = None,
@@ -93,6 +98,7 @@ class VideoWriter:
         self._rate = max(Fraction(frame_rate or 30).limit_denominator(1001), _SLOWEST)
         self._start_s = start_s
         self._end_s = end_s
+        self._shown_until_s = shown_until_s
         self._options = {"crf": f"{quality:g}", "preset": preset} if self.encoder == "libx264" else {}
         self._threads = threads
         self._container: OutputContainer | None = None
@@ -101,7 +107,7 @@ class VideoWriter:
         self._size: tuple[int, int] | None = None
         self._held: VideoFrame | None = None  # until the next one tells how long it is shown
         self._last_s = -math.inf
-        self._step = max(1, round(1 / self._rate / _TICK_S))
+        self._step = self._shortest = max(1, round(1 / self._rate / _TICK_S))
         self._finished = False
         self._file = write_atomically(self.path)
         with self._explain():
@@ -260,10 +266,29 @@ class VideoWriter:
             return
         if frame is not None and frame.pts is not None:
             self._step = frame.pts - held.pts
-        held.duration = self._step
-        self._container.mux(self._stream.encode(held))
+            while frame.pts - held.pts > _REPEATED:
+                self._encode(held, _REPEATED)
+                held.pts += _REPEATED
+            self._encode(held, frame.pts - held.pts)
+        else:
+            self._encode(held, self._measure_last(held.pts))
+
+    def _measure_last(self, pts: int) -> int:
+        """Ticks that the last frame is shown: as the one before, unless the source ends sooner."""
+        if self._shown_until_s is None:
+            return self._step
+        left = round((Fraction(self._shown_until_s) - Fraction(self._start_s or 0)) / _TICK_S) - pts
+        return min(self._step, max(left, self._shortest))  # headers may say too little
+
+    def _encode(self, frame: VideoFrame, duration: int) -> None:
+        """Encode a frame, and write the sound up to it."""
+        assert self._container is not None
+        assert self._stream is not None
+        assert frame.pts is not None
+        frame.duration = duration
+        self._container.mux(self._stream.encode(frame))
         if self._sound is not None:
-            self._sound.write_until(float(held.pts * _TICK_S))
+            self._sound.write_until(float(frame.pts * _TICK_S))
 
     def _release(self) -> None:
         if self._sound is not None:

@@ -58,7 +58,7 @@ class Job:
         bytes: of the film.
         width: of its frames, px.
         height: of its frames, px.
-        duration_s: by its headers; None when they do not say.
+        duration_s: by its headers; None when they do not say, or cannot be true.
         options: how it is read.
         created_at: when it was handed over.
         queued_at: since when it waits, or waited.

@@ -46,6 +46,9 @@ FULL: Final = {
 _PLAYLISTS: Final = frozenset({"hls", "concat", "dash", "imf"})
 """Formats of FFmpeg whose files only name others."""
 
+_UNMEASURED: Final = frozenset({"mpegts", "mpeg"})
+"""Formats that do not say their duration: FFmpeg's is the last clock less the first, be they of two recordings."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeTask:
@@ -141,12 +144,25 @@ def probe(task: ProbeTask) -> dict[str, Any]:
         raise VideoError(error.message, advice="Give a film that stands for itself.") from None
     if _PLAYLISTS & set(info.container.split(",")):
         raise VideoError(f"{task.name} is a playlist, not a film", advice="Give the film that it names.")
-    if info.duration_s is not None and info.duration_s > task.max_s:
-        raise SizeError(
-            f"{task.name} lasts {info.duration_s:,.0f} s",
-            advice=f"The limit is {task.max_s:,.0f} s; cut the film, or start the server with a larger --max-film-s.",
-        )
-    return {"width": info.size[0], "height": info.size[1], "duration_s": info.duration_s}
+    duration_s = info.duration_s
+    if duration_s is not None and duration_s > task.max_s:
+        measured = info.container not in _UNMEASURED
+        if measured or _reaches(task.film, task.max_s, task.max_pixels):
+            length = f"{duration_s:,.0f} s" if measured else f"more than {task.max_s:,.0f} s"
+            advice = f"The limit is {task.max_s:,.0f} s; cut the film, or start the server with a larger --max-film-s."
+            raise SizeError(f"{task.name} lasts {length}", advice=advice)
+        duration_s = None
+    return {"width": info.size[0], "height": info.size[1], "duration_s": duration_s}
+
+
+def _reaches(film: str, time_s: float, max_pixels: int) -> bool:
+    """Whether a film has a frame from ``time_s`` on, by its packets; they are read, not decoded."""
+    from fervid.video.reading import VideoReader
+
+    try:
+        return any(True for _ in VideoReader(film, start_s=time_s, threads=1, prefetch=0, max_pixels=max_pixels))
+    except UsageError:  # it ends before
+        return False
 
 
 def read(task: ReadTask, reporter: Reporter) -> dict[str, Any]:
@@ -204,7 +220,7 @@ def read(task: ReadTask, reporter: Reporter) -> dict[str, Any]:
         warnings.append(
             f"there is no annotated film: its frames would have {width}×{height} px, and the limit is {MOST_DRAWN:,}"
         )
-    if stream.info.duration_s is None and last.time_s > task.max_s - 1:
+    if stream.is_cut:
         warnings.append(f"only the first {task.max_s:,.0f} s were read, which is the limit")
     return {"frames": last.frames, "warnings": [_redact(w, task.film, task.results, task.name) for w in warnings]}
 
