@@ -2,12 +2,10 @@
 import { signal } from "@preact/signals";
 import { render } from "preact";
 import { act } from "preact/test-utils";
-import { expect, it, vi } from "vitest";
-import { announce } from "../../ui/announce";
+import { expect, it } from "vitest";
+import { Announcer } from "../../ui/announce";
 import { ConnectionNotice } from "./ConnectionNotice";
 import type { Connection } from "./socket";
-
-vi.mock("../../ui/announce");
 
 it("tells a screen reader of the server's trouble, once", () => {
   const root = document.createElement("div");
@@ -15,15 +13,20 @@ it("tells a screen reader of the server's trouble, once", () => {
   const trouble = signal<string | null>(null);
   act(() =>
     render(
-      <ConnectionNotice connection={connection} trouble={trouble} consequence="" onHurry={() => {}} />,
+      <>
+        <Announcer />
+        <ConnectionNotice connection={connection} trouble={trouble} consequence="" onHurry={() => {}} />
+      </>,
       root,
     ),
   );
-  for (const words of ["the store does not answer", "the store does not answer", null]) {
+  const told = ["the store does not answer", "the store does not answer", null].map((words) => {
     act(() => {
       trouble.value = words;
     });
-  }
-  expect(vi.mocked(announce).mock.calls).toEqual([["The server is in trouble: the store does not answer."]]);
+    return root.querySelector("[role=status]")?.textContent;
+  });
+  // A sentence that is said again ends otherwise.
+  expect(told).toEqual(Array(3).fill("The server is in trouble: the store does not answer."));
   render(null, root);
 });
