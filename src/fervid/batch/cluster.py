@@ -190,7 +190,7 @@ class RayEngine:
     def _count_actors(self, tasks: int) -> int:
         import ray
 
-        nodes: list[Mapping[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+        nodes: list[Mapping[str, Any]] = ray.nodes()
         room = count_room((node["Resources"] for node in nodes if node["Alive"]), self._threads, self._gpus)
         if room == 0:  # Ray would wait for such a node, for ever
             needs = f"CPUs: {self._threads}" + (f", GPUs: {self._gpus:g}" if self._gpus else "")
