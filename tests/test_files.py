@@ -1,10 +1,11 @@
+import glob
 import os
 from pathlib import Path
 
 import pytest
 
 from fervid.errors import OutputError, UsageError
-from fervid.files import check_destinations, explain_failures, open_text, write_atomically, write_file
+from fervid.files import check_destinations, explain_failures, find_matches, open_text, write_atomically, write_file
 
 
 def test_a_file_appears_whole_in_a_new_folder(tmp_path: Path) -> None:
@@ -88,3 +89,41 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
         write_file(tmp_path / "link", text)
         assert (tmp_path / "link").is_symlink()
         assert (tmp_path / "real.txt").read_text() == text
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folders within folders, a hidden one, and names that look like patterns; where the test runs."""
+    for name in ("1.x", "a/2.x", "a/b/3.x", "a/b/c/4.y", ".hidden/5.x", "[1]/6.x", "a/.7.x"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "*", "*.x", "./*.x", "**/*.x", "**/**/*", "a/**/*.x", "a/**/b/**/*", "**/b/*", "*/**/c/*.y", ".hidden/**/*.x",
+        "**/../*.x", "**/none", "none/**/*.x", "1.x/**/*", "a/b", "**/[[]1]/*", "a/.*",
+    ],
+)  # fmt: skip
+def test_a_pattern_means_what_it_means_to_glob(tree: Path, pattern: str) -> None:
+    for start in ("", f"{tree}/"):
+        expected = {str(Path(path)) for path in glob.glob(start + pattern, recursive=True)}  # noqa: PTH207
+        assert find_matches(start + pattern) == sorted(expected)
+    assert find_matches("a/**") == find_matches("a/**/*")
+
+
+def test_a_folder_is_entered_once_whatever_leads_there(tree: Path) -> None:
+    for link, target in {
+        "0": "a/b",
+        "a/up": ".",
+        "a/b/up": ".",
+        "a/b/round": "a/b/round",
+        "[1]/out": ".hidden",
+    }.items():
+        (tree / link).symlink_to(tree / target)
+    assert find_matches("**/*.x") == ["1.x", "[1]/6.x", "[1]/out/5.x", "a/2.x", "a/b/3.x"]
+    assert find_matches("0/**/*.y") == ["0/c/4.y"]
+    assert find_matches("**/up/*.x") == ["a/b/up/1.x", "a/up/1.x"]

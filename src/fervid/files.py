@@ -1,11 +1,13 @@
-"""Files appear whole or not at all."""
+"""Files are found by patterns, and appear whole or not at all."""
 
 from __future__ import annotations
 
 import errno
+import glob
 import io
 import os
 import sys
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +64,49 @@ def _is_same(place: str, source: str | Path) -> bool:
         return Path(place).samefile(source)
     except (OSError, ValueError):  # one is not there, or no path at all
         return False
+
+
+def find_matches(pattern: str) -> list[str]:
+    """The files and folders that a glob means, in the order of names; none when nothing matches.
+
+    ``**`` stands for any folders but hidden ones, and at the end for all that is in them. Unlike :func:`glob.glob`'s it
+    enters a folder once, whatever links lead there: past two that lead back up, that one finds no end. Of several paths
+    the one without links stays.
+    """
+    return sorted({str(Path(path)) for path in _match(os.curdir, Path(pattern).parts)})
+
+
+def _match(root: str, parts: tuple[str, ...]) -> Iterator[str]:
+    """Paths below ``root`` that fit a pattern's parts."""
+    cut = parts.index("**") if "**" in parts else len(parts)
+    matches = glob.glob(str(Path(*parts[:cut])), root_dir=root)  # noqa: PTH207 - absolute patterns are allowed
+    found = [os.path.join(root, path) for path in matches]  # noqa: PTH118
+    if cut == len(parts):
+        yield from found
+        return
+    rest = parts[cut + 1 :]
+    while rest[:1] == ("**",):
+        rest = rest[1:]
+    for place in found:
+        for folder in _walk(place):
+            yield from _match(folder, rest or ("*",))
+
+
+def _walk(top: str) -> Iterator[str]:
+    """A folder and those below it, each once, but hidden ones; links are entered when the others have been."""
+    seen: set[str] = set()
+    waiting = deque([top])
+    while waiting:
+        for folder, names, _ in os.walk(waiting.popleft()):
+            real = os.path.realpath(folder)
+            if real in seen:
+                names.clear()
+                continue
+            seen.add(real)
+            names[:] = sorted(name for name in names if not name.startswith("."))
+            paths = [os.path.join(folder, name) for name in names]  # noqa: PTH118
+            waiting.extend(path for path in paths if os.path.islink(path))  # noqa: PTH114
+            yield folder
 
 
 @contextmanager

@@ -45,6 +45,14 @@ def test_globs_and_single_files(archive: Path, monkeypatch: pytest.MonkeyPatch) 
     assert names(list_inputs("z.png"), archive) == ["z.png"]
 
 
+def test_links_that_lead_back_up_lead_nowhere(archive: Path) -> None:
+    """Two of them double the ways at each of the 40 steps that a system goes along."""
+    for link in ("a/up", "b/up"):
+        (archive / link).symlink_to(archive)
+    assert names(list_inputs(str(archive / "**" / "*.[jJ]*")), archive) == ["b/10.JPG", "b/2.jpg"]
+    assert names(list_inputs(str(archive / "b" / "*" / "**" / "*.png")), archive) == ["b/up/z.png"]
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_manifest_names_files_once(archive: Path, suffix: str) -> None:
     paths = ["z.png", str(archive / "b/2.jpg"), "z.png", "./z.png", "gone.jpg", "list.json"]

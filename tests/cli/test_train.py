@@ -5,7 +5,9 @@ import io
 import os
 import shlex
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -159,6 +161,35 @@ def test_an_interrupted_run_says_how_to_go_on(
     assert result.exit_code == 0, result.output
     assert "continuing after epoch 1" in result.stderr
     assert Classifier(folder / "tiny-6.onnx").spec.labels == ("angry", "fear", "happy", "sad", "surprise", "neutral")
+
+
+@pytest.mark.parametrize(
+    ("here", "words"),
+    [
+        ("4", "Continue with: torchrun --nproc-per-node 4 -m fervid train"),
+        ("2", "Continue as it was started, on every machine."),
+        (None, "Continue as it was started, on every machine."),
+    ],
+)
+def test_an_interrupted_team_says_how_all_of_it_goes_on(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str | None, words: str
+) -> None:
+    from fervid.training import team
+
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    leader = SimpleNamespace(leads=True, size=4, do_all=interrupt)
+    monkeypatch.setattr(team, "join_team", lambda: nullcontext(leader))
+    for name, value in {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": here}.items():
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    result = run(recipe, "--data", "faces.parquet", "-o", tmp_path / "run")
+    assert result.exit_code == 130
+    said = " ".join(result.stderr.split())
+    assert f"interrupted; 0 of 2 epochs are kept. {words}" in said
+    assert ("torchrun" in said) == (here == "4")
 
 
 def test_wrong_arguments_cost_no_reading(recipe: Path, tmp_path: Path) -> None:

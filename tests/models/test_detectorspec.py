@@ -26,7 +26,10 @@ def test_a_spec_survives_the_metadata_exactly() -> None:
         {"strides": [8, 12]}, {"std": 0.0}, {"mean": float("nan")}, {"score_threshold": 1.1},
         {"overlap_threshold": -0.1}, {"smallest_face": 0}, {"largest_face": 10.0}, {"framing": [1.0, 0.0]},
         {"framing": [0.0, 0.0, 0.0]}, {"framing": None}, {"name_": "x"}, {"layout": "rows"},
-        {"layout": "pixels", "mean": 1.0}, {"layout": "pixels", "std": 2.0},
+        {"layout": "pixels", "mean": 1.0}, {"layout": "pixels", "std": 2.0}, {"version": 1}, {"licence": None},
+        {"training_data": []}, {"recipe": {}}, {"largest_face": float("inf")}, {"largest_face": 10**400}, {"std": True},
+        {"score_threshold": "0.5"}, {"framing": [1.0, 0.0, "0"]}, {"framing": [1.0, 0.0, float("nan")]},
+        {"strides": [8.0, 16.0]}, {"strides": ["8"]}, {"colour_order": []},
     ],
 )  # fmt: skip
 def test_values_that_cannot_be_right_break_the_contract(change: dict[str, object]) -> None:

@@ -24,7 +24,9 @@ def test_a_spec_survives_the_metadata_exactly(labels: tuple[str, ...]) -> None:
     [
         {"labels": ("happy", "sad")}, {"kernel": "lanczos"}, {"size": 0}, {"crop": -1.0}, {"std": 0.0},
         {"temperature": 0.0}, {"votes_temperature": -1.0}, {"threshold": 1.5}, {"vote_labels": ("a",)},
-        {"mean": float("nan")}, {"crop": float("inf")},
+        {"mean": float("nan")}, {"crop": float("inf")}, {"temperature": float("inf")}, {"mean": 10**400},
+        {"crop": True}, {"size": 44.5}, {"size": "44"}, {"threshold": None}, {"name": 5}, {"version": 1},
+        {"licence": None}, {"training_data": ["faces"]}, {"recipe": {}}, {"labels": [[], {}]},
     ],
 )  # fmt: skip
 def test_values_that_cannot_be_right_break_the_contract(change: dict[str, object]) -> None:
@@ -52,7 +54,13 @@ def test_the_layer_table_survives_the_metadata() -> None:
     assert layers_from_metadata({}) == []
 
 
-@pytest.mark.parametrize("text", ["{", "7", "[1]", '[["a", "Conv", 1, 2, 3]]', '[["a", "Conv", [1], "many", 3]]'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{", "7", "[1]", '[["a", "Conv", 1, 2, 3]]', '[["a", "Conv", [1], "many", 3]]', '[[1, "Conv", [1], 2, 3]]',
+        '[["a", null, [1], 2, 3]]', '[["a", "Conv", [1], 2, Infinity]]', f'[["a", "Conv", [1], 2, {10**400}]]',
+    ],
+)  # fmt: skip
 def test_a_damaged_layer_table_breaks_the_contract(text: str) -> None:
     with pytest.raises(ContractError, match=r"damaged fervid\.layers"):
         layers_from_metadata({LAYERS_KEY: text})

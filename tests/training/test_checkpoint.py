@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from fervid.training.checkpoint import (
     count_epochs,
     find_data,
     load_checkpoint,
+    read_metrics,
     save_checkpoint,
     save_weights,
     start_from,
@@ -100,6 +102,19 @@ def test_a_finished_run_knows_its_faces_without_a_checkpoint(
         train(config, others, tmp_path, device="cpu")
     (tmp_path / "metrics.jsonl").write_text('{"epoch": 1}\n', encoding="utf-8")  # as early runs left it
     train(config, others, tmp_path, device="cpu")
+
+
+def test_a_line_that_a_full_disc_kept_out_is_written_later(
+    config: TrainingConfig, make_faces: Any, tmp_path: Path
+) -> None:
+    data = make_training_data(make_faces(40, 16, 4), config)
+    train(config, data, tmp_path, device="cpu")
+    lines = read_metrics(tmp_path)
+    (tmp_path / "weights.pt").unlink()  # it comes after the line
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines[:2]), encoding="utf-8")
+    train(config, data, tmp_path, device="cpu", on_progress=lambda _: pytest.fail("it trains"))
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert read_metrics(tmp_path) == lines
 
 
 @pytest.mark.parametrize(

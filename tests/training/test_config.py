@@ -40,6 +40,10 @@ def test_a_stage_ends_where_the_next_begins(recipe: Any) -> None:
         ({"seed": "3"}, "seed is '3', not of type int"),
         ({"seed": True}, "seed is True"),
         ({"seed": 1.5}, "seed is 1.5"),
+        ({"seed": 10**400}, "seed has more digits than an integer of TOML may have"),
+        ({"schedule": {"learning_rate": -(10**400)}}, "schedule.learning_rate has more digits"),
+        ({"network": {"widths": [10**400], "depths": [1]}}, "network.widths has more digits"),
+        ({"name": 10**5000}, "name has more digits"),
         ({"name": "../up"}, "name is"),
         ({"name": ""}, "name is"),
         ({"labels": 8}, "labels is 8"),
@@ -107,6 +111,9 @@ def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path) -> None:
         TrainingConfig.from_toml(tmp_path / "none.toml")
     broken = tmp_path / "broken.toml"
     broken.write_text("name = ", encoding="utf-8")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        TrainingConfig.from_toml(broken)
+    broken.write_text(f"seed = {'9' * 5000}", encoding="utf-8")
     with pytest.raises(ConfigError, match="is not TOML"):
         TrainingConfig.from_toml(broken)
     broken.write_bytes(b"name = '\xff'")

@@ -109,6 +109,11 @@ def test_a_continued_run_equals_an_uninterrupted_one(
     assert len(hardness) == len(training_photos.album.background)
     assert ((hardness >= 1) & (hardness <= EMPHASIS)).all()
 
+    lines = read_metrics(tmp_path / "one")
+    (tmp_path / "one" / "metrics.jsonl").write_text('{"epoch": 1}\n', encoding="utf-8")  # the disc was full, then
+    train(config, training_photos, tmp_path / "one", workers=0, on_progress=lambda _: pytest.fail("it trains"))
+    assert read_metrics(tmp_path / "one") == lines
+
 
 def test_a_folder_belongs_to_its_recipe_and_photos(
     detector_recipe: Any, training_photos: Any, photo_rows: Any, tmp_path: Path

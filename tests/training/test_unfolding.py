@@ -172,6 +172,25 @@ def test_what_does_not_fit_is_refused(
         read_initial_weights(str(tmp_path / "absent.onnx"), config, data)
 
 
+def test_what_weights_do_not_tell_has_to_fit_too(exported: Path, config: TrainingConfig, data: TrainingData) -> None:
+    small = TrainingConfig.from_toml(RUNS / "small.toml")  # whose file is of 8-bit integers
+    for path, own, shortcut, words in (
+        (
+            str(exported),
+            config,
+            "max",
+            r"blocks\.1\.shortcut\.pool is AveragePool of stride 2 there, MaxPool of stride 2",
+        ),
+        ("small", small, "average", r"blocks\.1\.shortcut\.pool is MaxPool of stride 2 there, AveragePool of stride 2"),
+    ):
+        other = replace(own, network=replace(own.network, shortcut=shortcut))
+        with pytest.raises(ConfigError, match=words):
+            read_initial_weights(path, other, data)
+    other = replace(config, network=replace(config.network, stem_strides=(2, 1)))
+    with pytest.raises(ConfigError, match=r"stem\.conv1 is Conv of stride 1 there, Conv of stride 2 here"):
+        read_initial_weights(str(exported), other, data)
+
+
 def test_layers_that_the_recipe_lacks_are_noticed(exported: Path, config: TrainingConfig, data: TrainingData) -> None:
     model = onnx.load(exported)
     model.graph.initializer.append(onnx.numpy_helper.from_array(torch.zeros(3).numpy(), "blocks.9.conv1.bias"))

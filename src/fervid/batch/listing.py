@@ -26,6 +26,7 @@ from fervid.batch.addresses import (
 )
 from fervid.errors import FervidError, InputError, MissingExtraError, UsageError, escape_bytes
 from fervid.extras import require
+from fervid.files import find_matches
 from fervid.imaging import SUFFIXES as PHOTO_SUFFIXES
 from fervid.video.library import FILM_SUFFIXES
 
@@ -138,9 +139,7 @@ def list_inputs(source: str) -> Iterator[Item]:
     if path.is_file():
         return iter([_describe_file(str(path))])
     if glob.has_magic(source):
-        # Absolute patterns are allowed, and with two ** a file is matched more than once.
-        matches = sorted(set(glob.glob(str(path), recursive=True)))  # noqa: PTH207
-        return (_describe_file(m) for m in matches if _is_wanted(m) and Path(m).is_file())
+        return (_describe_file(m) for m in find_matches(str(path)) if _is_wanted(m) and Path(m).is_file())
     raise UsageError(
         f"there is no {source}", advice="Give a folder, a glob, a manifest (.csv, .parquet) or an address."
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fervid.errors import UsageError
+from fervid.files import find_matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,8 @@ def collect_pictures(arguments: list[str]) -> list[Picture]:
                     f"the folder {path} has no pictures", advice=f"Looked for {', '.join(sorted(SUFFIXES))}."
                 )
         elif not os.path.exists(path) and glob.has_magic(argument):
-            matches = glob.glob(argument, recursive=True)  # noqa: PTH207 - absolute patterns are allowed
-            # The shortest path stays: ** goes round and round through a link that leads back up.
-            matches.sort(key=lambda name: (len(name), name), reverse=True)
+            # Of a file and its links the shortest path stays.
+            matches = sorted(find_matches(argument), key=lambda name: (len(name), name), reverse=True)
             files = {os.path.realpath(match): match for match in matches}
             found = [Picture(Path(match), Path()) for match in sorted(files.values()) if os.path.isfile(match)]
             if not found:

@@ -65,7 +65,7 @@ def train(
     """
     require("train", "fervid train", "torch", "onnx", "pyarrow")
     from fervid.training.detection.config import DetectionConfig
-    from fervid.training.launching import is_started, run_team
+    from fervid.training.launching import is_on_one_machine, is_started, run_team
     from fervid.training.recipes import read_recipe
 
     recipe = read_recipe(config)
@@ -105,10 +105,14 @@ def train(
         except KeyboardInterrupt:
             if team.leads:
                 kept = count_epochs(folder, recipe.schedule.epochs)
-                if team.size > 1 and processes == 1:
-                    again = ["torchrun", "--nproc-per-node", str(team.size), "-m", *again]
-                print_note(f"interrupted; {kept} of {recipe.schedule.epochs} epochs are kept. Continue with:")
-                print_note(f"  {format_command(again)}")
+                said = f"interrupted; {kept} of {recipe.schedule.epochs} epochs are kept."
+                others = team.size > 1 and processes == 1  # which torchrun has started, or what does its work
+                if others and not is_on_one_machine():  # how they find each other is known to who started them
+                    print_note(f"{said} Continue as it was started, on every machine.")
+                else:
+                    again = ["torchrun", "--nproc-per-node", str(team.size), "-m", *again] if others else again
+                    print_note(f"{said} Continue with:")
+                    print_note(f"  {format_command(again)}")
             raise typer.Exit(INTERRUPTED) from None
 
 

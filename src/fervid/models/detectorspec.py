@@ -21,13 +21,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Self, get_args
 
 from fervid.errors import ContractError
-from fervid.models.spec import SPEC_KEY, find_task
+from fervid.models.spec import SPEC_KEY, check_values, find_task, is_finite
 
 TASK: Final = "detection"
 """What ``task`` of the spec says."""
@@ -85,19 +84,20 @@ class DetectorSpec:
     layout: Layout = "planes"
 
     def __post_init__(self) -> None:
+        check_values(self)
         if self.colour_order not in get_args(ColourOrder):
             raise ContractError(f"{self.name}: unknown colour order {self.colour_order!r}", advice="Update fervid.")
         if self.layout not in get_args(Layout):
             raise ContractError(f"{self.name}: unknown layout {self.layout!r}", advice="Update fervid.")
         if self.layout == "pixels" and (self.mean, self.std) != (0, 1):
             raise ContractError(f"{self.name}: pixels are levels as they are, not of mean {self.mean}, std {self.std}")
-        if not self.strides or list(self.strides) != sorted({s for s in self.strides if s >= 1}):
+        whole = {stride for stride in self.strides if type(stride) is int and stride >= 1}
+        if not self.strides or list(self.strides) != sorted(whole):
             raise ContractError(f"{self.name}: the strides are {self.strides}, not rising from 1 px or more")
         if any(self.strides[-1] % stride for stride in self.strides):
             raise ContractError(f"{self.name}: the strides {self.strides} do not divide the last of them")
-        numbers = (self.mean, self.std, self.smallest_face, self.largest_face, *self.framing)
-        if len(self.framing) != 3 or not all(math.isfinite(number) for number in numbers):
-            raise ContractError(f"{self.name}: the framing, mean, std or a size is not a finite number")
+        if len(self.framing) != 3 or not all(is_finite(number) for number in self.framing):
+            raise ContractError(f"{self.name}: the framing is {self.framing}, not three finite numbers")
         if not (self.std > 0 and self.framing[0] > 0 and 0 < self.smallest_face < self.largest_face):
             raise ContractError(f"{self.name}: the std, the framing or a size is not positive, or sizes do not rise")
         for what, share in (("score", self.score_threshold), ("overlap", self.overlap_threshold)):

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS
 from fervid.errors import ContractError
@@ -49,6 +49,31 @@ def find_task(metadata: Mapping[str, str]) -> str | None:
     except ValueError:
         return TASK  # damaged; reading it will say so
     return str(table.get("task", TASK)) if isinstance(table, dict) else TASK
+
+
+def check_values(spec: Any) -> None:
+    """Look whether the texts of a spec are texts and its numbers finite, which JSON that was made by hand may miss.
+
+    Args:
+        spec: a dataclass; fields that are neither ``str``, ``float`` nor ``int`` are left to itself.
+
+    Raises:
+        ContractError: one is not; the field ``name`` stands for the spec.
+    """
+    for field in dataclasses.fields(spec):
+        value = getattr(spec, field.name)
+        if field.type == "str" and not isinstance(value, str):
+            raise ContractError(f"{spec.name}: the {field.name} is {value!r}, not a text")
+        if field.type in ("float", "int") and not is_finite(value):
+            raise ContractError(f"{spec.name}: the {field.name} is {value!r}, not a finite number")
+        if field.type == "int" and not isinstance(value, int):
+            raise ContractError(f"{spec.name}: the {field.name} is {value!r}, not a whole number")
+
+
+def is_finite(value: object) -> bool:
+    """Whether it is a number that a float can hold; JSON has infinity, and integers beyond any float."""
+    largest = sys.float_info.max
+    return isinstance(value, int | float) and not isinstance(value, bool) and -largest <= value <= largest
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +117,11 @@ class ModelSpec:
     kernel: str = KERNEL
 
     def __post_init__(self) -> None:
+        check_values(self)
         if self.labels not in (EMOTIONS, EMOTIONS_WITHOUT_DISGUST) or self.vote_labels != VOTE_LABELS:
             raise ContractError(f"{self.name}: unknown labels {self.labels} / {self.vote_labels}")
         if self.kernel != KERNEL:
             raise ContractError(f"{self.name}: unknown resize kernel {self.kernel!r}", advice="Update fervid.")
-        if not (math.isfinite(self.mean) and math.isfinite(self.std) and math.isfinite(self.crop)):
-            raise ContractError(f"{self.name}: the crop, mean or std is not a finite number")
         if not (self.size > 0 and self.crop > 0 and self.std > 0 and self.temperature > 0 < self.votes_temperature):
             raise ContractError(f"{self.name}: a size, crop, std or temperature is not positive")
         for what, share in (("threshold", self.threshold), ("blend", self.blend)):
@@ -166,6 +190,16 @@ def layers_from_metadata(metadata: Mapping[str, str]) -> list[Layer]:
     """
     try:
         rows = json.loads(metadata.get(LAYERS_KEY, "[]"))
-        return [Layer(name, op, tuple(shape), int(weights), int(flops)) for name, op, shape, weights, flops in rows]
+        return [_read_layer(name, op, tuple(shape), weights, flops) for name, op, shape, weights, flops in rows]
     except (ValueError, TypeError) as error:
         raise ContractError(f"the model carries a damaged {LAYERS_KEY} ({error})", advice="Export it again.") from None
+
+
+def _read_layer(name: Any, operation: Any, output: tuple[Any, ...], parameters: Any, flops: Any) -> Layer:
+    """A row of the table. Raises ValueError when it is not made of texts and of counts that 64 bits can hold."""
+    counts = (*output, parameters, flops)
+    if not all(isinstance(text, str) for text in (name, operation)):
+        raise ValueError(f"the layer {name!r} has the operation {operation!r}: not texts")
+    if not all(type(count) is int and 0 <= count < 2**63 for count in counts):
+        raise ValueError(f"the layer {name!r} has the counts {counts}")
+    return Layer(name, operation, output, parameters, flops)

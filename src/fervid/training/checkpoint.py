@@ -179,6 +179,17 @@ def save_checkpoint(
         "facts": facts,
     }
     save_tensors(folder / CHECKPOINT_FILE, state)
+    write_metrics(folder, metrics)
+
+
+def write_metrics(folder: Path, metrics: list[dict[str, Any]]) -> None:
+    """Write ``metrics.jsonl`` from the lines of ``checkpoint.pt``, which a continued run does first of all.
+
+    A disc that was full just after a checkpoint has kept its epoch's line out, and after the last epoch none follows.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     write_file(folder / METRICS_FILE, "".join(json.dumps(line) + "\n" for line in metrics))
 
 

@@ -30,6 +30,11 @@ def is_started() -> bool:
     return os.environ.get("WORLD_SIZE", "1") != "1" and all(name in os.environ for name in VARIABLES)
 
 
+def is_on_one_machine() -> bool:
+    """Whether ``torchrun`` started all processes of the team on this machine; others than torchrun do not say."""
+    return os.environ.get("LOCAL_WORLD_SIZE") == os.environ.get("WORLD_SIZE")
+
+
 def run_team(command: Sequence[str], count: int) -> int:
     """Run a command as so many processes that find each other; its status is that of the first which fails.
 

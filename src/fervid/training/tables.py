@@ -21,7 +21,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))  # Windows' Notepad may put a mark before it
     except OSError as error:
         raise ConfigError(f"cannot read the recipe {path} ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # of TOML, of UTF-8, or of an integer with too many digits for Python
         raise ConfigError(f"{path} is not TOML ({error})") from None
 
 
@@ -87,6 +87,8 @@ def build_dataclass(kind: Any, table: Any, where: str = "") -> Any:
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
+    if type(value) is int and not -(2**63) <= value < 2**63:  # no float may hold it, so neither range nor format does
+        raise ConfigError(f"{where} has more digits than an integer of TOML may have", advice="64 bits are the limit.")
     if dataclasses.is_dataclass(hint):
         return build_dataclass(hint, value, f"{where}.")
     if typing.get_origin(hint) is tuple:

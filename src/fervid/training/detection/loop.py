@@ -29,6 +29,7 @@ from fervid.training.checkpoint import (
     save_checkpoint,
     save_weights,
     start_from,
+    write_metrics,
 )
 from fervid.training.detection.assignment import make_grid
 from fervid.training.detection.config import DetectionConfig
@@ -111,6 +112,7 @@ def train(
         restore(average.network, checkpoint["average"], folder)
         optimizer.load_state_dict(checkpoint["optimizer"])
         loader.hardness.copy_(checkpoint["facts"]["hardness"])
+        write_metrics(folder, metrics)
     elif config.initial_weights:
         _emphasise(loader, average.network, data, place)
     claim_folder(config, folder)

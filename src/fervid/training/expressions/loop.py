@@ -30,6 +30,7 @@ from fervid.training.checkpoint import (
     save_checkpoint,
     save_weights,
     start_from,
+    write_metrics,
 )
 from fervid.training.devices import choose_device, explain_shortage, flush_denormals
 from fervid.training.expressions.augmentation import augment
@@ -126,6 +127,7 @@ def train(
         team.do_all(partial(restore, network, checkpoint["network"], folder))
         team.do_all(partial(restore, average.network, checkpoint["average"], folder))
         optimizer.load_state_dict(checkpoint["optimizer"])
+        team.lead(partial(write_metrics, folder, metrics))
     if len(metrics) == schedule.epochs:
         if team.leads:
             draw_curves(metrics, folder / "curves.png", title=config.name)

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
 from fervid.errors import ConfigError, UnknownModelError
@@ -34,6 +34,14 @@ from fervid.training.onnxgraph import fold_norms
 
 GRADIENT_BATCHES: Final = 4
 """From which the size of a layer's gradients is measured."""
+
+OPERATORS: Final[dict[type[nn.Module], str]] = {
+    nn.Conv2d: "Conv",
+    nn.Linear: "Conv",
+    nn.AvgPool2d: "AveragePool",
+    nn.MaxPool2d: "MaxPool",
+}
+"""What the exporter makes of a layer."""
 
 
 def read_initial_weights(path: str, config: TrainingConfig, data: TrainingData) -> tuple[str, dict[str, Tensor]]:
@@ -224,14 +232,9 @@ def _balance_lengths(network: nn.Module, config: TrainingConfig, data: TrainingD
 def _copy_weights(model: onnx.ModelProto, folded: ExpressionNetwork, path: str) -> None:
     """Copy a file's weights, as real numbers, into a network without norms. Raises ConfigError when they do not fit."""
     arrays = _read_weights(model)
-    convolutions = {
-        f"stem.{i}": f"stem.conv{i // 3 + 1}" for i, m in enumerate(folded.stem) if isinstance(m, nn.Conv2d)
-    }
+    nodes = {node.name: node for node in model.graph.node}
     found = 0
-    for name, module in folded.named_modules():
-        if not isinstance(module, nn.Conv2d | nn.Linear):
-            continue
-        source = convolutions.get(name, name.replace(".shortcut.1", ".shortcut.conv"))
+    for source, module in _name_layers(folded):
         for key, parameter in module.named_parameters():
             array = arrays.get(f"{source}.{key}")
             if array is None or array.size != parameter.numel() or array.shape[: parameter.ndim] != parameter.shape:
@@ -243,11 +246,38 @@ def _copy_weights(model: onnx.ModelProto, folded: ExpressionNetwork, path: str) 
                 )
             parameter.copy_(torch.tensor(array).reshape(parameter.shape))
             found += 1
+        there, here = _describe_node(nodes.get(source)), _describe_layer(module)  # of which weights say nothing
+        if there != here:
+            raise ConfigError(
+                f"the initial weights {path} do not fit the recipe's network ({source} is {there} there, {here} here)",
+                advice="Give the recipe the network of the file that they come from.",
+            )
     if found != len(arrays):
         raise ConfigError(
             f"the initial weights {path} do not fit the recipe's network ({len(arrays)} tensors there, {found} here)",
             advice="Give the recipe the network of the file that they come from.",
         )
+
+
+def _name_layers(folded: ExpressionNetwork) -> Iterator[tuple[str, nn.Module]]:
+    """Every layer that the exporter makes a node of, with the node's name."""
+    stem = {f"stem.{i}": f"stem.conv{i // 3 + 1}" for i, m in enumerate(folded.stem) if isinstance(m, nn.Conv2d)}
+    for name, module in folded.named_modules():
+        if type(module) in OPERATORS:
+            plain = name.replace(".shortcut.0", ".shortcut.pool").replace(".shortcut.1", ".shortcut.conv")
+            yield stem.get(name, plain), module
+
+
+def _describe_node(node: onnx.NodeProto | None) -> str:
+    if node is None:
+        return "no such layer"
+    attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    return f"{node.op_type} of stride {attributes.get('strides', [1])[0]}"
+
+
+def _describe_layer(module: nn.Module) -> str:
+    stride = getattr(module, "stride", 1)
+    return f"{OPERATORS[type(module)]} of stride {stride[0] if isinstance(stride, tuple) else stride}"
 
 
 @torch.no_grad()
