@@ -23,7 +23,6 @@ export default defineConfig({
     },
   },
   test: {
-    pool: "vmThreads", // a context of its own for each file, a third of the time of a process
     environment: "node", // tests that need a page say so in their first line
     include: ["src/**/*.test.{ts,tsx}"],
     restoreMocks: true,
