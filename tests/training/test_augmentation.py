@@ -17,7 +17,7 @@ STILL = AugmentationConfig(
 )
 EVERYTHING = AugmentationConfig(
     wide=0.3, padding="reflection", exposure=0.3, glasses=0.2, mask=0.2, hand=0.2,
-    camera=CameraConfig(blur=0.5, shrink=0.5, noise=0.5, jpeg=0.5),
+    camera=CameraConfig(blur=0.5, motion=0.5, shrink=0.5, noise=0.5, jpeg=0.5),
 )  # fmt: skip
 MEAN, STD = 120.0, 60.0
 
@@ -91,6 +91,19 @@ def test_the_first_models_batches_stay_what_they_were(faces: torch.Tensor) -> No
     expected = torch.tensor([0.388120, -0.325551, -1.252132, 0.189360])
     torch.testing.assert_close(x[[5, 20, 40, 63], 0, 10, 10], expected, atol=1e-4, rtol=0)
     expected = torch.tensor([0.566577, 0.917665, 0.480225])
+    torch.testing.assert_close(torch.rand(3, generator=source), expected, atol=1e-6, rtol=0)
+
+
+def test_batches_of_cameras_that_stand_still_stay_what_they_were(faces: torch.Tensor) -> None:
+    """As above, for recipes with poor cameras from before faces moved."""
+    source = torch.Generator().manual_seed(2013)
+    config = AugmentationConfig(camera=CameraConfig(blur=0.5, shrink=0.5, noise=0.5))
+    x, _ = augment(faces, 20, config, mean=MEAN, std=STD, noise=Noise(source))
+    expected = torch.tensor([0.053625, 0.902305, -0.345307, -0.116153])
+    torch.testing.assert_close(x[:4, 0, 5, 9], expected, atol=1e-4, rtol=0)
+    expected = torch.tensor([0.387061, -0.222231, -1.398335, 0.198693])
+    torch.testing.assert_close(x[[5, 20, 40, 63], 0, 10, 10], expected, atol=1e-4, rtol=0)
+    expected = torch.tensor([0.787528, 0.575869, 0.336428])
     torch.testing.assert_close(torch.rand(3, generator=source), expected, atol=1e-6, rtol=0)
 
 

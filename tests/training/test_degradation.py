@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import io
+import math
 
 import numpy as np
 import pytest
@@ -15,8 +16,8 @@ from PIL import Image
 from fervid.geometry import central_box
 from fervid.imaging import crop_resize
 from fervid.training.expressions.config import CameraConfig
-from fervid.training.expressions.degradation import compress, degrade, make_blur, place
-from fervid.training.noise import Noise
+from fervid.training.expressions.degradation import compress, degrade, make_blur, make_motion, place, smear
+from fervid.training.noise import Noise, Share
 
 
 @pytest.fixture
@@ -94,15 +95,82 @@ def test_blur_spreads_as_far_as_it_says() -> None:
     torch.testing.assert_close(kernel.sum(2), torch.ones(3, 41))
 
 
+@pytest.mark.parametrize("degrees", [0, 20, 45, 90, 137])
+def test_motion_spreads_along_its_line_as_far_as_it_says(degrees: float) -> None:
+    length = torch.tensor([0.0, 3.0, 9.0, 12.0])
+    angle = torch.full((4,), math.radians(degrees))
+    kernels = make_motion(length, angle, torch.zeros(4), 8)
+    place = torch.arange(-8.0, 9)
+    along = place * math.cos(angle[0]) + place[:, None] * math.sin(angle[0])
+    across = place[:, None] * math.cos(angle[0]) - place * math.sin(angle[0])
+    assert float(kernels[0, 8, 8]) > 0.9, "none is a point"
+    for kernel, way in zip(kernels[1:], (3.0, 9.0, 12.0), strict=True):
+        variance = way**2 / 12 + 1 / 12  # an even line's, and that of a pixel itself
+        assert float((kernel * along**2).sum()) == pytest.approx(variance, rel=0.06, abs=0.17)
+        assert float((kernel * across**2).sum()) < 0.25
+
+
+def test_lines_of_motion_sum_to_one_and_may_be_heavier_at_one_end() -> None:
+    draws = torch.rand(3, 200, generator=torch.Generator().manual_seed(4))
+    kernels = make_motion(draws[0] * 12, draws[1] * math.pi, draws[2] * 2 - 1, 7)
+    torch.testing.assert_close(kernels.sum((1, 2)), torch.ones(200))
+    assert float(kernels.min()) >= -1e-8
+    row = make_motion(torch.tensor([8.0]), torch.zeros(1), torch.ones(1), 5)[0, 5]
+    assert row[1:9].tolist() == sorted(row[1:9].tolist())
+    assert float(row[8]) > 4 * float(row[2])
+
+
+def test_a_face_of_one_grey_shows_no_motion() -> None:
+    grey = torch.rand(64, 1, 1, 1, generator=torch.Generator().manual_seed(5)).expand(64, 1, 44, 44)
+    torch.testing.assert_close(run(grey, CameraConfig(motion=1, motion_px=(0, 24))), grey, atol=1e-5, rtol=0)
+
+
+def test_motion_along_a_row_blurs_the_edges_that_it_crosses_and_no_others() -> None:
+    across_rows = torch.zeros(1, 48, 48)
+    across_rows[:, 24:] = 1
+    line = make_motion(torch.tensor([9.0]), torch.zeros(1), torch.tensor([0.4]), 6)
+    torch.testing.assert_close(smear(across_rows, line), across_rows)
+    across_columns = smear(across_rows.mT, line)[0]
+    torch.testing.assert_close(across_columns, across_columns[:1].expand(48, 48))
+    between = (across_columns[0] > 0.01) & (across_columns[0] < 0.99)
+    assert 8 <= int(between.sum()) <= 10
+    turned = make_motion(torch.tensor([9.0]), torch.tensor([math.pi / 2]), torch.tensor([0.4]), 6)
+    torch.testing.assert_close(smear(across_rows.mT, turned), across_rows.mT)
+
+
+def test_each_face_moves_along_its_own_line_and_is_mirrored_at_its_edges(faces: torch.Tensor) -> None:
+    draws = torch.rand(3, 64, generator=torch.Generator().manual_seed(6))
+    kernels = make_motion(draws[0] * 12, draws[1] * math.pi, draws[2] * 2 - 1, 7)
+    together = smear(faces[:, 0], kernels)
+    for i in (0, 17, 63):
+        torch.testing.assert_close(smear(faces[i], kernels[i : i + 1])[0], together[i])
+        windows = np.lib.stride_tricks.sliding_window_view(np.pad(faces[i, 0], 7, mode="reflect"), (15, 15))
+        np.testing.assert_allclose(together[i], np.einsum("ijkl,kl->ij", windows, kernels[i]), atol=1e-5)
+
+
+def test_a_share_of_a_moving_batch_is_what_the_whole_batch_makes_of_it(faces: torch.Tensor) -> None:
+    config, rows = CameraConfig(motion=0.7), torch.tensor([3, 8, 20, 63])
+    noise = Noise(torch.Generator().manual_seed(0), Share(rows, 64))
+    torch.testing.assert_close(degrade(faces[rows], config, noise), run(faces, config)[rows])
+
+
+def test_without_motion_nothing_is_drawn_for_it(faces: torch.Tensor) -> None:
+    source = torch.Generator().manual_seed(7)
+    out = degrade(faces, CameraConfig(motion=0, motion_px=(24, 24)), Noise(source))
+    assert torch.equal(out, faces)
+    assert torch.equal(source.get_state(), torch.Generator().manual_seed(7).get_state())
+
+
 @pytest.mark.parametrize(
     "config",
     [
         CameraConfig(blur=0.5, blur_sigma=(1, 2)),
+        CameraConfig(motion=0.5, motion_px=(4, 9)),
         CameraConfig(shrink=0.5, shrink_side=(12, 30)),
         CameraConfig(noise=0.5),
         CameraConfig(jpeg=0.5, jpeg_quality=(10, 40)),
     ],
-    ids=["blur", "shrink", "noise", "jpeg"],
+    ids=["blur", "motion", "shrink", "noise", "jpeg"],
 )
 def test_a_share_of_the_faces_is_changed_and_the_others_are_not(faces: torch.Tensor, config: CameraConfig) -> None:
     before = faces.clone()
@@ -119,7 +187,7 @@ def test_a_share_of_the_faces_is_changed_and_the_others_are_not(faces: torch.Ten
 
 
 def test_all_together_at_every_size(faces: torch.Tensor) -> None:
-    config = CameraConfig(blur=0.5, shrink=0.5, shrink_side=(12, 40), noise=0.5, jpeg=0.5)
+    config = CameraConfig(blur=0.5, motion=0.5, shrink=0.5, shrink_side=(12, 40), noise=0.5, jpeg=0.5)
     for size in (16, 20, 44, 48, 61):
         x = torch.nn.functional.interpolate(faces, size=size, mode="bilinear", align_corners=False)
         out = run(x, config)

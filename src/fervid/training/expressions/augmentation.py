@@ -55,7 +55,7 @@ def augment(
     x = (x + uniform(-config.brightness, config.brightness, 1, 1, 1)).clamp(0, 1)
 
     camera = config.camera
-    if camera.blur or camera.shrink or camera.noise or camera.jpeg:
+    if camera.blur or camera.motion or camera.shrink or camera.noise or camera.jpeg:
         x = degrade(x, camera, noise)
     x = _erase(x, config, uniform(0, 1, 6))
     return ((x * 255 - mean) / std).contiguous(memory_format=torch.channels_last), mirrored

@@ -175,6 +175,8 @@ class CameraConfig:
     Attributes:
         blur: share that is blurred.
         blur_sigma: of the Gaussian, in 1/48 of the face's side.
+        motion: share that moves along a line while the shutter is open.
+        motion_px: how far, in px of a face of 48.
         shrink: share that has passed through fewer pixels.
         shrink_side: how many along each side, whole numbers; those of the input at most.
         noise: share with noise.
@@ -185,6 +187,8 @@ class CameraConfig:
 
     blur: float = 0.0
     blur_sigma: tuple[float, float] = (0.4, 1.6)
+    motion: float = 0.0
+    motion_px: tuple[float, float] = (3.0, 12.0)
     shrink: float = 0.0
     shrink_side: tuple[int, int] = (14, 40)
     noise: float = 0.0
@@ -193,9 +197,10 @@ class CameraConfig:
     jpeg_quality: tuple[int, int] = (25, 90)
 
     def __post_init__(self) -> None:
-        for name in ("blur", "shrink", "noise", "jpeg"):
+        for name in ("blur", "motion", "shrink", "noise", "jpeg"):
             check_range(f"augmentation.camera.{name}", getattr(self, name), 0, 1)
         check_pair("augmentation.camera.blur_sigma", self.blur_sigma, 0, 24)
+        check_pair("augmentation.camera.motion_px", self.motion_px, 0, 24)
         check_pair("augmentation.camera.shrink_side", self.shrink_side, 4, 224)
         check_pair("augmentation.camera.noise_std", self.noise_std, 0, 1)
         check_pair("augmentation.camera.jpeg_quality", self.jpeg_quality, 1, 100)

@@ -1,7 +1,7 @@
-"""What a poor camera does to a batch of faces: blur, too few pixels, sensor noise, JPEG.
+"""What a poor camera does to a batch of faces: blur, motion, too few pixels, sensor noise, JPEG.
 
-Everything is a product with small matrices, one pair per face, so that it costs little on any device and nothing is
-read back from it.
+Everything is a product with small matrices or a small convolution, of each face with its own, so that it costs little
+on any device and nothing is read back from it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from fervid.datasets.faceset import FACE_SIZE
 from fervid.training.expressions.config import CameraConfig
@@ -38,7 +39,7 @@ LUMINANCE: Final = (
 
 
 def degrade(x: Tensor, config: CameraConfig, noise: Noise) -> Tensor:
-    """Show faces as a poor camera would: blurred, then small, noisy and compressed, then enlarged again.
+    """Show faces as a poor camera would: blurred, moving, then small, noisy and compressed, then enlarged again.
 
     Args:
         x: ``(N, 1, S, S)`` float32 grey, 0–1.
@@ -54,10 +55,16 @@ def degrade(x: Tensor, config: CameraConfig, noise: Noise) -> Tensor:
         draws = noise.uniform(2, n, rows=1)
         return torch.where(draws[0] < share, draws[1] * (high - low) + low, otherwise)
 
-    x = x[:, 0]
+    x, scale = x[:, 0], size / FACE_SIZE
     if config.blur:
-        kernel = make_blur(draw(config.blur, *config.blur_sigma, 0.0) * (size / FACE_SIZE), size)
+        kernel = make_blur(draw(config.blur, *config.blur_sigma, 0.0) * scale, size)
         x = kernel @ x @ kernel.mT
+    if config.motion:
+        length = draw(config.motion, *config.motion_px, 0.0)
+        angle, skew = noise.uniform(2, n, rows=1)
+        reach = int(math.hypot(config.motion_px[1] * scale / 2 + 0.5, 1))
+        line = make_motion(length * scale, angle * math.pi, 2 * skew - 1, reach)
+        x = torch.where(length[:, None, None] > 0, smear(x, line), x)
     sides = torch.full((n,), size, device=device)
     if config.shrink:
         low, high = (min(side, size) for side in config.shrink_side)
@@ -88,6 +95,40 @@ def make_blur(sigma: Tensor, size: int) -> Tensor:
     distance = (place[:, None] - place) / sigma.clamp(min=0.05)[:, None, None]
     weights = torch.exp(-0.5 * distance**2)
     return weights / weights.sum(2, keepdim=True)
+
+
+def make_motion(length: Tensor, angle: Tensor, skew: Tensor, reach: int) -> Tensor:
+    """Lines along which faces move while the shutter is open, as smooth as pixels can show them.
+
+    Args:
+        length: ``(N,)`` px.
+        angle: ``(N,)`` radians; 0 is along a row, π/2 along a column.
+        skew: ``(N,)`` −1 to 1. A face that slows down stays longer at the end of its way: the weights rise linearly
+            from 1 − skew at one end to 1 + skew at the other.
+        reach: px from the middle to the kernel's edge; what lies beyond is cut off.
+
+    Returns:
+        ``(N, 2 · reach + 1, 2 · reach + 1)`` float32 kernels, each of sum 1.
+    """
+    length, angle, skew = (values[:, None, None] for values in (length, angle, skew))
+    place = torch.arange(-reach, reach + 1, device=length.device, dtype=torch.float32)
+    x, y = place, place[:, None]
+    along, across = x * torch.cos(angle) + y * torch.sin(angle), y * torch.cos(angle) - x * torch.sin(angle)
+    line = (length / 2 + 0.5 - along.abs()).clamp(0, 1) * (1 - across.abs()).clamp(min=0)
+    weights = line * (1 + skew * along / (length / 2 + 0.5))
+    return weights / weights.sum((1, 2), keepdim=True)
+
+
+def smear(x: Tensor, kernels: Tensor) -> Tensor:
+    """Faces, each under its own kernel; beyond a face's edge lies its mirror image.
+
+    Args:
+        x: ``(N, S, S)``.
+        kernels: ``(N, K, K)``, K odd and below 2 · S.
+    """
+    margin = kernels.shape[-1] // 2
+    padded = F.pad(x[None], (margin, margin, margin, margin), mode="reflect")
+    return F.conv2d(padded, kernels[:, None], groups=len(x))[0]
 
 
 def place(sides: Tensor, offset: Tensor, size: int, canvas: int) -> tuple[Tensor, Tensor]:
