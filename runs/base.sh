@@ -7,5 +7,5 @@ cd "$(dirname "$0")/.."
 fervid train runs/base-2.toml --data "$1"
 fervid train runs/base-3.toml --data "$1"
 fervid train runs/base-4.toml --data "$1"
-fervid export training-runs/base-2 training-runs/base-4 training-runs/base-4 --data "$1" -o training-runs/base-4/base-4.onnx
+fervid export training-runs/base-2 training-runs/base-4 training-runs/base-4 --data "$1" -o training-runs/base-mean.onnx
 fervid train runs/base.toml --data "$1"

@@ -7,5 +7,5 @@ cd "$(dirname "$0")/.."
 fervid train runs/small-1.toml --data "$1"
 fervid train runs/small-2.toml --data "$1"
 fervid train runs/small-3.toml --data "$1"
-fervid export training-runs/small-1 training-runs/small-3 training-runs/small-3 --data "$1" -o training-runs/small-3/small-3.onnx
+fervid export training-runs/small-1 training-runs/small-3 training-runs/small-3 --data "$1" -o training-runs/small-mean.onnx
 fervid train runs/small.toml --data "$1"

@@ -4,7 +4,8 @@
 
 Every run keeps its checkpoint after every epoch, so the same command goes on where the last one stopped: ten minutes on
 a GPU or a night on two cores. Finished runs are exported, and with ``--keep-teachers`` asked about the training faces,
-so that a recipe further down the list may learn from them. The table goes to stdout; it is the last thing printed.
+so that a recipe further down the list may learn from them; a teacher that is there already stays as it is. The table
+goes to stdout; it is the last thing printed.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from fervid.cli.train import RUNS, show_training
 from fervid.datasets.faceset import FaceSet
 from fervid.datasets.parquet import read_faces
 from fervid.errors import ConfigError, FervidError, ModelError
+from fervid.models.store import load_model
 from fervid.training.checkpoint import check_folder, count_epochs, read_metrics
 from fervid.training.devices import choose_device
 from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.data import make_training_data
 from fervid.training.expressions.export import export_onnx
 from fervid.training.expressions.loop import train
-from fervid.training.expressions.teachers import FACTS_FILE, ask_teacher, save_teacher
+from fervid.training.expressions.teachers import FACTS_FILE, ask_teacher, load_teacher, save_teacher
 from fervid.training.progress import Progress
 from fervid.training.recipes import read_recipe
 
@@ -85,7 +87,7 @@ class Sweep:
         recipes: in the order in which they are trained.
         data: faces in Parquet; read when the first recipe needs them.
         output: folder of the runs' folders.
-        teachers: folder where finished runs are kept as teachers; None keeps none.
+        teachers: folder where finished runs are kept as teachers, beside those that are there; None keeps none.
         device: as for ``fervid train``.
         threads: likewise.
 
@@ -152,12 +154,19 @@ class Sweep:
                     recipe, data, folder, device=self._device, threads=self._threads, on_progress=on_progress
                 )
             export_onnx(network, data, model, **dataclasses.asdict(recipe.export))
-        if self._teachers is not None and not (self._teachers / recipe.name / FACTS_FILE).exists():
-            with show_progress(f"asking {recipe.name}", "faces") as advance:
-                teacher = ask_teacher(
-                    Classifier(model.resolve(), threads=self._threads), self._read(), progress=advance
-                )
-            save_teacher(teacher, self._teachers / recipe.name)
+        if self._teachers is not None:
+            self._keep(model, self._teachers / recipe.name)
+
+    def _keep(self, model: Path, folder: Path) -> None:
+        """Ask a finished run's model about the training faces, unless the folder holds a teacher."""
+        if (folder / FACTS_FILE).exists():
+            mine, kept = load_model(model.resolve()).identity, load_teacher(folder).model
+            if kept != mine:
+                print_note(f"{folder} holds what {kept} said, not {mine}; it stays as it is")
+            return
+        with show_progress(f"asking {model.stem}", "faces") as advance:
+            teacher = ask_teacher(Classifier(model.resolve(), threads=self._threads), self._read(), progress=advance)
+        save_teacher(teacher, folder)
 
     def _read(self) -> FaceSet:
         if self._faces is None:
