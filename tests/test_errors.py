@@ -3,7 +3,7 @@ import pickle
 import pytest
 
 import fervid.errors
-from fervid.errors import FervidError, MissingExtraError, UsageError, escape_bytes
+from fervid.errors import FervidError, InputError, MissingExtraError, UsageError, escape_bytes
 
 
 def all_errors() -> list[type[FervidError]]:
@@ -49,6 +49,19 @@ def test_names_that_are_no_utf8_can_be_written_everywhere() -> None:
         r"caf\xe9/😊.jpg is wrong. Rename caf\xe9/😊.jpg.",
         (r"caf\xe9/😊.jpg is wrong",),
     )
+
+
+@pytest.mark.parametrize("path", ["S3://b/a.jpg", "file:/a.jpg", "https:/example.com/a.jpg?b=c"])
+def test_an_address_is_told_from_a_path(path: str) -> None:
+    error = InputError.for_path(path, FileNotFoundError(2, "No such file or directory"))
+    assert error.message == f"{path.replace('://', ':/').replace(':/', '://')} is no file"
+    assert "download it first" in error.advice
+
+
+@pytest.mark.parametrize("path", ["C:/a.jpg", "a.jpg", "a/http://b.jpg", "http:x.jpg"])
+def test_a_path_that_cannot_be_opened_says_why(path: str) -> None:
+    error = InputError.for_path(path, FileNotFoundError(2, "No such file or directory"))
+    assert error.message == f"cannot open {path} (No such file or directory)"
 
 
 def test_a_missing_extra_gives_the_pip_line() -> None:

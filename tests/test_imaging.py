@@ -234,6 +234,8 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
         load_image(tmp_path)
     with pytest.raises(InputError, match="no path"):
         load_image("a\0b.jpg")
+    with pytest.raises(InputError, match=r"https://example\.com/a\.jpg is no file.*download it first"):
+        load_image("https://example.com/a.jpg")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import fervid
 from fervid.detection.detector import Detection
 from fervid.detection.framing import Framing
 from fervid.detection.selection import choose_detector, create_detector
-from fervid.errors import ContractError, InputError, ModelError, SizeError, UsageError
+from fervid.errors import ContractError, ImageError, InputError, ModelError, SizeError, UsageError
 from fervid.geometry import square_box
 from fervid.imaging import load_image, save_image
 from fervid.models.store import BUNDLED
@@ -151,6 +151,34 @@ def test_boxes_that_are_given_were_found_by_no_detector(analyzer: Analyzer) -> N
     image = np.zeros((60, 60, 3), np.uint8)
     assert analyzer.analyze(image, boxes=[Box(5, 5, 50, 50)]).detector == "given"
     assert analyzer.analyze(image).detector == "haar"
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [[(5, 5, 50, 50)], [[5.0, 5.0, 50.0, 50.0]], np.array([[5, 5, 50, 50]]), (np.array([5, 5, 50, 50], np.float32),)],
+)
+def test_boxes_are_also_rows_of_four_numbers(analyzer: Analyzer, boxes: Any) -> None:
+    image = np.zeros((60, 60, 3), np.uint8)
+    (face,) = analyzer.analyze(image, boxes=boxes).faces
+    assert face.box == Box(5, 5, 50, 50)
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [5, Box(5, 5, 50, 50), (5, 5, 50, 50), [(5, 5, 50)], [(5, 5, 50, None)], ["face"], [None], np.zeros((1, 5))],
+)
+def test_what_is_no_box_is_refused(analyzer: Analyzer, boxes: Any) -> None:
+    with pytest.raises(UsageError, match="is no ") as caught:
+        analyzer.analyze(np.zeros((60, 60, 3), np.uint8), boxes=boxes)
+    assert "x1, y1, x2, y2" in caught.value.advice
+
+
+@pytest.mark.parametrize("box", [(-50, -50, -10, -10), (60, 0, 90, 30), (0, 40, 30, 70), (-9, 0, 0, 9)])
+def test_boxes_outside_the_picture_are_refused(analyzer: Analyzer, box: tuple[float, ...]) -> None:
+    image = np.zeros((40, 60, 3), np.uint8)
+    with pytest.raises(ImageError, match=r"is outside the picture \(60×40 px\)"):
+        analyzer.analyze(image, boxes=[box])
+    assert len(analyzer.analyze(image, boxes=[(-50, -50, 1, 1)]).faces) == 1
 
 
 def test_an_analyzer_is_thread_safe(analyzer: Analyzer, astronaut: Path, portrait: Path) -> None:

@@ -32,6 +32,9 @@ _CREDENTIAL: Final = re.compile(
 )
 """A name and the value that goes with it, up to the next; some cameras part them with ``_``."""
 
+_SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]+):/+", re.IGNORECASE)
+"""What an address begins with; of two strokes a path keeps one, and a letter alone is a drive."""
+
 
 def escape_bytes(text: str) -> str:
     r"""Text that every file can hold: bytes of a path that are no UTF-8 become ``\xe9`` and the like."""
@@ -88,6 +91,15 @@ class InputError(FervidError):
     """What was given cannot be read."""
 
     code = "input"
+
+    @classmethod
+    def for_path(cls, path: str | os.PathLike[str], error: OSError) -> InputError:
+        """The error for a file that cannot be opened, with what the system says of it; an address is none."""
+        text = os.fspath(path)
+        if scheme := _SCHEME.match(text):
+            address = f"{scheme[1]}://{text[scheme.end() :]}"
+            return cls(f"{address} is no file", advice="fervid reads files, not addresses: download it first.")
+        return cls(f"cannot open {text} ({error.strerror})", advice="Check the path and its permissions.")
 
 
 class ImageError(InputError):

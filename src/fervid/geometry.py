@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fervid.errors import ImageError, UsageError
 from fervid.results import Box
+
+BoxLike: TypeAlias = Box | Sequence[float] | NDArray[np.floating] | NDArray[np.integer]
+"""A box, or its x1, y1, x2, y2."""
+
+_BOX_ADVICE: Final = "Give a fervid.Box, or x1, y1, x2, y2 in px, for every face."
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +138,30 @@ def central_box(width: float, height: float, factor: float = 1.0) -> Box:
 def boxes_to_array(boxes: Sequence[Box]) -> NDArray[np.float64]:
     """``(N, 4)`` float64 of x1, y1, x2, y2."""
     return np.array([(b.x1, b.y1, b.x2, b.y2) for b in boxes], dtype=np.float64).reshape(-1, 4)
+
+
+def read_boxes(given: Iterable[BoxLike], width: int, height: int) -> list[Box]:
+    """Boxes that somebody has found in a picture of that size.
+
+    Raises:
+        UsageError: one is no box.
+        ImageError: one is outside the picture: its pixels would be made up.
+    """
+    if not isinstance(given, Iterable):
+        raise UsageError(f"{reprlib.repr(given)} is no list of boxes", advice=_BOX_ADVICE)
+    boxes = [_read_box(box) for box in given]
+    for box in boxes:
+        if box.x2 <= 0 or box.y2 <= 0 or box.x1 >= width or box.y1 >= height:
+            message = f"the box {box.x1:g}, {box.y1:g}, {box.x2:g}, {box.y2:g} is outside the picture"
+            raise ImageError(f"{message} ({width}×{height} px)", advice="Give boxes in pixels of the picture.")
+    return boxes
+
+
+def _read_box(given: BoxLike) -> Box:
+    if isinstance(given, Box):
+        return given
+    try:
+        x1, y1, x2, y2 = (float(value) for value in given)
+    except (TypeError, ValueError):
+        raise UsageError(f"{reprlib.repr(given)} is no box", advice=_BOX_ADVICE) from None
+    return Box(x1, y1, x2, y2)

@@ -309,9 +309,7 @@ def _read_file(path: Path, name: str, max_pixels: int) -> NDArray[np.uint8]:
     except IsADirectoryError:
         raise InputError(f"{path} is a folder", advice="Give the pictures in it.") from None
     except OSError as error:
-        raise InputError(
-            f"cannot open {path} ({error.strerror})", advice="Check the path and its permissions."
-        ) from None
+        raise InputError.for_path(path, error) from None
     except ValueError as error:  # a null byte in the path
         raise InputError(f"{str(path)!r} is no path ({error})") from None
 

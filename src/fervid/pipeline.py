@@ -23,12 +23,12 @@ from fervid.detection.detector import Detection, Detector, rank_from_left
 from fervid.detection.selection import create_detector
 from fervid.emotions import Emotion, LabelCount, emotions_for
 from fervid.errors import FervidError, UsageError
-from fervid.geometry import Square, central_box
+from fervid.geometry import BoxLike, Square, central_box, read_boxes
 from fervid.imaging import MAX_PIXELS, ImageLike, hold_pictures, load_image
 from fervid.models.spec import ModelSpec
 from fervid.models.store import is_path
 from fervid.reading import FaceReader, PreparedFace
-from fervid.results import Analysis, Box, Face, Failure, Frame
+from fervid.results import Analysis, Face, Failure, Frame
 from fervid.streaming.film import FilmStream
 from fervid.streaming.stream import DETECT_S, LIVE_DETECT_S, UNSURE, FrameStream, StreamSettings, TimedImage
 from fervid.tracking.smoothing import SMOOTH_S
@@ -116,18 +116,20 @@ class Analyzer:
             derived._reader = FaceReader(self.classifier, derived.labels)
         return derived
 
-    def analyze(self, source: ImageLike, *, boxes: Sequence[Box] | None = None, evidence: bool = False) -> Analysis:
+    def analyze(self, source: ImageLike, *, boxes: Iterable[BoxLike] | None = None, evidence: bool = False) -> Analysis:
         """Read one picture.
 
         Args:
             source: a path, encoded bytes, a Pillow image, or an array, see :func:`fervid.load_image`.
-            boxes: squares around faces that you found yourself, cut as tightly as FER2013's (brows to chin); the
-                detector is not asked then, its name in the answer is ``given``, and the faces are in this order.
+            boxes: squares around faces that you found yourself, cut as tightly as FER2013's (brows to chin): each a
+                :class:`fervid.Box`, or its x1, y1, x2, y2 in px, or an array ``(N, 4)`` of them. The detector is not
+                asked then, its name in the answer is ``given``, and the faces are in this order.
             evidence: every face also says where in it the answer comes from, for :func:`fervid.explain`; the network
                 runs twice.
 
         Raises:
-            InputError: the picture cannot be read.
+            InputError: the picture cannot be read; a box is empty, outside it or far larger.
+            UsageError: a box is none.
             ContractError: ``evidence`` is asked of a model without such outputs.
         """
         looked = self._look(source, boxes)
@@ -284,7 +286,7 @@ class Analyzer:
         except FervidError as error:
             return Failure(_name_source(source) or type(source).__name__, error)
 
-    def _look(self, source: ImageLike, boxes: Sequence[Box] | None) -> _Looked:
+    def _look(self, source: ImageLike, boxes: Iterable[BoxLike] | None) -> _Looked:
         began = time.perf_counter()
         image = load_image(source, max_pixels=self.max_pixels)
         loaded = time.perf_counter()
@@ -293,8 +295,8 @@ class Analyzer:
             detections = sorted(found, key=rank_from_left)
             squares = [align(d, self.detector.framing) for d in detections]
         else:
-            squares = [Square(box) for box in boxes]
-            detections = [Detection(box, 1.0) for box in boxes]
+            detections = [Detection(box, 1.0) for box in read_boxes(boxes, image.shape[1], image.shape[0])]
+            squares = [Square(detection.box) for detection in detections]
         detected = time.perf_counter()
         prepared = [self._reader.prepare(image, *pair) for pair in zip(detections, squares, strict=True)]
         times = (began, loaded, detected, time.perf_counter())

@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 import xml.etree.ElementTree as ElementTree
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from fervid.drawing.emoji import LARGEST_SIZE, describe, draw_emoji, render_emoj
 from fervid.drawing.face import build_face
 from fervid.drawing.features import PURE_FEATURES, Features, blend_features
 from fervid.drawing.shapes import Fill
-from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS
+from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS, Emotion
 from fervid.errors import UsageError
 from fervid.results import Distribution
 
@@ -173,6 +174,13 @@ def test_what_is_no_distribution_is_refused(wrong: dict[str, float]) -> None:
         draw_emoji(wrong)
     with pytest.raises(UsageError):
         render_emoji(wrong, 16)
+
+
+@pytest.mark.parametrize("wrong", ["happy", Emotion.HAPPY, None, np.full(7, 1 / 7), [("happy", 1.0)]])
+def test_what_gives_no_probabilities_hears_what_would(wrong: Any) -> None:
+    with pytest.raises(UsageError, match="is no distribution") as caught:
+        draw_emoji(wrong)
+    assert "{'happy': 1.0}" in caught.value.advice
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 33, 300])

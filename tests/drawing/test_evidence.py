@@ -216,6 +216,16 @@ def test_faces_in_the_background_are_tinted_without_bars(make_explained, make_an
     assert warmth(out)[120:390, 650:890].max() == 0
 
 
+def test_a_wide_label_hides_no_small_face(make_explained, make_analysis) -> None:
+    image = np.full((400, 640, 3), 120, np.uint8)
+    larges = [make_explained((x, 170, x + 130, 300), hot(1, 1), uncertain=True) for x in (60, 250, 440)]
+    smalls = [(x + dx, y, x + dx + 30, y + 30) for x in (60, 250, 440) for dx, y in ((10, 125), (100, 125), (50, 310))]
+    others = [make_explained(box, np.full((3, 3), -9.0)) for box in smalls]
+    out = explain(image, make_analysis([*larges, *others], image))
+    for x1, y1, x2, y2 in smalls:
+        assert (warmth(out)[y1 + 6 : y2 - 6, x1 + 6 : x2 - 6] < -20).mean() > 0.8
+
+
 def test_the_larger_of_two_overlapping_faces_is_on_top(make_explained, make_analysis) -> None:
     image = np.full((300, 700, 3), 120, np.uint8)
     small = make_explained((150, 100, 230, 180), np.full((3, 3), -9.0))

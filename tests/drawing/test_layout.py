@@ -89,6 +89,14 @@ def test_cost_is_the_covered_share_times_the_weight() -> None:
     assert measure_cost(Box(0, 0, 10, 10), [Obstacle(Box(5, 0, 50, 50), 2.0)]) == pytest.approx(1.0)
 
 
+def test_a_wide_label_that_hides_a_small_face_costs_all_of_it() -> None:
+    wide, small = Box(0, 0, 200, 20), Obstacle(Box(90, 4, 102, 16))
+    assert measure_cost(wide, [small]) == pytest.approx(1.0)
+    _, best = place([wide, Box(0, 30, 200, 50)], (300, 100), [small])
+    assert best == Box(0, 30, 200, 50)
+    assert measure_cost(wide, [Obstacle(Box(90, 4, 90, 16))]) == 0
+
+
 def test_corners_are_round_and_smooth() -> None:
     canvas = Canvas(np.zeros((60, 80, 3), np.uint8))
     canvas.fill(Box(10, 10, 70, 50), (200, 100, 50), radius=10)

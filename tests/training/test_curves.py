@@ -1,6 +1,7 @@
 # ruff: noqa: E402  (torch is looked for before what needs it)
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from PIL import Image
 pytest.importorskip("torch", reason="training needs torch: pip install 'fervid[train]'")
 pytestmark = pytest.mark.training
 
+from fervid.training.curves import finish_panel, part_labels, plot_curve
 from fervid.training.expressions.curves import draw_curves
 
 
@@ -66,3 +68,28 @@ def test_without_votes_there_is_no_votes_curve(tmp_path: Path) -> None:
 def test_one_epoch_is_enough(tmp_path: Path) -> None:
     pixels = draw(make_metrics(1), tmp_path / "curves.png")
     assert count(pixels, BLUE) > 50
+
+
+def test_values_of_curves_that_end_together_stand_below_one_another() -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    ends = {"a": 0.8671, "b": 0.8664, "c": 0.8671, "d": 0.2, "e": 0.95}
+    metrics = [{"epoch": 1, **dict.fromkeys(ends, 0.5)}, {"epoch": 2, **ends}]
+    figure = Figure(layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for key in ends:
+        plot_curve(axes, metrics, key, key, "black", 1, "{:.3f}")
+    finish_panel(axes, metrics, "")
+    part_labels(figure)
+    figure.draw_without_rendering()
+    boxes = {key: text.get_window_extent() for key, text in zip(ends, axes.texts, strict=True)}
+    order = sorted(boxes, key=lambda key: boxes[key].y0)
+    assert order == ["d", "b", "a", "c", "e"]
+    for lower, upper in itertools.pairwise(order):
+        assert boxes[upper].y0 >= boxes[lower].y1 - 0.01
+    height = boxes["d"].height
+    for key, end in ends.items():
+        here = (boxes[key].y0 + boxes[key].y1) / 2
+        assert here == pytest.approx(axes.transData.transform((2, end))[1], abs=2 + (key in "abc") * height)

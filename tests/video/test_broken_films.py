@@ -219,6 +219,8 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
         VideoReader(tmp_path / "absent.mp4")
     with pytest.raises(InputError, match="is a folder"):
         VideoReader(tmp_path)
+    with pytest.raises(InputError, match=r"https://example\.com/a\.mp4 is no file.*download it first"):
+        VideoReader("https://example.com/a.mp4")
 
 
 def test_names_that_mean_something_to_ffmpeg(films: Callable[[str], Path], tmp_path: Path) -> None:

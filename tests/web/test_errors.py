@@ -23,7 +23,7 @@ from starlette.testclient import WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
 from fervid.web.app import create_app
-from fervid.web.errors import TooManyError, WebError
+from fervid.web.errors import TooManyError, WebError, explain_validation
 from fervid.web.security import HEADERS
 from fervid.web.settings import API, Settings
 
@@ -97,6 +97,26 @@ def test_every_error_has_the_one_shape(client: TestClient) -> None:
     check_error(client.get("/fails-known"), 500, "web.internal")
     check_error(client.get("/many"), 429, "web.too_many")
     assert client.get("/many").headers["Retry-After"] == "3"
+
+
+def test_a_body_that_is_no_json_is_said_to_be_none(client: TestClient) -> None:
+    answer = client.post(f"{API}/rooms", content="{bad", headers={"Content-Type": "application/json"})
+    check_error(answer, 422, "usage")
+    assert answer.json()["error"]["message"] == "the body is no JSON"
+
+
+@pytest.mark.parametrize(
+    ("loc", "message", "text"),
+    [
+        (("body", "title"), "String should have at most 80 characters", "body.title: string should have at most 80"),
+        (("query", "id"), "UUID input should be a string", "query.id: UUID input should be a string"),
+        ((), "Input should be an object", "input should be an object"),
+    ],
+)
+def test_problems_of_a_request_are_told_in_a_sentence(loc: tuple[str, ...], message: str, text: str) -> None:
+    problem = {"type": "any", "loc": loc, "msg": message}
+    assert explain_validation([problem]).message.startswith(text)
+    assert explain_validation([{"type": "json_invalid", "loc": (), "msg": "x"}]).message == "the message is no JSON"
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from fervid.drawing.mixing import Tint, mix_tints
 from fervid.emotions import CONTEMPT, VOTE_LABELS, Emotion, parse_emotion
+from fervid.errors import UsageError
 from fervid.results import Distribution
 
 
@@ -220,12 +222,20 @@ def read_distribution(distribution: Mapping[str, float]) -> Distribution:
     Raises:
         UsageError: a label is unknown or named twice, or the values are no distribution.
     """
+    _check_mapping(distribution)
     given = Distribution(
         [label if label == CONTEMPT else parse_emotion(label) for label in distribution], list(distribution.values())
     )
     values = [max(0.0, given.get(label, 0.0)) for label in VOTE_LABELS]
     total = math.fsum(values)
     return Distribution(VOTE_LABELS, [value / total for value in values])
+
+
+def _check_mapping(given: object) -> None:
+    """A name would be read letter by letter."""
+    if not isinstance(given, Mapping):
+        advice = "Give probabilities, such as face.probabilities or {'happy': 1.0}."
+        raise UsageError(f"{reprlib.repr(given)} is no distribution", advice=advice)
 
 
 def blend_features(distribution: Mapping[str, float]) -> Features:

@@ -14,7 +14,7 @@ _PATIENCE: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Something not to cover; a label wholly on it costs ``weight``."""
+    """Something not to cover; a label that hides it, or lies wholly on it, costs ``weight``."""
 
     box: Box
     weight: float = 1.0
@@ -50,9 +50,14 @@ def find_met(box: Box, obstacles: Iterable[Obstacle]) -> list[Obstacle]:
 
 
 def measure_cost(box: Box, obstacles: Iterable[Obstacle]) -> float:
-    """How much of the obstacles ``box`` covers, each as a share of ``box`` times its weight."""
-    met = find_met(box, obstacles)
-    return sum(obstacle.weight * overlap_area(box, obstacle.box) for obstacle in met) / max(box.area, 1e-9)
+    """How much ``box`` covers: the area that it shares with each obstacle, of the smaller of both, times its weight.
+
+    Of ``box`` alone, a wide label would hide a small face for next to nothing.
+    """
+    return sum(
+        obstacle.weight * overlap_area(box, obstacle.box) / max(min(box.area, obstacle.box.area), 1e-9)
+        for obstacle in find_met(box, obstacles)
+    )
 
 
 def place(candidates: Sequence[Box], size: tuple[int, int], obstacles: Sequence[Obstacle]) -> tuple[float, Box] | None:

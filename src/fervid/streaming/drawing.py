@@ -24,13 +24,13 @@ FilmStyle = Literal["labels", "over", "beside"]
 """Frames, labels and bars; or emoji over the faces or beside them."""
 
 _RANK: Final = 0.02
-"""What each further place costs, besides the share of a label that covers something."""
+"""What each further place costs, besides what a label covers."""
 _STAY: Final = 0.5
 """A place is left for one that costs less by this."""
 _FREE: Final = 0.02
-"""Bars appear where they cover less than this share of themselves …"""
+"""Bars appear where they cover less than this, each thing by its share …"""
 _BEARABLE: Final = 0.12
-"""… and go when they cover more than this, each thing by its weight."""
+"""… and go when they cover more than this, each thing by its share and its weight."""
 _GROWTH: Final = 0.15
 """Type keeps its size until it would change by this share."""
 _FORGET_S: Final = 5.0

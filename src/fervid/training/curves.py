@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Metrics = Sequence[dict[str, Any]]
 """The lines of ``metrics.jsonl``, at least one."""
@@ -65,3 +67,34 @@ def add_legend(axes: Axes) -> None:
     """What the curves are, above the panel."""
     place = (1.0, 1.0)
     axes.legend(loc="lower right", bbox_to_anchor=place, ncols=2, fontsize=8, frameon=False, borderaxespad=0.2)
+
+
+def part_labels(figure: Figure) -> None:
+    """Move the values beside the curves' ends up and down until none is printed over another of its panel.
+
+    Call it when all is in its place: how high a panel is, its whole figure decides.
+    """
+    from matplotlib.text import Annotation
+
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out again, the panels would be a little higher
+    for axes in figure.axes:
+        texts = [text for text in axes.texts if isinstance(text, Annotation)]
+        boxes = sorted(((text.get_window_extent(), text) for text in texts), key=lambda pair: pair[0].y0)
+        middles = [(box.y0 + box.y1) / 2 for box, _ in boxes]
+        moved = _part(middles, max((box.height for box, _ in boxes), default=0.0))
+        for (_, text), old, new in zip(boxes, middles, moved, strict=True):
+            right, up = text.get_position()
+            text.set_position((right, up + (new - old) * 72 / figure.dpi))
+
+
+def _part(middles: Sequence[float], gap: float) -> list[float]:
+    """Positions at least ``gap`` apart, each as near as can be to its own of ``middles``, which rise."""
+    groups: list[list[float]] = []  # of those that touch, where each of them would have the lowest of all
+    for index, middle in enumerate(middles):
+        groups.append([middle - index * gap])
+        while len(groups) > 1 and fmean(groups[-2]) > fmean(groups[-1]):
+            last = groups.pop()
+            groups[-1] += last
+    lowest = [fmean(group) for group in groups for _ in group]
+    return [middle + index * gap for index, middle in enumerate(lowest)]

@@ -113,7 +113,7 @@ def _explain(path: Path, error: Exception) -> FervidError:
     if isinstance(error, IsADirectoryError):
         return InputError(f"{path} is a folder", advice="Give the films in it.")
     if isinstance(error, OSError):
-        return InputError(f"cannot open {path} ({error.strerror})", advice="Check the path and its permissions.")
+        return InputError.for_path(path, error)
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:

@@ -297,11 +297,17 @@ async def _handle_validation(_: Request, error: Exception) -> JSONResponse:
 
 def explain_validation(problems: Sequence[Mapping[str, Any]]) -> UsageError:
     """What pydantic says of a request, in one sentence."""
-    words = []
-    for problem in problems[:3]:
-        place = ".".join(str(part) for part in problem["loc"])
-        words.append(f"{place}: {problem['msg'][:1].lower()}{problem['msg'][1:]}")
-    return UsageError("; ".join(words) or "the request is wrong", advice="See the API's description.")
+    words = "; ".join(map(_explain_problem, problems[:3]))
+    return UsageError(words or "the request is wrong", advice="See the API's description.")
+
+
+def _explain_problem(problem: Mapping[str, Any]) -> str:
+    parts, text = [str(part) for part in problem["loc"]], str(problem["msg"])
+    if problem["type"] == "json_invalid":  # of a message over a WebSocket no part is named
+        return f"the {parts[0] if parts else 'message'} is no JSON"
+    if not text[:2].isupper():  # "UUID input …" stays
+        text = text[:1].lower() + text[1:]
+    return f"{'.'.join(parts)}: {text}" if parts else text
 
 
 class ErrorGuard:

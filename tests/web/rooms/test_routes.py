@@ -71,8 +71,9 @@ def test_the_mood_as_people_say_it(client: TestClient):
     ("body", "words"),
     [
         ({"min_group": 3}, "min_group is 3"),
-        ({"min_group": 51}, "min_group"),
-        ({"min_group": 2}, "min_group"),
+        ({"min_group": 51}, "min_group is 51"),
+        ({"min_group": 2}, "min_group is 2"),
+        ({"min_group": -1}, "min_group is -1"),
         ({"kind": "poll"}, "kind"),
         ({"question": "name"}, "question"),
         ({"title": "x" * 81}, "title"),
@@ -85,6 +86,12 @@ def test_what_no_room_can_be(client: TestClient, body: dict[str, Any], words: st
     assert answer.status_code == 422
     assert answer.json()["error"]["code"] == "usage"
     assert words in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("group", [2, 3, 51])
+def test_a_group_that_is_refused_hears_of_this_servers_least(client: TestClient, group: int):
+    answer = client.post(ROOMS, json={"min_group": group})
+    assert answer.json()["error"]["advice"] == "Use 4 to 50."
 
 
 def test_one_address_makes_no_more_than_its_share_of_rooms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

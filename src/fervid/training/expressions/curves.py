@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fervid.files import make_file
-from fervid.training.curves import BLUE, DPI, GREY, ORANGE, Metrics, add_legend, finish_panel, plot_curve
+from fervid.training.curves import BLUE, DPI, GREY, ORANGE, Metrics, add_legend, finish_panel, part_labels, plot_curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,6 +52,7 @@ def draw_curves(metrics: Metrics, path: str | Path, *, title: str = "") -> None:
         add_legend(axes)
     for axes in (rate, size):
         axes.set_xlabel("epoch")
+    part_labels(figure)
     with make_file(path) as part:
         figure.savefig(part, format="png")
 

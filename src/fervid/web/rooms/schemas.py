@@ -11,6 +11,9 @@ from fervid.web.rooms.room import LARGEST_GROUP, MAX_TITLE, Kind, Question
 from fervid.web.schemas import ErrorBody
 from fervid.web.settings import LEAST_GROUP
 
+# Described, not checked: of a server whose least is higher, the answer would name a group that it refuses as well.
+_Group = Annotated[int, Field(json_schema_extra={"minimum": LEAST_GROUP, "maximum": LARGEST_GROUP})]
+
 
 class NewRoom(BaseModel):
     """What a host asks for."""
@@ -22,11 +25,8 @@ class NewRoom(BaseModel):
     title: Annotated[
         str, StringConstraints(strip_whitespace=True, max_length=MAX_TITLE, pattern=r"^[^\x00-\x1f\x7f]*$")
     ] = ""
-    min_group: int | None = Field(
-        None,
-        ge=LEAST_GROUP,
-        le=LARGEST_GROUP,
-        description="Nothing of fewer people is shown; the server's own least, or more.",
+    min_group: _Group | None = Field(
+        None, description="Nothing of fewer people is shown; the server's own least, or more."
     )
 
 
