@@ -29,7 +29,7 @@ from fervid.evaluation.detection import CURVE_FROM, DetectionEvaluation, evaluat
 from fervid.evaluation.detection_report import describe_photos, format_detection_markdown
 from fervid.evaluation.evaluation import Evaluation, evaluate_model
 from fervid.evaluation.robustness import HEADS, CorruptionBenchmark, evaluate_corruptions
-from fervid.evaluation.summary import SummaryRow, format_percent, summarise, summarise_corruptions
+from fervid.evaluation.summary import SummaryRow, format_percent, format_recall, summarise, summarise_corruptions
 from fervid.models.store import list_bundled
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -132,12 +132,13 @@ def _requote(paths: list[Path], quote: Callable[..., str]) -> dict[Path, str]:
 
 def format_figures(evaluation: Evaluation, *, full: bool) -> str:
     """Markdown tables: the headline figures, and with ``full`` the classification reports."""
-    lines = [f"`{evaluation.model}` on {evaluation.split}", "", *_tabulate("figure", summarise(evaluation))]
+    title = f"`{evaluation.model}` on {evaluation.split}, in brackets 95 % intervals"
+    lines = [title, "", *_tabulate("figure", summarise(evaluation))]
     if full:
         for head in (evaluation.label_head, evaluation.answer):
             lines += ["", f"| {head.name} | precision | recall | F1 | faces |", "|---|---:|---:|---:|---:|"]
             lines += [
-                f"| {label} | {s.precision:.3f} | {s.recall:.3f} | {s.f1:.3f} | {s.support:,} |"
+                f"| {label} | {s.precision:.3f} | {format_recall(s)} | {s.f1:.3f} | {s.support:,} |"
                 for label, s in zip(evaluation.labels, head.classes, strict=True)
             ]
     return "\n".join([*lines, ""])

@@ -11,10 +11,13 @@ from fervid.errors import DatasetError, UsageError
 from fervid.evaluation.evaluation import CHUNK, evaluate_model
 from fervid.evaluation.metrics import (
     bootstrap_interval,
+    calibration_error_interval,
     confusion_matrix,
     expected_calibration_error,
     macro_f1,
     negative_log_likelihood,
+    risk_coverage_area,
+    risk_coverage_area_interval,
 )
 
 ANGRY, DISGUST, FEAR, HAPPY, SAD, SURPRISE, NEUTRAL = range(7)
@@ -58,9 +61,12 @@ def test_figures_equal_the_measures_of_the_answers(world):
     assert evaluation.label_head.nll.value == pytest.approx(
         negative_log_likelihood(classifier.probabilities, world.truths)
     )
-    assert evaluation.label_head.ece == pytest.approx(
-        expected_calibration_error(classifier.probabilities, world.truths)
-    )
+    error, area = evaluation.label_head.ece, evaluation.label_head.aurc
+    assert error.value == pytest.approx(expected_calibration_error(classifier.probabilities, world.truths))
+    assert (error.low, error.high) == calibration_error_interval(classifier.probabilities, world.truths)
+    assert area.value == pytest.approx(risk_coverage_area(world.confidence, correct))
+    assert (area.low, area.high) == pytest.approx(risk_coverage_area_interval(world.confidence, correct))
+    assert error.n == area.n == 600
     assert sum(part.count for part in evaluation.label_head.reliability) == 600
     assert len(evaluation.label_head.reliability) == 15
 
@@ -270,6 +276,13 @@ def test_dict_is_json_and_the_same_every_time(world):
         assert first[head]["accuracy"]["official"]["n"] == first["n"] == 600
         assert list(first[head]["classification_report"]) == [*EMOTIONS, "macro average", "weighted average"]
         assert np.array(first[head]["confusion_matrix"]).sum() == 600
+        for name in ("ece", "aurc"):
+            assert first[head][f"{name}_low"] <= first[head][name] <= first[head][f"{name}_high"]
+        for scores in first[head]["classification_report"].values():
+            if scores["support"] < 600:
+                assert scores["recall_low"] < scores["recall"] < scores["recall_high"]
+            else:
+                assert scores["recall_low"] is scores["recall_high"] is None
     assert len(first["data"]) == 12
 
 

@@ -14,6 +14,7 @@ from fervid.evaluation.metrics import (
     accuracy,
     average_scores,
     bootstrap_interval,
+    calibration_error_interval,
     class_scores,
     confusion_matrix,
     expected_calibration_error,
@@ -22,7 +23,10 @@ from fervid.evaluation.metrics import (
     negative_log_likelihood,
     reliability_bins,
     risk_coverage,
+    risk_coverage_area,
+    risk_coverage_area_interval,
     row_losses,
+    wilson_interval,
 )
 
 CLASSES = 4
@@ -116,6 +120,38 @@ def test_class_scores_by_hand():
     assert macro_f1(np.array([[8, 2], [4, 6]])) == pytest.approx((8 / 11 + 2 / 3) / 2)
 
 
+@pytest.mark.parametrize(
+    ("hits", "n", "expected"),
+    [  # scipy.stats.binomtest(hits, n).proportion_ci(method="wilson")
+        (8, 10, (0.490162, 0.943318)),
+        (0, 10, (0.0, 0.277533)),
+        (10, 10, (0.722467, 1.0)),
+        (302, 491, (0.571297, 0.657059)),
+    ],
+)
+def test_wilson_interval(hits, n, expected):
+    assert wilson_interval(hits, n) == pytest.approx(expected, abs=1e-6)
+
+
+@patient
+@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_interval_ends_where_the_share_found_is_just_within_chance(counts):
+    hits, n = counts
+    low, high = wilson_interval(hits, n)
+    assert 0 <= low <= hits / n <= high <= 1
+    for share in (low, high):
+        reach = 1.959964 * math.sqrt(share * (1 - share) / n)
+        assert abs(hits / n - share) == pytest.approx(reach, abs=1e-9)
+
+
+def test_only_the_recall_of_a_class_with_rows_has_an_interval():
+    matrix = np.array([[8, 2, 0], [4, 6, 0], [0, 0, 0]])
+    first, _, third = class_scores(matrix)
+    assert (first.recall_low, first.recall_high) == wilson_interval(8, 10)
+    for scores in (third, average_scores(matrix), average_scores(matrix, weighted=True)):
+        assert scores.recall_low is scores.recall_high is None
+
+
 def test_a_class_that_never_occurs_is_left_out_but_one_that_is_only_answered_counts():
     assert macro_f1(np.array([[3, 0, 0], [0, 2, 0], [0, 0, 0]])) == 1
     assert macro_f1(np.array([[3, 0, 1], [0, 2, 0], [0, 0, 0]])) == pytest.approx((6 / 7 + 1 + 0) / 3)
@@ -197,11 +233,67 @@ def test_intervals_agree_with_drawing_the_rows():
     assert (low, high) == macro_f1_interval(matrix)
 
 
+def make_answers(n, excess, seed=0):
+    """Answers of two classes, right as often as their confidence says less ``excess``, and the truths."""
+    rng = np.random.default_rng(seed)
+    confidence = rng.uniform(0.5 + excess, 1, n)
+    truths = (rng.random(n) >= confidence - excess).astype(np.int64)
+    return np.stack([confidence, 1 - confidence], axis=1), truths
+
+
+def test_calibration_error_interval_is_turned_round_the_draws_of_rows():
+    probabilities, truths = make_answers(600, 0.08)
+    rng = np.random.default_rng(4)
+    draws = [rng.integers(0, 600, 600) for _ in range(1000)]
+    errors = [expected_calibration_error(probabilities[rows], truths[rows]) for rows in draws]
+    error = expected_calibration_error(probabilities, truths)
+    low, high = calibration_error_interval(probabilities, truths)
+    above, below = np.quantile(errors, [0.975, 0.025])
+    assert (low, high) == pytest.approx((2 * error - above, 2 * error - below), abs=0.006)
+    assert low < error < high < below + error  # the draws lie higher
+    assert (low, high) == calibration_error_interval(probabilities, truths)
+
+
+@pytest.mark.parametrize(("excess", "held_at_least"), [(0, 45), (0.03, 42), (0.12, 42)])
+def test_calibration_error_interval_holds_the_error_without_chance(excess, held_at_least):
+    held = 0
+    for seed in range(50):
+        low, high = calibration_error_interval(*make_answers(400, excess, seed))
+        held += low <= excess <= high
+    assert held >= held_at_least
+
+
+@patient
+@given(logit_rows, arrays(np.int64, 5, elements=labels), st.integers(1, 5))
+def test_calibration_error_interval_holds_the_error_of_the_sample(logits, truths, rows):
+    probabilities, truths = softmax(logits)[:rows], truths[:rows]
+    low, high = calibration_error_interval(probabilities, truths)
+    assert 0 <= low <= expected_calibration_error(probabilities, truths) <= high <= 1
+
+
+@pytest.mark.parametrize("digits", [9, 1, 0])  # of confidence: none are equal, many are, all are
+def test_area_interval_agrees_with_drawing_the_rows(digits):
+    probabilities, truths = make_answers(400, 0)
+    confidence, correct = probabilities[:, 0].round(digits), truths == 0
+    rng = np.random.default_rng(4)
+    draws = [rng.integers(0, 400, 400) for _ in range(1000)]
+    areas = [risk_coverage_area(confidence[rows], correct[rows]) for rows in draws]
+    low, high = risk_coverage_area_interval(confidence, correct)
+    assert (low, high) == pytest.approx(np.quantile(areas, [0.025, 0.975]), abs=0.006)
+    assert low < risk_coverage_area(confidence, correct) < high
+
+
 def test_nothing_to_draw_from_is_an_error():
     with pytest.raises(UsageError, match="no rows"):
         bootstrap_interval(np.empty(0))
     with pytest.raises(UsageError, match="no rows"):
         macro_f1_interval(np.zeros((3, 3), dtype=np.int64))
+    with pytest.raises(UsageError, match="no rows"):
+        calibration_error_interval(np.empty((0, 3)), np.empty(0, dtype=np.int64))
+    with pytest.raises(UsageError, match="no rows"):
+        risk_coverage_area_interval(np.empty(0), np.empty(0, dtype=bool))
+    with pytest.raises(UsageError, match="no rows"):
+        wilson_interval(0, 0)
 
 
 def test_risk_coverage_by_hand():

@@ -19,7 +19,7 @@ from fervid.evaluation.examples import pick_examples
 from fervid.evaluation.figures import DARK, LIGHT, draw_confusion_matrix, draw_reliability, draw_risk_coverage
 from fervid.evaluation.page import NO_BREAK, build_page
 from fervid.evaluation.report import write_report
-from fervid.evaluation.summary import rank_confusions, summarise
+from fervid.evaluation.summary import format_recall, rank_confusions, summarise
 
 FILES = {
     "index.html",
@@ -69,6 +69,9 @@ def test_json_and_csv_say_what_the_evaluation_says(evaluation, tmp_path):
     for row, scores in zip(rows, evaluation.label_head.classes, strict=False):
         assert float(row["recall"]) == pytest.approx(scores.recall, abs=1e-6)
         assert int(row["support"]) == scores.support
+        assert float(row["recall_low"]) == pytest.approx(scores.recall_low, abs=1e-6)
+        assert float(row["recall_high"]) == pytest.approx(scores.recall_high, abs=1e-6)
+    assert {row["recall_low"] for row in rows if row["label"].endswith("average")} == {""}
 
 
 def test_page_is_well_formed_and_fetches_nothing(evaluation, parse_page):
@@ -99,6 +102,9 @@ def test_page_shows_every_figure(evaluation):
     for head in (evaluation.label_head, evaluation.answer):
         for count in head.confusion.ravel():
             assert f"<small>{count}</small>" in page
+        for scores in head.classes:
+            recall = format_recall(scores)
+            assert f'<td class="recall">{recall.value} <small>{recall.interval}</small></td>' in page
     for note in evaluation.notes:
         assert note in page
 
@@ -171,6 +177,19 @@ def test_short_cells_say_half_the_interval(world):
     cell = summarise(evaluation)[0].cells[0]
     assert cell.short == f"{accuracy.value * 100:.1f} % ± {(accuracy.high - accuracy.low) * 50:.1f}"
     assert str(cell) == f"{accuracy.value * 100:.1f} % ({accuracy.low * 100:.1f}–{accuracy.high * 100:.1f})"
+
+
+def test_every_figure_has_an_interval(evaluation, capsys, load_script):
+    rows = summarise(evaluation)
+    assert all(cell.interval for row in rows for cell in row.cells if cell.value not in ("", "unknown"))
+    text = load_script("runs/quote_figures.py").format_figures(evaluation, full=True)
+    print_evaluation(evaluation)
+    printed = capsys.readouterr().out
+    for head in (evaluation.label_head, evaluation.answer):
+        for label, scores in zip(evaluation.labels, head.classes, strict=True):
+            recall = f"{scores.recall:.3f} ({scores.recall_low:.3f}–{scores.recall_high:.3f})"
+            assert f"| {label} | {scores.precision:.3f} | {recall} | {scores.f1:.3f} | {scores.support:,} |" in text
+            assert recall in printed
 
 
 def test_confusions_are_ranked(evaluation):

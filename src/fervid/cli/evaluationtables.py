@@ -45,7 +45,7 @@ def print_evaluation(evaluation: Evaluation, benchmark: CorruptionBenchmark | No
     console.print(title, style="bold", markup=False)
     console.print()
     console.print(_tabulate_summary([head.name for head in evaluation.heads], summarise(evaluation)))
-    console.print("±: half the 95 % bootstrap interval")
+    console.print("±: half the 95 % bootstrap interval, which for ECE reaches further down than up")
     if evaluation.votes_head is None:
         console.print("answer = label head; the votes head has learned nothing")
     else:
@@ -54,6 +54,7 @@ def print_evaluation(evaluation: Evaluation, benchmark: CorruptionBenchmark | No
         for table in (_tabulate_classes, _tabulate_confusion):
             console.print()
             console.print(table(evaluation, head))
+    console.print("in brackets: 95 % interval (Wilson's)")
     for note in evaluation.notes:
         console.print()
         console.print(note, markup=False)
@@ -140,11 +141,13 @@ def _tabulate_summary(columns: Sequence[str], rows: Sequence[SummaryRow]) -> Tab
 
 
 def _tabulate_classes(evaluation: Evaluation, head: HeadEvaluation) -> Table:
+    from fervid.evaluation.summary import format_recall
+
     table = _create_table(head.name, "precision", "recall", "F1", "support")
     averages = (("macro average", head.macro_average), ("weighted average", head.weighted_average))
     for name, scores in (*zip(evaluation.labels, head.classes, strict=True), *averages):
         table.add_row(
-            name, f"{scores.precision:.3f}", f"{scores.recall:.3f}", f"{scores.f1:.3f}", f"{scores.support:,}"
+            name, f"{scores.precision:.3f}", str(format_recall(scores)), f"{scores.f1:.3f}", f"{scores.support:,}"
         )
         if name == evaluation.labels[-1]:
             table.add_section()

@@ -83,7 +83,7 @@ class Evaluation:
 
         title = [f"{self.model} on {self.split}", f"{self.n:,} faces", describe_labels(self)]
         rows = [[row.name, *map(str, row.cells), row.n] for row in summarise(self)]
-        notes = " ".join(["In brackets: 95 % interval, percentile bootstrap.", *self.notes])
+        notes = " ".join(["In brackets: 95 % interval, bootstrap.", *self.notes])
         return build_table(title, ["figure", *(head.name for head in self.heads), "faces"], rows, notes)
 
     def to_dict(self) -> dict[str, Any]:

@@ -146,7 +146,8 @@ def _draw_reliability(figure: Figure, evaluation: Evaluation, theme: Theme, *, h
     lower.set_xlabel("confidence")
     lower.set_xlim(0, 1)
     lower.xaxis.set_major_formatter(percent_axis())
-    subtitle = f"{head.name}: calibration error {head.ece:.3f} · confidence {describe_confidence(head)}"
+    error = f"{head.ece.value:.3f} ({head.ece.low:.3f}–{head.ece.high:.3f})"
+    subtitle = f"{head.name}: ECE {error} · confidence {describe_confidence(head)}"
     set_title(upper, evaluation, subtitle, theme)
 
 

@@ -14,6 +14,7 @@ from fervid.evaluation.metrics import (
     ReliabilityBin,
     average_scores,
     bootstrap_interval,
+    calibration_error_interval,
     class_scores,
     confusion_matrix,
     expected_calibration_error,
@@ -21,6 +22,8 @@ from fervid.evaluation.metrics import (
     macro_f1_interval,
     reliability_bins,
     risk_coverage,
+    risk_coverage_area,
+    risk_coverage_area_interval,
     row_losses,
 )
 
@@ -29,7 +32,7 @@ CURVE_POINTS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure with its 95 % bootstrap interval and the number of faces it rests on."""
+    """A figure with its 95 % interval and the number of faces it rests on."""
 
     value: float
     low: float
@@ -38,7 +41,7 @@ class Estimate:
 
     @classmethod
     def of_mean(cls, rows: NDArray[np.floating] | NDArray[np.bool_]) -> Self:
-        """The mean of ``(N,)`` rows, of which there is at least one."""
+        """The mean of ``(N,)`` rows, of which there is at least one; the interval is a bootstrap's."""
         return cls(float(rows.mean()), *bootstrap_interval(rows), len(rows))
 
     @classmethod
@@ -95,8 +98,9 @@ class HeadEvaluation:
         majority_accuracy: against the FER+ majority; None without votes.
         macro_f1: mean F1 over the classes.
         nll: mean negative log-likelihood, nats.
-        ece: expected calibration error, 15 bins.
-        classes: precision, recall, F1 and support, one per label.
+        ece: expected calibration error, 15 bins; biased upwards, which its interval corrects
+            (:func:`.metrics.calibration_error_interval`).
+        classes: precision, recall with its interval, F1 and support, one per label.
         macro_average: their mean over the classes that occur.
         weighted_average: their mean weighted by support.
         confusion: ``(L, L)`` int64 counts, row = truth, column = answer, read-only.
@@ -114,7 +118,7 @@ class HeadEvaluation:
     majority_accuracy: Estimate | None
     macro_f1: Estimate
     nll: Estimate
-    ece: float
+    ece: Estimate
     classes: tuple[ClassScores, ...]
     macro_average: ClassScores
     weighted_average: ClassScores
@@ -122,11 +126,14 @@ class HeadEvaluation:
     reliability: tuple[ReliabilityBin, ...]
     curve: tuple[CurvePoint, ...]
     majority_curve: tuple[CurvePoint, ...]
-    aurc: float
+    aurc: Estimate
     probabilities: NDArray[np.float64]
 
     def to_dict(self, labels: tuple[Emotion, ...]) -> dict[str, Any]:
-        """Plain tables, six decimals; ``labels`` name the classes."""
+        """Plain tables, six decimals; ``labels`` name the classes.
+
+        ``x_low`` and ``x_high`` are the ends of the 95 % interval of ``x``; null where there is none.
+        """
         return {
             "accuracy": {
                 "official": self.accuracy.to_dict(),
@@ -136,8 +143,8 @@ class HeadEvaluation:
             },
             "macro_f1": self.macro_f1.to_dict(),
             "nll": self.nll.to_dict(),
-            "ece": round(self.ece, 6),
-            "aurc": round(self.aurc, 6),
+            **_flatten("ece", self.ece),
+            **_flatten("aurc", self.aurc),
             "classification_report": {
                 **{str(e): _rounded(scores) for e, scores in zip(labels, self.classes, strict=True)},
                 "macro average": _rounded(self.macro_average),
@@ -158,16 +165,18 @@ def evaluate_head(name: str, probabilities: NDArray[np.float64], truth: Truth) -
     matrix = confusion_matrix(truth.labels, answers, probabilities.shape[1])
     kept = probabilities.copy()
     matrix.flags.writeable = kept.flags.writeable = False
-    right_by_majority = (answers == truth.majority)[voted]
+    n, right_by_majority = len(correct), (answers == truth.majority)[voted]
+    error = expected_calibration_error(probabilities, truth.labels)
+    area = risk_coverage_area(confidence, correct)
     return HeadEvaluation(
         name=name,
         accuracy=Estimate.of_mean(correct),
         accuracy_deduplicated=None if truth.exact_twin is None else Estimate.of_rows(correct[~truth.exact_twin]),
         accuracy_strict=None if truth.near_twin is None else Estimate.of_rows(correct[~truth.near_twin]),
         majority_accuracy=Estimate.of_rows(right_by_majority),
-        macro_f1=Estimate(macro_f1(matrix), *macro_f1_interval(matrix), len(truth.labels)),
+        macro_f1=Estimate(macro_f1(matrix), *macro_f1_interval(matrix), n),
         nll=Estimate.of_mean(row_losses(probabilities, truth.labels)),
-        ece=expected_calibration_error(probabilities, truth.labels),
+        ece=Estimate(error, *calibration_error_interval(probabilities, truth.labels), n),
         classes=tuple(class_scores(matrix)),
         macro_average=average_scores(matrix),
         weighted_average=average_scores(matrix, weighted=True),
@@ -175,7 +184,7 @@ def evaluate_head(name: str, probabilities: NDArray[np.float64], truth: Truth) -
         reliability=tuple(reliability_bins(probabilities, truth.labels)),
         curve=_trace_curve(confidence, correct),
         majority_curve=_trace_curve(confidence[voted], right_by_majority),
-        aurc=float(risk_coverage(confidence, correct)[1].mean()),
+        aurc=Estimate(area, *risk_coverage_area_interval(confidence, correct), n),
         probabilities=kept,
     )
 
@@ -192,6 +201,12 @@ def _trace_curve(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) ->
 
 def _to_dict(estimate: Estimate | None) -> dict[str, Any] | None:
     return None if estimate is None else estimate.to_dict()
+
+
+def _flatten(name: str, estimate: Estimate) -> dict[str, float]:
+    """A figure that was a bare number before it had an interval, and stays one for who reads the JSON."""
+    values = estimate.to_dict()
+    return {name: values["value"], f"{name}_low": values["low"], f"{name}_high": values["high"]}
 
 
 def _rounded(record: ClassScores | ReliabilityBin | CurvePoint) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from fervid.evaluation.summary import (
     describe_confidence,
     describe_labels,
     format_percent,
+    format_recall,
     rank_confusions,
     summarise,
     summarise_corruptions,
@@ -59,7 +60,7 @@ th[scope=row], td.meaning, thead th:first-child, th.left {{ text-align: left; }}
 th:first-child, td:first-child {{ padding-left: 0; }}
 td.meaning {{ white-space: normal; min-width: 15rem; font-size: .9rem; }}
 td.value {{ font-weight: 600; }}
-td.value small {{ display: block; font-weight: 400; color: var(--faint); }}
+td.value small, td.recall small {{ display: block; font-weight: 400; color: var(--faint); }}
 tr.average th, tr.average td {{ border-bottom: 0; }}
 table.matrix td {{
   min-width: 4.6rem; text-align: center; line-height: 1.2; border: 2px solid var(--paper);
@@ -171,7 +172,7 @@ def _build_summary(columns: Sequence[str], figures: Sequence[SummaryRow]) -> str
 <tbody>
 {rows}
 </tbody>
-<caption>Small: 95 % interval, percentile bootstrap, 2,000 resamples of the faces.</caption>
+<caption>Small: 95 % interval, bootstrap, 2,000 resamples of the faces.</caption>
 </table></div>"""
 
 
@@ -207,14 +208,17 @@ def _build_classification_report(evaluation: Evaluation, head: HeadEvaluation) -
 <tbody>
 {chr(10).join(rows)}
 </tbody>
-<caption>Precision: how often the answer is right. Recall: how many of the labelled faces are found.</caption>
+<caption>Precision: how often the answer is right. Recall: how many of the labelled faces are found; small, its 95 %
+interval (Wilson's).</caption>
 </table></div>"""
 
 
 def _build_scores(name: str, scores: ClassScores, kind: str = "") -> str:
+    recall = format_recall(scores)
     return (
         f'<tr class="{kind}"><th scope="row">{escape(name)}</th><td>{scores.precision:.3f}</td>'
-        f"<td>{scores.recall:.3f}</td><td>{scores.f1:.3f}</td><td>{scores.support:,}</td></tr>"
+        f'<td class="recall">{recall.value} <small>{recall.interval}</small></td><td>{scores.f1:.3f}</td>'
+        f"<td>{scores.support:,}</td></tr>"
     )
 
 

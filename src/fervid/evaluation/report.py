@@ -120,13 +120,17 @@ def format_comparison_json(comparison: Comparison) -> str:
 
 
 def format_classification_report(evaluation: Evaluation) -> str:
-    """Precision, recall, F1 and support of every label and the two averages, for each head, as CSV text."""
+    """Precision, recall, F1 and support of every label and the two averages, for each head, as CSV text.
+
+    ``recall_low`` and ``recall_high`` are the ends of the recall's 95 % interval; empty for averages.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["head", "label", "precision", "recall", "f1", "support"])
+    columns = ("precision", "recall", "f1", "support", "recall_low", "recall_high")
+    writer.writerow(["head", "label", *columns])
     for head in evaluation.heads:
         for label, scores in head.to_dict(evaluation.labels)["classification_report"].items():
-            writer.writerow([head.name, label, *(scores[key] for key in ("precision", "recall", "f1", "support"))])
+            writer.writerow([head.name, label, *(scores[key] for key in columns)])
     return stream.getvalue()
 
 

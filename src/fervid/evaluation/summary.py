@@ -9,6 +9,7 @@ from typing import Literal
 from fervid.emotions import Emotion
 from fervid.evaluation.evaluation import Evaluation
 from fervid.evaluation.heads import Estimate, HeadEvaluation
+from fervid.evaluation.metrics import ClassScores
 from fervid.evaluation.robustness import CorruptionBenchmark, TruthName
 
 Better = Literal["higher", "lower", ""]
@@ -21,7 +22,7 @@ class Cell:
 
     Attributes:
         value: "unknown" when it is, empty where the figure makes no sense.
-        interval: its 95 % bootstrap interval; empty without one.
+        interval: its 95 % interval; empty without one.
         margin: half the width of that interval; empty without one.
     """
 
@@ -98,17 +99,18 @@ def summarise(evaluation: Evaluation) -> list[SummaryRow]:
             "macro-F1", [h.macro_f1 for h in e.heads], "mean F1 over the expressions, rare ones counting as much",
             percent=False,
         ),
-        SummaryRow(
-            "ECE", tuple(Cell(f"{h.ece:.3f}") for h in e.heads), n, "mean gap between confidence and accuracy",
-            "lower",
+        _make_row(
+            "ECE", [h.ece for h in e.heads],
+            "mean gap between confidence and accuracy, to which chance adds",
+            percent=False, better="lower",
         ),
         _make_row(
             "NLL", [h.nll for h in e.heads], "surprise at the label, nats; lower is better", percent=False,
             better="lower",
         ),
-        SummaryRow(
-            "AURC", tuple(Cell(f"{h.aurc:.3f}") for h in e.heads), n, "error averaged over every share answered",
-            "lower",
+        _make_row(
+            "AURC", [h.aurc for h in e.heads], "error averaged over every share answered", percent=False,
+            better="lower",
         ),
         SummaryRow(
             "uncertain", (*others, format_estimate(e.uncertain)), n, f"confidence below {threshold}", ""
@@ -185,6 +187,15 @@ def format_estimate(estimate: Estimate | None, *, percent: bool = True) -> Cell:
         return Cell(format_percent(estimate.value), *_format_points(estimate))
     half = (estimate.high - estimate.low) / 2
     return Cell(f"{estimate.value:.3f}", f"{estimate.low:.3f}–{estimate.high:.3f}", f"{half:.3f}")
+
+
+def format_recall(scores: ClassScores) -> Cell:
+    """A class's recall with its interval; that of averages has none."""
+    if scores.recall_low is None or scores.recall_high is None:
+        return Cell(f"{scores.recall:.3f}")
+    return format_estimate(
+        Estimate(scores.recall, scores.recall_low, scores.recall_high, scores.support), percent=False
+    )
 
 
 def _make_row(
