@@ -129,8 +129,11 @@ def test_other_settings_are_refused_and_named(
 ) -> None:
     source, out = make_photos(tmp_path / "photos", 3), tmp_path / "out"
     run(source, out)
-    other = dataclasses.replace(settings, min_face=40.0, model="base")
-    with pytest.raises(UsageError, match=r"model 'small@.*', this one has 'base@.*; with min_face 20\.0.*40\.0"):
+    other = dataclasses.replace(settings, min_face=40.0, model="base", every_s=0)
+    model = "the model small@.*, this one has the model base@.*"
+    face = "faces from 20 px, this one has faces from 40 px"
+    every = "a frame every 0.5 s, this one has every frame"
+    with pytest.raises(UsageError, match=rf"was begun with {model}; with {face}; with {every}\."):
         run(source, out, how=other)
     with pytest.raises(UsageError, match="source"):
         run(make_photos(tmp_path / "others", 3), out)

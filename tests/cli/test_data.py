@@ -116,6 +116,8 @@ def test_prepare_says_what_it_took_for_granted(run, lines, tmp_path):
     [
         (["prepare", "absent.csv", "-o", "x.parquet"], 1, "there is no file or folder absent.csv"),
         (["prepare", "absent.csv", "-o", "-"], 2, "a Parquet is not written to stdout"),
+        (["prepare", "absent.csv", "-o", "x.csv"], 2, "no Parquet ends like x.csv\n  Use one of .parquet, .pq."),
+        (["prepare", "absent.csv", "-o", "X.PQ"], 1, "there is no file or folder absent.csv"),
         (["prepare", "absent.csv"], 2, "Missing option"),
         (["prepare", "", "-o", "x.parquet"], 2, "a path is empty"),
         (["export", "absent.parquet", ""], 2, "a path is empty"),
@@ -199,7 +201,7 @@ def test_audit_says_where_it_cannot_write(run, parquet):
 
 
 def test_prepare_never_replaces_what_it_reads(run, tmp_path):
-    source = tmp_path / "fer2013.csv"
+    source = tmp_path / "fer2013.parquet"  # by its ending; what is in it decides
     source.write_text("emotion,pixels,Usage\n3," + " ".join(["7"] * 2304) + ",Training\n")
     before = source.read_bytes()
     status, _, err = run("data", "prepare", source, "-o", source)

@@ -153,7 +153,14 @@ def test_a_single_bad_file_is_an_error(call_fervid: Any, kind: str, tmp_path: Pa
     assert done.returncode == 1
     assert done.stdout == ""
     assert "photo.jpg" in done.stderr
+    assert done.stderr.startswith("1 of 1 picture failed:\n")
     assert "Traceback" not in done.stderr
+
+
+def test_an_address_is_no_pattern(call_fervid: Any) -> None:
+    done = call_fervid("image", "https://example.com/a.jpg?size=1")
+    assert done.returncode == 1
+    assert "fervid reads files, not addresses" in done.stderr
 
 
 def test_a_picture_without_a_face_is_no_error(call_fervid: Any, tmp_path: Path) -> None:
@@ -170,6 +177,7 @@ def test_a_picture_without_a_face_is_no_error(call_fervid: Any, tmp_path: Path) 
         ("image",), ("image", "a.jpg", "--labels", "5"), ("image", "a.jpg", "--detector", "mtcnn"),
         ("image", "a.jpg", "--json", "-", "--csv", "-"), ("image", "nothing*.jpg"), ("nonsense",),
         ("image", "a.jpg", "--min-face", "-1"), ("image", "a.jpg", "--json", "a.txt", "--csv", "a.txt"),
+        ("image", "a.jpg", "--emoji-placement", "beside"),
     ],
 )  # fmt: skip
 def test_wrong_usage_is_status_two(call_fervid: Any, arguments: tuple[str, ...], tmp_path: Path) -> None:

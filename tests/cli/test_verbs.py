@@ -18,7 +18,7 @@ from fervid.cli.app import app
 from fervid.cli.doctor import EXTRAS, RUNTIME
 from fervid.cli.filmtable import format_seconds
 from fervid.cli.tables import draw_bar
-from fervid.cli.terminal import format_command, print_error, print_note, show_progress, stdout
+from fervid.cli.terminal import escape_controls, format_command, print_error, print_note, show_progress, stdout
 from fervid.errors import ImageError, UsageError
 from fervid.imaging import load_image
 from fervid.models import store
@@ -215,6 +215,15 @@ def test_a_name_is_printed_as_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert out == f"{name}\n"
     assert err == f"error (input.image): cannot open {name}\n  Look at {name}.\n"
     assert f"Fetching {name}" in screen.getvalue()
+
+
+def test_nothing_in_a_name_moves_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    name = os.fsdecode(b"a\xe9\n\x1b[2J\r\x07.jpg") + "\u2028\x9b é😊"
+    assert escape_controls(name) == r"a\xe9\n\x1b[2J\r\x07.jpg\u2028\x9b é😊"
+    print_note(f"saved {name}")
+    print_error(ImageError(f"cannot open {name}", advice=f"Look at {name}."))
+    lines = capsys.readouterr().err.split("\n")
+    assert [line[:11] for line in lines] == [r"saved a\xe9", "error (inpu", "  Look at a", ""]
 
 
 @pytest.mark.parametrize(("share", "text"), [(0, ""), (1, "████████"), (0.5, "████"), (1 / 64, "▏"), (0.3, "██▍")])

@@ -289,9 +289,10 @@ def test_what_is_no_film_is_an_error(kind: str, tmp_path: Path, astronaut: Path)
 
 
 def test_wrong_usage_is_refused_before_anything_is_read(film: Path, tmp_path: Path) -> None:
-    for arguments, expected in [
+    cases: list[tuple[list[str | Path], str]] = [
         ([film, film], "one film at a time"),
-        ([tmp_path], "one film at a time"),
+        ([tmp_path], "one film at a time, got the folder"),
+        ([film, "--emoji-placement", "beside"], "none were asked for"),
         ([film, "--csv", "-", "--json", "-"], "both csv and json go to stdout"),
         ([film, "--csv", tmp_path / "a", "--json", f"{tmp_path}/./a"], "both csv and json go to"),
         (["--csv", tmp_path / "a.mkv", film], "would be overwritten"),
@@ -305,13 +306,18 @@ def test_wrong_usage_is_refused_before_anything_is_read(film: Path, tmp_path: Pa
         ([film, "--resume"], "nothing is saved"),
         ([film, "--start", "3", "--end", "2", *FAST], "nothing lies between"),
         ([film, "--detector", "mtcnn"], "no detector"),
-    ]:
+    ]
+    for arguments, expected in cases:
         error = refuse(*arguments)
         assert isinstance(error, UsageError)
         assert expected in error.message
         assert error.advice
     assert list(tmp_path.iterdir()) == []
     assert film.stat().st_size > 1000
+
+
+def test_a_folder_is_for_batch(tmp_path: Path) -> None:
+    assert f"fervid batch {tmp_path} --out DIR" in refuse(tmp_path).advice
 
 
 def test_an_output_that_cannot_be_written_is_an_error(film: Path) -> None:

@@ -192,7 +192,8 @@ def test_a_face_is_turned_and_laid_over_white_as_load_image_does():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"image": None}, "lacks the column image"),
+        ({"image": None}, "lacks the column image; it has"),
+        ({"image": None, "Usage": None}, "lacks the columns image, Usage; it has"),
         ({"image": ["a"] * 28}, "column image is string, not binary"),
         ({"emotion": ["happy"] * 28}, "column emotion is string, not an integer"),
         ({"Usage": [0] * 28}, "column Usage is int64, not text"),

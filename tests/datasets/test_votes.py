@@ -56,5 +56,5 @@ def test_names_the_line_of_another_split(bare, vote_lines, write_lines):
 
 
 def test_refuses_another_file(bare, lines, write_lines):
-    with pytest.raises(DatasetError, match=r"lacks the column neutral, .*, NF. Give FER\+'s fer2013new.csv"):
+    with pytest.raises(DatasetError, match=r"lacks the columns neutral, .*, NF. Give FER\+'s fer2013new.csv"):
         list(join_votes(iter(bare), write_lines("fer2013.csv", lines)))

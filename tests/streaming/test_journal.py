@@ -131,8 +131,24 @@ def test_a_journal_of_another_detector_of_the_same_name_is_refused(
     with Journal(path, open_film(film, make_reader()).describe()) as journal:
         journal.add(make_batch(0))
     other = open_film(film, make_reader(), "script@111111111111")
-    with pytest.raises(UsageError, match=r"detector 'script@000000000000', this one has 'script@111111111111'"):
+    with pytest.raises(UsageError, match=r"had the detector script@0{12}, this one has the detector script@1{12}"):
         Journal(path, other.describe(), resume=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        ({"every_s": None}, {"every_s": 0.5}, "had every frame, this one has a frame every 0.5 s"),
+        ({"end_s": 3600.0}, {"end_s": None}, "had an end at 3,600 s, this one has no end"),
+        ({"min_face": 32.0}, {"min_face": 40.5}, "had faces from 32 px, this one has faces from 40.5 px"),
+        ({"bytes": "?"}, {"bytes": 12345}, r"had a film of \? bytes, this one has a film of 12,345 bytes"),
+        ({"live": False}, {"live": True}, "had live 0, this one has live 1"),
+    ],
+)
+def test_what_differs_is_said_in_words(before: Any, now: Any, words: str, tmp_path: Path) -> None:
+    Journal(tmp_path / "journal", before).close()
+    with pytest.raises(UsageError, match=f"the interrupted run {words}"):
+        Journal(tmp_path / "journal", now, resume=True)
 
 
 @pytest.mark.parametrize("keep_images", [False, True])

@@ -14,6 +14,7 @@ from fervid.batch.tables import Counts
 from fervid.errors import InputError, UsageError
 from fervid.extras import find_version
 from fervid.files import write_file
+from fervid.streaming.settings import describe_setting
 
 FILE: Final = "run.json"
 SCHEMA: Final = "fervid-batch/1"
@@ -91,7 +92,7 @@ class RunManifest:
         """
         here, there = ({"source": _drop_access(run.source), **run.settings} for run in (self, other))
         differences = [
-            f"{name} {here.get(name)!r}, this one has {there.get(name)!r}"
+            f"{describe_setting(name, here.get(name))}, this one has {describe_setting(name, there.get(name))}"
             for name in {**here, **there}
             if here.get(name) != there.get(name)
         ]

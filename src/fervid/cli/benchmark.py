@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fervid.cli.layout import print_fitting
 from fervid.cli.options import JsonOption
 from fervid.cli.terminal import format_command, print_note, show_progress, stdout, write_output
 from fervid.errors import escape_bytes
@@ -87,7 +88,7 @@ def print_benchmark(result: Benchmark) -> None:
     for sheet in tabulate(result):
         console.print()
         console.print(sheet.title, style="bold", markup=False)
-        console.print(_build_table(sheet))
+        print_fitting(console, [_build_table(sheet)])
         console.print(sheet.note, style="dim", markup=False)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from fervid.cli.layout import print_fitting
 from fervid.cli.options import JsonOption, check_path
 from fervid.cli.terminal import print_note, show_progress, stdout, write_output
 from fervid.errors import UsageError
@@ -41,6 +42,8 @@ class Split(StrEnum):
     PRIVATE_TEST = "PrivateTest"
 
 
+_ENDINGS: Final = (".parquet", ".pq")
+
 FacesArgument = Annotated[Path, typer.Argument(metavar="FACES.PARQUET", help="As fervid data prepare writes it.")]
 
 
@@ -70,6 +73,8 @@ def prepare(
 
     if str(output) == "-":
         raise UsageError("a Parquet is not written to stdout", advice="Name a file with -o.")
+    if output.suffix.lower() not in _ENDINGS:
+        raise UsageError(f"no Parquet ends like {output}", advice=f"Use one of {', '.join(_ENDINGS)}.")
     read: list[str | Path] = [source] if votes is None else [source, votes]
     check_destinations({"-o": str(output)}, tables=(), media=(), sources=read)
     found = open_source(source, split=split)
@@ -146,7 +151,7 @@ def audit(
     if json_file != "-":
         console = stdout()
         for table in _tabulate(findings):
-            console.print(table)
+            print_fitting(console, [table])
 
 
 def _write_figure(path: Path, findings: Audit, name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fervid.cli.layout import print_fitting
 from fervid.cli.terminal import stdout
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def print_detectors(evaluations: Sequence[DetectionEvaluation], notes: Sequence[
     title = f"{', '.join(e.identity for e in evaluations)} on {split}: {describe_photos(evaluations[0])}"
     console.print(title, style="bold", markup=False)
     console.print()
-    console.print(_tabulate_sections(tabulate_detectors(evaluations), names, counted="n"))
+    print_fitting(console, [_tabulate_sections(tabulate_detectors(evaluations), names, counted="n")])
     if len(names) > 1:
         console.print("*: best of the row   ±: half the 95 % bootstrap interval, photos drawn")
     for note in notes:
@@ -44,7 +45,7 @@ def print_evaluation(evaluation: Evaluation, benchmark: CorruptionBenchmark | No
     title = f"{evaluation.model} on {evaluation.split}: {evaluation.n:,} faces, {describe_labels(evaluation)}"
     console.print(title, style="bold", markup=False)
     console.print()
-    console.print(_tabulate_summary([head.name for head in evaluation.heads], summarise(evaluation)))
+    print_fitting(console, [_tabulate_summary([head.name for head in evaluation.heads], summarise(evaluation))])
     console.print("±: half the 95 % bootstrap interval, which for ECE reaches further down than up")
     if evaluation.votes_head is None:
         console.print("answer = label head; the votes head has learned nothing")
@@ -53,7 +54,7 @@ def print_evaluation(evaluation: Evaluation, benchmark: CorruptionBenchmark | No
     for head in (evaluation.label_head, evaluation.answer):
         for table in (_tabulate_classes, _tabulate_confusion):
             console.print()
-            console.print(table(evaluation, head))
+            print_fitting(console, [table(evaluation, head)])
     console.print("in brackets: 95 % interval (Wilson's)")
     for note in evaluation.notes:
         console.print()
@@ -70,11 +71,11 @@ def print_corruptions(benchmark: CorruptionBenchmark) -> None:
     console.print()
     console.print(f"mean of {len(benchmark.corruptions)} corruptions in three strengths", style="bold")
     console.print()
-    console.print(_tabulate_summary(benchmark.heads, summarise_corruptions(benchmark)))
+    print_fitting(console, [_tabulate_summary(benchmark.heads, summarise_corruptions(benchmark))])
     for measure in benchmark.measures:
         if measure.head == "answer":
             console.print()
-            console.print(_tabulate_corruptions(benchmark, measure))
+            print_fitting(console, [_tabulate_corruptions(benchmark, measure)])
 
 
 def print_comparison(comparison: Comparison) -> None:
@@ -87,7 +88,7 @@ def print_comparison(comparison: Comparison) -> None:
     console.print(title, style="bold", markup=False)
     console.print(", ".join(evaluation.model for evaluation in comparison.evaluations), markup=False)
     console.print()
-    console.print(_tabulate_sections(tabulate_comparison(comparison), comparison.names))
+    print_fitting(console, [_tabulate_sections(tabulate_comparison(comparison), comparison.names)])
     console.print("*: best of the row   ±: half the 95 % bootstrap interval of each by itself")
     console.print()
     console.print(f"What the differences from {comparison.names[0]} are worth", style="bold", markup=False)
@@ -95,7 +96,7 @@ def print_comparison(comparison: Comparison) -> None:
         found = [d for d in comparison.differences if (d.head, d.truth) == (head, truth)]
         if found:
             console.print()
-            console.print(_tabulate_differences(found, comparison))
+            print_fitting(console, [_tabulate_differences(found, comparison)])
     console.print("interval: paired bootstrap, 95 %; if it holds 0, these faces cannot tell the two apart")
     console.print("p: McNemar's exact test on the faces that only one gets right")
     for note in gather_notes(comparison):

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from fervid.cli.layout import print_fitting
 from fervid.cli.tables import draw_bar
+from fervid.cli.terminal import escape_controls
 from fervid.drawing.timeline import describe_people, format_time
 from fervid.tracking.summary import PersonSummary, Summary
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from collections.abc import Sequence
+
+    from rich.console import Console
+    from rich.table import Table
 
 MOST_PEOPLE: Final = 12
 """Of more, those seen longest are printed."""
@@ -23,8 +28,6 @@ _WIDE: Final = 90
 
 def print_summary(console: Console, summary: Summary, detector: str) -> None:
     """Who was seen for how long, with which expressions for which share of that time."""
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     count = len(summary.people)
@@ -32,7 +35,7 @@ def print_summary(console: Console, summary: Summary, detector: str) -> None:
     seconds = format_seconds(summary.seconds)
     console.print(
         Text.assemble(
-            (summary.source or "film", "bold"),
+            (escape_controls(summary.source or "film"), "bold"),
             f"  {seconds}, {summary.frames:,} frames, {people}  ",
             (f"{summary.model}, {detector}", "dim"),
         )
@@ -40,19 +43,26 @@ def print_summary(console: Console, summary: Summary, detector: str) -> None:
     if not count:
         return
     shown = sorted(sorted(summary.people, key=lambda p: -p.seen_s)[:MOST_PEOPLE], key=lambda p: p.track_id)
+    bars = (_BAR, _SHORT_BAR) if console.width >= _WIDE else (_SHORT_BAR,)
+    print_fitting(console, (_build_table(shown, bar) for bar in bars))
+    if count > len(shown):
+        console.print(f"[dim]and {count - len(shown)} more, seen more shortly; --summary-json has them all[/]")
+
+
+def _build_table(people: Sequence[PersonSummary], bar: int) -> Table:
+    from rich import box
+    from rich.table import Table
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    bar = _BAR if console.width >= _WIDE else _SHORT_BAR
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("seen", no_wrap=True)
     table.add_column("share of that time", no_wrap=True)
     table.add_column("longest", no_wrap=True)
     table.add_column("changes", no_wrap=True)
-    for person in shown:
+    for person in people:
         shares = _draw_shares(person, bar)
         table.add_row(f"#{person.track_id}", _describe_time(person), shares, *_describe_changes(person))
-    console.print(table)
-    if count > len(shown):
-        console.print(f"[dim]and {count - len(shown)} more, seen more shortly; --summary-json has them all[/]")
+    return table
 
 
 def format_seconds(seconds: float) -> str:
@@ -65,7 +75,7 @@ def _describe_time(person: PersonSummary) -> str:
     return f"{format_seconds(person.seen_s)} ({person.coverage:.0%})\n[dim]{where}[/]"
 
 
-def _draw_shares(person: PersonSummary, bar: int) -> RenderableType:
+def _draw_shares(person: PersonSummary, bar: int) -> Table:
     from rich.table import Table
 
     bars = Table.grid(padding=(0, 1))

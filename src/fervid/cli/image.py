@@ -18,6 +18,7 @@ from fervid.cli.options import (
     ModelOption,
     Placement,
     ThreadsOption,
+    check_placement,
 )
 from fervid.cli.terminal import ERROR, SOME_FAILED, print_note, show_progress, stdout
 
@@ -79,6 +80,7 @@ def image(
     Without --json - or --csv - a table is printed. Pictures that cannot be read are listed at the end and do not stop
     the others (exit status 3).
     """
+    check_placement(emoji_placement, emoji=emoji)
     check_tables(json_file, csv_file)  # before anything is looked for: --csv *.jpg names pictures
     pictures = collect_pictures(paths)
     check_tables(json_file, csv_file, [picture.source for picture in pictures])
@@ -102,7 +104,7 @@ def image(
                 failures.append(failure)
             advance(done, len(pictures))
     if failures:
-        print_note(f"{len(failures)} of {len(pictures)} pictures failed:")
+        print_note(f"{len(failures)} of {len(pictures)} {'picture' if len(pictures) == 1 else 'pictures'} failed:")
         for failure in failures:
             print_note(f"  {failure.error}")
         raise typer.Exit(ERROR if len(failures) == len(pictures) else SOME_FAILED)

@@ -53,7 +53,7 @@ def collect_pictures(arguments: list[str]) -> list[Picture]:
                 raise UsageError(
                     f"the folder {path} has no pictures", advice=f"Looked for {', '.join(sorted(SUFFIXES))}."
                 )
-        elif not os.path.exists(path) and glob.has_magic(argument):
+        elif not os.path.exists(path) and glob.has_magic(argument) and "://" not in argument:
             # Of a file and its links the shortest path stays.
             matches = sorted(find_matches(argument), key=lambda name: (len(name), name), reverse=True)
             files = {os.path.realpath(match): match for match in matches}

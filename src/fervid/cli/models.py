@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fervid.cli.terminal import ERROR, print_error, print_note, show_progress, stdout
+from fervid.cli.layout import print_fitting
+from fervid.cli.terminal import ERROR, escape_controls, print_error, print_note, show_progress, stdout
 
 if TYPE_CHECKING:
     from fervid.models.detectorspec import DetectorSpec
@@ -26,16 +27,17 @@ def list_models() -> None:
     from fervid.models.store import list_published, locate
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("name", "kind", "size", "SHA-256", "where"):
-        table.add_column(heading, justify="right" if heading == "size" else "left", overflow="fold")
+    for heading in ("name", "kind", "size", "SHA-256"):
+        table.add_column(heading, justify="right" if heading == "size" else "left", no_wrap=True)
+    table.add_column("where", overflow="fold", min_width=14)
     for published in list_published():
         path = locate(published)
         size = f"{path.stat().st_size / 1e6:.2f} MB" if path is not None and path.exists() else ""
         where = (
             "in the package" if published.bundled else str(path or f"not fetched (fervid models pull {published.name})")
         )
-        table.add_row(published.name, published.kind, size, published.sha256[:12], escape(where))
-    stdout().print(table)
+        table.add_row(published.name, published.kind, size, published.sha256[:12], escape(escape_controls(where)))
+    print_fitting(stdout(), [table])
 
 
 @models_app.command("show")
@@ -58,9 +60,11 @@ def show_model(
     metadata = read_metadata(session)
     console = stdout()
     facts = Table(box=None, show_header=False, pad_edge=False)
+    facts.add_column(no_wrap=True)
+    facts.add_column(overflow="fold")
 
     def add(what: str, words: str) -> None:
-        facts.add_row(what, escape(words))  # a file may say anything of itself
+        facts.add_row(what, escape(escape_controls(words)))  # a file may say anything of itself
 
     add("model", file.identity)
     add("file", f"{len(file.data) / 1e6:.2f} MB, SHA-256 {file.sha256}")
@@ -92,17 +96,18 @@ def show_model(
     if not layers:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
-    table.add_column("layer", overflow="fold", footer=f"{len(layers)} layers")
+    count, flops = sum(layer.parameters for layer in layers), sum(layer.flops for layer in layers)
+    table.add_column("layer", overflow="fold", min_width=12, footer=f"{len(layers)} layers")
     table.add_column("operation")
-    table.add_column("output", justify="right")
-    table.add_column("parameters", justify="right", footer=f"{sum(layer.parameters for layer in layers):,}")
-    table.add_column("FLOPs", justify="right", footer=f"{sum(layer.flops for layer in layers) / 1e6:,.1f} M")
+    table.add_column("output", justify="right", no_wrap=True)
+    table.add_column("parameters", justify="right", no_wrap=True, footer=f"{count:,}")
+    table.add_column("FLOPs", justify="right", no_wrap=True, footer=f"{flops / 1e6:,.1f} M")
     for layer in layers:
         shape = " × ".join(str(n) for n in layer.output)
         parameters = f"{layer.parameters:,}" if layer.parameters else ""
         cells = (layer.name, layer.operation, shape, parameters, f"{layer.flops / 1e6:,.2f} M")
-        table.add_row(*map(escape, cells))
-    console.print(table)
+        table.add_row(*(escape(escape_controls(cell)) for cell in cells))
+    print_fitting(console, [table])
 
 
 def _describe_network(spec: ModelSpec) -> list[tuple[str, str]]:
@@ -144,10 +149,10 @@ def verify_models(
         try:
             published = _verify(name)
             said = published.name if published.name == name else f"{name} is {published.name}"
-            stdout().print(f"ok      {said}  {published.sha256}", markup=False)
+            stdout().print(f"ok      {escape_controls(said)}  {published.sha256}", markup=False)
         except FervidError as error:
             broken += 1
-            stdout().print(f"broken  {name}", markup=False)
+            stdout().print(f"broken  {escape_controls(name)}", markup=False)
             print_error(error)
     if broken:
         raise typer.Exit(ERROR)

@@ -24,6 +24,12 @@ def check_detector(name: str) -> str:
     return check_name(name)
 
 
+def check_placement(placement: Placement, *, emoji: bool) -> None:
+    """Refuse a place for emoji that nobody asked for."""
+    if placement is not Placement.OVER and not emoji:
+        raise UsageError("--emoji-placement says where emoji go, and none were asked for", advice="Add --emoji.")
+
+
 def check_path(path: str | None) -> str | None:
     """Refuse an empty path, of a variable that is not set, say: as a path it would be the current folder."""
     if path == "":

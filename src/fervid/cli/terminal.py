@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Final
 
-from fervid.errors import FervidError, UsageError
+from fervid.errors import FervidError, UsageError, escape_bytes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +20,8 @@ ERROR: Final = 1
 USAGE: Final = 2
 SOME_FAILED: Final = 3
 INTERRUPTED: Final = 130
+
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def exit_status(error: FervidError) -> int:
@@ -54,14 +57,20 @@ def print_error(error: FervidError) -> None:
     """One or two lines on stderr: what was wrong, and what to do."""
     console = stderr()
     console.print(f"[bold red]error[/] ({error.code}): ", end="")
-    console.print(error.message, markup=False)
+    console.print(escape_controls(error.message), markup=False)
     if error.advice:
-        console.print(f"  {error.advice}", markup=False)
+        console.print(f"  {escape_controls(error.advice)}", markup=False)
 
 
 def print_note(text: str) -> None:
     """One line on stderr."""
-    print(text, file=sys.stderr)  # a console of its own would write into the line of a progress bar
+    # A console of its own would write into the line of a progress bar.
+    print(escape_controls(text), file=sys.stderr)
+
+
+def escape_controls(text: str) -> str:
+    r"""Text for one line of a terminal: what would move its cursor, as in a name, is shown as ``\n``, ``\x1b``."""
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), escape_bytes(text))
 
 
 def format_command(words: Sequence[str]) -> str:

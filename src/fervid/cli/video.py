@@ -21,8 +21,9 @@ from fervid.cli.options import (
     Placement,
     SmoothOption,
     ThreadsOption,
+    check_placement,
 )
-from fervid.cli.terminal import print_note, show_progress, stdout
+from fervid.cli.terminal import format_command, print_note, show_progress, stdout
 from fervid.errors import FervidError, UsageError
 from fervid.signals import handle_signals
 
@@ -81,6 +82,7 @@ def video(
     pass, and appear when it is complete. An interrupted run leaves a journal beside the first file and goes on with
     --resume.
     """
+    check_placement(emoji_placement, emoji=emoji)
     film = choose_film(paths)
     from fervid.streaming.outputs import OutputPlan
 
@@ -120,9 +122,11 @@ def choose_film(paths: list[str]) -> Path:
     film = Path(paths[0])
     if len(paths) > 1 or film.is_dir():
         what = f"{len(paths)} films" if len(paths) > 1 else f"the folder {film}"
+        folder = str(film) if film.is_dir() else "FOLDER"
         raise UsageError(
             f"one film at a time, got {what}",
-            advice='For many: for film in *.mp4; do fervid video "$film" --csv "$film.csv"; done',
+            advice=f"For a whole folder: {format_command(['fervid', 'batch', folder, '--out', 'DIR'])}. "
+            'Or: for film in *.mp4; do fervid video "$film" --csv "$film.csv"; done',
         )
     return film
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from fervid.datasets.faceset import FACE_SIZE, SPLITS, VOTE_COLUMNS, FaceRow, FaceSet
+from fervid.datasets.table import describe_lack
 from fervid.emotions import EMOTIONS
 from fervid.errors import DatasetError, MissingExtraError, OutputError
 from fervid.files import write_atomically
@@ -112,8 +113,7 @@ def open_faces(path: str | Path) -> Iterator[pyarrow.parquet.ParquetFile]:
         types, schema = import_pyarrow().types, source.schema_arrow
         missing = [name for name in ("image", "emotion", "Usage") if name not in schema.names]
         if missing:
-            message = f"{path} lacks the column {', '.join(missing)}; it has {', '.join(schema.names)}"
-            raise DatasetError(message, advice=advice)
+            raise DatasetError(f"{describe_lack(path, missing)}; it has {', '.join(schema.names)}", advice=advice)
         for name, is_right, wanted in (
             ("image", _is_binary, "binary (encoded pictures)"),
             ("emotion", types.is_integer, "an integer"),

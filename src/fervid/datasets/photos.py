@@ -40,6 +40,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fervid.datasets.parquet import import_pyarrow, open_parquet
+from fervid.datasets.table import describe_lack
 from fervid.errors import DatasetError, FervidError, UsageError
 from fervid.imaging import load_image
 
@@ -229,8 +230,7 @@ def _open_photos(path: str | Path) -> Iterator[pyarrow.parquet.ParquetFile]:
         schema = file.schema_arrow
         missing = [column for column in REQUIRED if column not in schema.names]
         if missing:
-            message = f"{path} lacks the column {', '.join(missing)}; it has {', '.join(schema.names)}"
-            raise DatasetError(message, advice=_ADVICE)
+            raise DatasetError(f"{describe_lack(path, missing)}; it has {', '.join(schema.names)}", advice=_ADVICE)
         for column in (*REQUIRED, *OPTIONAL):
             if column in schema.names:
                 _check_type(schema.field(column).type, column, str(path))

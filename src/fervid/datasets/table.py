@@ -6,7 +6,7 @@ FER2013's and FER+'s files hold no field that spans lines.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -38,7 +38,7 @@ class Table:
         """Index of a column. Raises DatasetError when there is none."""
         found = self.find(name)
         if found is None:
-            raise DatasetError(f"{self.path} lacks the column {name}; it has {', '.join(self.columns)}")
+            raise DatasetError(f"{describe_lack(self.path, [name])}; it has {', '.join(self.columns)}")
         return found
 
     def records(self) -> Iterator[tuple[int, list[str] | DatasetError]]:
@@ -106,6 +106,11 @@ def open_table(path: Path) -> Table:
             f"{path}, line 1 is not the header of a CSV", advice="Give a CSV whose first line names its columns."
         )
     return Table(path, tuple(field.strip() for field in fields))
+
+
+def describe_lack(path: str | Path, columns: Sequence[str]) -> str:
+    """``a.csv lacks the columns image, Usage``."""
+    return f"{path} lacks the {'column' if len(columns) == 1 else 'columns'} {', '.join(columns)}"
 
 
 def count_records(path: Path) -> int:

@@ -8,7 +8,7 @@ from typing import Final
 
 from fervid.datasets.faceset import SPLITS, VOTE_COLUMNS, FaceRow
 from fervid.datasets.parquet import MAX_VOTES
-from fervid.datasets.table import open_table
+from fervid.datasets.table import describe_lack, open_table
 from fervid.errors import DatasetError
 
 _ORDER: Final = "The votes are in the order of fer2013.csv: give all of its rows, in that order."
@@ -29,7 +29,7 @@ def join_votes(rows: Iterator[FaceRow | DatasetError], path: str | Path) -> Iter
     table = open_table(Path(path))
     missing = [name for name in ("Usage", *VOTE_COLUMNS.values()) if table.find(name) is None]
     if missing:
-        raise DatasetError(f"{path} lacks the column {', '.join(missing)}", advice="Give FER+'s fer2013new.csv.")
+        raise DatasetError(describe_lack(path, missing), advice="Give FER+'s fer2013new.csv.")
     usage_at = table.index("Usage")
     places = [table.index(name) for name in VOTE_COLUMNS.values()]
     records = table.records()

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from fervid.detection.detector import Detection
 from fervid.errors import OutputError, UsageError
 from fervid.results import Box, Quality
+from fervid.streaming.settings import describe_setting
 from fervid.video.problems import Problem
 
 
@@ -259,6 +260,7 @@ def _compare(found: Any, wanted: Mapping[str, Any], path: Path) -> None:
     for key, value in wanted.items():
         if found[key] != value:
             raise UsageError(
-                f"the interrupted run had {key} {found[key]!r}, this one has {value!r}",
+                f"the interrupted run had {describe_setting(key, found[key])}, "
+                f"this one has {describe_setting(key, value)}",
                 advice="Use the same film and settings, or start again without resuming.",
             )
