@@ -181,17 +181,21 @@ def test_what_is_recorded_is_not_looked_at_again(
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"smooth_s": 0.2}, {"start_s": 1.0}, {"every_s": 0.5}, {"end_s": 3.0}],
-    ids=lambda change: next(iter(change)),
+    ("change", "words"),
+    [
+        ({"smooth_s": 0.2}, "a smoothing of 0.2 s"),
+        ({"start_s": 1.0}, "a start at 1 s"),
+        ({"every_s": 0.5}, "a frame every 0.5 s"),
+        ({"end_s": 3.0}, "an end at 3 s"),
+    ],
 )
 def test_a_journal_of_other_settings_is_refused(
-    change: dict[str, float], film: Path, tmp_path: Path, open_film: MakeFilmStream
+    change: dict[str, float], words: str, film: Path, tmp_path: Path, open_film: MakeFilmStream
 ) -> None:
     path = tmp_path / "journal"
     record(open_film(film), path)
     before = path.read_bytes()
-    with pytest.raises(UsageError, match=f"{next(iter(change))} .*Use the same film and settings"):
+    with pytest.raises(UsageError, match=f"this one has {words}. Use the same film and settings"):
         Journal(path, open_film(film, **change).describe(), resume=True)
     assert path.read_bytes() == before
 
