@@ -113,7 +113,7 @@ def open_faces(path: str | Path) -> Iterator[pyarrow.parquet.ParquetFile]:
         types, schema = import_pyarrow().types, source.schema_arrow
         missing = [name for name in ("image", "emotion", "Usage") if name not in schema.names]
         if missing:
-            raise DatasetError(f"{describe_lack(path, missing)}; it has {', '.join(schema.names)}", advice=advice)
+            raise DatasetError(describe_lack(path, missing, schema.names), advice=advice)
         for name, is_right, wanted in (
             ("image", _is_binary, "binary (encoded pictures)"),
             ("emotion", types.is_integer, "an integer"),

@@ -230,7 +230,7 @@ def _open_photos(path: str | Path) -> Iterator[pyarrow.parquet.ParquetFile]:
         schema = file.schema_arrow
         missing = [column for column in REQUIRED if column not in schema.names]
         if missing:
-            raise DatasetError(f"{describe_lack(path, missing)}; it has {', '.join(schema.names)}", advice=_ADVICE)
+            raise DatasetError(describe_lack(path, missing, schema.names), advice=_ADVICE)
         for column in (*REQUIRED, *OPTIONAL):
             if column in schema.names:
                 _check_type(schema.field(column).type, column, str(path))

@@ -38,7 +38,7 @@ class Table:
         """Index of a column. Raises DatasetError when there is none."""
         found = self.find(name)
         if found is None:
-            raise DatasetError(f"{describe_lack(self.path, [name])}; it has {', '.join(self.columns)}")
+            raise DatasetError(describe_lack(self.path, [name], self.columns))
         return found
 
     def records(self) -> Iterator[tuple[int, list[str] | DatasetError]]:
@@ -108,9 +108,10 @@ def open_table(path: Path) -> Table:
     return Table(path, tuple(field.strip() for field in fields))
 
 
-def describe_lack(path: str | Path, columns: Sequence[str]) -> str:
-    """``a.csv lacks the columns image, Usage``."""
-    return f"{path} lacks the {'column' if len(columns) == 1 else 'columns'} {', '.join(columns)}"
+def describe_lack(path: str | Path, columns: Sequence[str], found: Sequence[str] = ()) -> str:
+    """``a.csv lacks the columns image, Usage; it has pixels``."""
+    lack = f"{path} lacks the {'column' if len(columns) == 1 else 'columns'} {', '.join(columns)}"
+    return f"{lack}; it has {', '.join(found)}" if found else lack
 
 
 def count_records(path: Path) -> int:

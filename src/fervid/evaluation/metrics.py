@@ -109,7 +109,7 @@ def macro_f1_interval(matrix: NDArray[np.int64]) -> tuple[float, float]:
     return _percentile_interval(_macro_f1(draws.reshape(-1, *matrix.shape)), 0.95)
 
 
-def wilson_interval(hits: int, n: int) -> tuple[float, float]:
+def wilson_interval(hits: float, n: int) -> tuple[float, float]:
     """Wilson's 95 % interval of a share, ``hits`` of ``n``.
 
     Wilson 1927, JASA 22(158), 209–212 (doi:10.1080/01621459.1927.10502953). It needs no draws, and holds for few rows

@@ -20,6 +20,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
+from fervid.evaluation.metrics import wilson_interval
+
 Values = tuple[int, ...]
 """One contribution: for each of the room's options, how many of its steps it got."""
 
@@ -225,8 +227,4 @@ def estimate_interval(share: float, people: int) -> tuple[float, float]:
     """Wilson's 95 % interval (1927, JASA 22, 209–212) of a share among ``people``; (0, 1) for nobody."""
     if people == 0:
         return 0.0, 1.0
-    z = 1.959964
-    middle = share + z * z / (2 * people)
-    reach = z * math.sqrt(share * (1 - share) / people + z * z / (4 * people * people))
-    scale = 1 + z * z / people
-    return max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale)
+    return wilson_interval(share * people, people)
