@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from fervid.emotions import EMOTIONS
+from fervid.wording import count_nouns
 
 MOST_FACES: Final = 24
 """Faces that are shown; of more the number is said."""
@@ -24,10 +25,9 @@ _SYMBOLS: Final = {str(emotion): emotion.character for emotion in EMOTIONS}
 def build_analysis(data: Mapping[str, Any]) -> str:
     """A plan of the picture with its faces, and beside it a card per face."""
     faces = data["faces"]
-    noun = "face" if len(faces) == 1 else "faces"
     parts = [
         PurePath(data["source"] or "").name,
-        f"{len(faces)} {noun}" if faces else "nobody is there",
+        count_nouns(len(faces), "face") if faces else "nobody is there",
         "{}×{} px".format(*data["size"]),
     ]
     if "frame" in data:

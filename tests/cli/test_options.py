@@ -99,7 +99,7 @@ def test_camera(
     )
     reading, recorder = map(replace, ("fervid.live.reading.LiveReading", "fervid.live.recording.FilmRecorder"))
     source, read, recorded = (place.return_value.__enter__.return_value for place in (camera, reading, recorder))
-    recorded.shortened_s = 0.0
+    recorded.shortened_s, recorded.written = 0.0, 7
     source.kind = kind
     session.return_value.run.return_value = SessionSummary(1.0, 9, 8, 7, people=2, delay_s=0.1, losses=0)
     done = call_fervid(

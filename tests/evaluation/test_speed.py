@@ -10,7 +10,7 @@ import pytest
 from fervid.errors import UsageError
 from fervid.evaluation.speed import machine as machine_module
 from fervid.evaluation.speed.benchmark import Effort, time_rounds
-from fervid.evaluation.speed.machine import Machine, count_nouns, describe_machine
+from fervid.evaluation.speed.machine import Machine, describe_machine
 from fervid.evaluation.speed.records import (
     Benchmark,
     ColdStart,
@@ -148,9 +148,6 @@ class TestMachine:
         run = replace(speeds.models[0].runs[0], timing=make_timing(cores=0.5))
         starved = replace(speeds, models=(replace(speeds.models[0], runs=(run,)),))
         assert "had 50 % of the core" in starved.warnings[0]
-
-    def test_nouns_are_counted(self):
-        assert [count_nouns(n, "core") for n in (0, 1, 2)] == ["0 cores", "1 core", "2 cores"]
 
 
 class TestRecords:

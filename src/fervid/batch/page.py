@@ -11,6 +11,7 @@ from fervid.drawing.palette import emotion_colour
 from fervid.emotions import EMOTIONS
 from fervid.errors import escape_bytes
 from fervid.evaluation.page import build_document
+from fervid.wording import count_nouns
 
 _TITLES: Final = {
     "kind": ("Photos and films", "A photo has one row per face, a film one per person and frame that was read."),
@@ -138,7 +139,7 @@ def _draw_hours(rows: Sequence[GroupRow]) -> str:
         y = top + height
         counts = [*zip(map(str, EMOTIONS), row.counts, strict=True), ("uncertain", row.uncertain)]
         words = ", ".join(f"{name} {count:,}" for name, count in counts if count)
-        parts.append(f"<g><title>{hour:02d}:00, {row.faces:,} faces: {words}</title>")
+        parts.append(f"<g><title>{hour:02d}:00, {count_nouns(row.faces, 'face')}: {words}</title>")
         for emotion, count in zip(EMOTIONS, row.counts, strict=True):
             tall = height * count / most
             y -= tall

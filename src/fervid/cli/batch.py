@@ -14,6 +14,7 @@ from fervid.cli.terminal import ERROR, SOME_FAILED, print_note, show_progress, s
 from fervid.cli.video import stop_on_terminate
 from fervid.errors import FervidError, UsageError
 from fervid.files import check_destinations
+from fervid.wording import count_nouns
 
 if TYPE_CHECKING:
     from fervid.batch.cluster import RayEngine
@@ -148,12 +149,13 @@ def _conclude(summary: RunSummary, out: Path) -> None:
     new, everything = summary.new, summary.all
     known, failed = everything.inputs - new.inputs, everything.failed - new.failed
     print_note(
-        f"{new.inputs:,} inputs read, {new.faces:,} rows of faces, {new.failed:,} failed"
+        f"{count_nouns(new.inputs, 'input')} read, {count_nouns(new.faces, 'row')} of faces, {new.failed:,} failed"
         + (f"; {known:,} were done before" if known else "")
         + (f", {failed:,} of them failed" if failed else "")
     )
     if summary.unreachable:
-        print_note(f"{summary.unreachable:,} inputs could not be read this time; the same command tries them again")
+        unread = count_nouns(summary.unreachable, "input")
+        print_note(f"{unread} could not be read this time; the same command tries them again")
     if summary.stale:
         print_note(f"{summary.stale:,} inputs have changed or gone since they were read; their rows stay")
     print_note(f"saved {out}; fervid batch report {out} says what is in it")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from fervid.cli.layout import print_fitting
 from fervid.cli.terminal import escape_controls
 from fervid.emotions import EMOTIONS
+from fervid.wording import count_nouns
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,8 +31,8 @@ def print_report(console: Console, report: Report) -> None:
     total = report.total
     state = "complete" if report.run.complete else "not complete"
     console.print(
-        f"{total.inputs:,} inputs, {total.failed:,} failed, {report.empty:,} without a face; {total.faces:,} rows of "
-        f"faces, {total.share(total.uncertain):.1%} uncertain ({state})",
+        f"{count_nouns(total.inputs, 'input')}, {total.failed:,} failed, {report.empty:,} without a face; "
+        f"{count_nouns(total.faces, 'row')} of faces, {total.share(total.uncertain):.1%} uncertain ({state})",
         markup=False,
     )
     for group, title in _TITLES.items():

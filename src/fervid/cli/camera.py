@@ -27,6 +27,7 @@ from fervid.cli.terminal import print_note
 from fervid.errors import UsageError
 from fervid.files import check_destinations
 from fervid.signals import handle_signals
+from fervid.wording import count_nouns
 
 if TYPE_CHECKING:
     from fervid.emotions import LabelCount
@@ -151,11 +152,11 @@ def stop_on_signals() -> Iterator[threading.Event]:
 
 def print_summary(summary: SessionSummary) -> None:
     """Say what happened at the camera."""
-    people = "nobody" if not summary.people else "1 person" if summary.people == 1 else f"{summary.people} people"
+    people = count_nouns(summary.people, "person", "people") if summary.people else "nobody"
     times = "once" if summary.losses == 1 else f"{summary.losses} times"
     losses = f"; the camera was lost {times}" if summary.losses else ""
     print_note(
-        f"{summary.seconds:.1f} s: {summary.received} pictures, {summary.answered} read "
+        f"{summary.seconds:.1f} s: {count_nouns(summary.received, 'picture')}, {summary.answered} read "
         f"({1000 * summary.delay_s:.0f} ms behind), {people}{losses}"
     )
 
@@ -163,7 +164,7 @@ def print_summary(summary: SessionSummary) -> None:
 def print_film(recorder: FilmRecorder) -> None:
     """Say what became of the film."""
     left_out = f", {recorder.left_out} left out" if recorder.left_out else ""
-    print_note(f"saved {recorder.path} ({recorder.written} pictures{left_out})")
+    print_note(f"saved {recorder.path} ({count_nouns(recorder.written, 'picture')}{left_out})")
     if recorder.shortened_s:
         print_note(
             f"{recorder.path} is {recorder.shortened_s:.0f} s shorter than the session: "

@@ -14,6 +14,7 @@ from fervid.cli.options import JsonOption, check_path
 from fervid.cli.terminal import print_note, show_progress, stdout, write_output
 from fervid.errors import UsageError
 from fervid.files import check_destinations
+from fervid.wording import count_nouns
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -83,7 +84,7 @@ def prepare(
         print_note(f"  {note}")
     with show_progress("preparing", "faces") as advance:
         prepared = prepare_faces(found, output, votes=votes, skip_bad=skip_bad, progress=advance)
-    print_note(f"wrote {output}: {prepared.rows:,} faces{' with votes' if votes else ''}")
+    print_note(f"wrote {output}: {count_nouns(prepared.rows, 'face')}{' with votes' if votes else ''}")
     skipped = prepared.skipped
     if skipped.count:
         print_note(f"skipped {skipped.count:,} bad rows:")
@@ -114,7 +115,7 @@ def export(
     with show_progress("exporting", "faces") as advance:
         done = export_faces(source, folder, image_format=image_format, labels=labels, replace=force, progress=advance)
     kept = f", {done.kept:,} were there" if done.kept else ""
-    print_note(f"wrote {done.written:,} pictures to {folder}{kept}")
+    print_note(f"wrote {count_nouns(done.written, 'picture')} to {folder}{kept}")
 
 
 @data_app.command()

@@ -14,6 +14,7 @@ import typer
 from fervid.cli.options import JsonOption
 from fervid.cli.terminal import ERROR, stdout, write_output
 from fervid.extras import find_version
+from fervid.wording import count_nouns
 
 RUNTIME: Final = ("numpy", "onnxruntime", "pillow", "matplotlib", "typer", "rich", "platformdirs")
 _REPAIR: Final = "pip install --force-reinstall fervid"
@@ -72,7 +73,7 @@ def run_checks() -> Iterator[tuple[str, str, str]]:
     supported = sys.version_info[:2] >= (3, 11)
     yield "python", "ok" if supported else "broken", f"{platform.python_version()} on {platform.platform()}"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield "processor", "ok", f"{cores} cores, {platform.machine()}"
+    yield "processor", "ok", f"{count_nouns(cores, 'core')}, {platform.machine()}"
     for package in RUNTIME:
         yield _check_package(package)
     for extra, packages in EXTRAS.items():

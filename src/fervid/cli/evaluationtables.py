@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fervid.cli.layout import print_fitting
 from fervid.cli.terminal import stdout
+from fervid.wording import count_nouns
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,7 +43,9 @@ def print_evaluation(evaluation: Evaluation, benchmark: CorruptionBenchmark | No
     from fervid.evaluation.summary import describe_labels, summarise
 
     console = stdout()
-    title = f"{evaluation.model} on {evaluation.split}: {evaluation.n:,} faces, {describe_labels(evaluation)}"
+    title = (
+        f"{evaluation.model} on {evaluation.split}: {count_nouns(evaluation.n, 'face')}, {describe_labels(evaluation)}"
+    )
     console.print(title, style="bold", markup=False)
     console.print()
     print_fitting(console, [_tabulate_summary([head.name for head in evaluation.heads], summarise(evaluation))])
@@ -84,7 +87,7 @@ def print_comparison(comparison: Comparison) -> None:
     from fervid.evaluation.summary import describe_labels
 
     console, first = stdout(), comparison.evaluations[0]
-    title = f"{len(comparison.names)} models on {first.split}: {first.n:,} faces, {describe_labels(first)}"
+    title = f"{len(comparison.names)} models on {first.split}: {count_nouns(first.n, 'face')}, {describe_labels(first)}"
     console.print(title, style="bold", markup=False)
     console.print(", ".join(evaluation.model for evaluation in comparison.evaluations), markup=False)
     console.print()

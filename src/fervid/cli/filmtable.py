@@ -9,6 +9,7 @@ from fervid.cli.tables import draw_bar
 from fervid.cli.terminal import escape_controls
 from fervid.drawing.timeline import describe_people, format_time
 from fervid.tracking.summary import PersonSummary, Summary
+from fervid.wording import count_nouns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ def print_summary(console: Console, summary: Summary, detector: str) -> None:
     console.print(
         Text.assemble(
             (escape_controls(summary.source or "film"), "bold"),
-            f"  {seconds}, {summary.frames:,} frames, {people}  ",
+            f"  {seconds}, {count_nouns(summary.frames, 'frame')}, {people}  ",
             (f"{summary.model}, {detector}", "dim"),
         )
     )

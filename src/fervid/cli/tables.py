@@ -8,6 +8,7 @@ from fervid.cli.layout import print_fitting
 from fervid.cli.terminal import escape_controls
 from fervid.emotions import Emotion
 from fervid.results import Analysis, Face
+from fervid.wording import count_nouns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ def print_analysis(console: Console, analysis: Analysis) -> None:
     from rich.text import Text
 
     count = len(analysis.faces)
-    faces = "no face" if count == 0 else "1 face" if count == 1 else f"{count} faces"
+    faces = count_nouns(count, "face") if count else "no face"
     width, height = analysis.size
     source = escape_controls(analysis.source or "picture")
     console.print(

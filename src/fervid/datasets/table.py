@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from fervid.errors import DatasetError
+from fervid.wording import count_nouns
 
 MAX_LINE: Final = 1 << 16
 """Bytes that a line may have; a line of FER2013 has at most 9.3 kB."""
@@ -77,9 +78,8 @@ class Table:
         except csv.Error as error:
             return DatasetError(f"{where}: not CSV ({error}){ending}")
         if len(fields) != len(self.columns):
-            noun = "field" if len(fields) == 1 else "fields"
             expected = f"not {len(self.columns)} ({', '.join(self.columns)})"
-            return DatasetError(f"{where}: {len(fields)} {noun}, {expected}{ending}")
+            return DatasetError(f"{where}: {count_nouns(len(fields), 'field')}, {expected}{ending}")
         return [field.strip() for field in fields]
 
 

@@ -21,6 +21,7 @@ from fervid.errors import UsageError, escape_bytes
 from fervid.files import write_file
 from fervid.results import Frame
 from fervid.spans import GAP_S, Span, Spans
+from fervid.wording import count_nouns
 
 BINS: Final = 3000
 """Most bins of a lane: about two for each pixel of a wide screen."""
@@ -240,10 +241,10 @@ def format_time(seconds: float, *, decimals: int = 0) -> str:
 def describe_people(count: int, untracked: int) -> str:
     """``3 people``; without any, ``nobody``, or that the faces there were have no number."""
     if count:
-        return f"{count} {'person' if count == 1 else 'people'}"
+        return count_nouns(count, "person", "people")
     if not untracked:
         return "nobody"
-    return f"nobody for long enough ({untracked:,} face{'' if untracked == 1 else 's'} without a number)"
+    return f"nobody for long enough ({count_nouns(untracked, 'face')} without a number)"
 
 
 def describe_chart(chart: Chart) -> str:

@@ -23,6 +23,7 @@ from fervid.emotions import Emotion, emotions_for, fold_disgust
 from fervid.errors import UsageError
 from fervid.evaluation.heads import Estimate, HeadEvaluation, Truth, evaluate_head
 from fervid.notebook import build_table
+from fervid.wording import count_nouns
 
 if TYPE_CHECKING:
     from fervid.classification.classifier import Classifier, Prediction
@@ -81,7 +82,7 @@ class Evaluation:
     def _repr_html_(self) -> str:
         from fervid.evaluation.summary import describe_labels, summarise  # which are made for this class
 
-        title = [f"{self.model} on {self.split}", f"{self.n:,} faces", describe_labels(self)]
+        title = [f"{self.model} on {self.split}", count_nouns(self.n, "face"), describe_labels(self)]
         rows = [[row.name, *map(str, row.cells), row.n] for row in summarise(self)]
         notes = " ".join(["In brackets: 95 % interval, bootstrap.", *self.notes])
         return build_table(title, ["figure", *(head.name for head in self.heads), "faces"], rows, notes)

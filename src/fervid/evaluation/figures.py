@@ -18,6 +18,7 @@ from fervid.evaluation.evaluation import Evaluation
 from fervid.evaluation.heads import HeadEvaluation
 from fervid.evaluation.summary import describe_confidence, format_percent
 from fervid.plotting import plain_style
+from fervid.wording import count_nouns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -222,7 +223,7 @@ def _dress(axes: Axes, theme: Theme) -> None:
 
 def set_title(axes: Axes, measured: Evaluation | CorruptionBenchmark, subtitle: str, theme: Theme) -> None:
     """Model, split and number of faces in bold, and a line below."""
-    title = f"{measured.model} on {measured.split}, {measured.n:,} faces"
+    title = f"{measured.model} on {measured.split}, {count_nouns(measured.n, 'face')}"
     axes.annotate(
         title, (0, 1), (0, 26), xycoords="axes fraction", textcoords="offset points", color=theme.ink,
         fontsize=min(12.0, 12.0 * TITLE_LENGTH / len(title)), fontweight="bold",

@@ -24,6 +24,7 @@ from fervid.evaluation.summary import (
     summarise,
     summarise_corruptions,
 )
+from fervid.wording import count_nouns
 
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 """Stands before every percent sign of the page, so that no line begins with one."""
@@ -137,7 +138,7 @@ def build_document(title: str, body: str, style: str = "", *, kind: str = "evalu
 
 def describe_data(evaluation: Evaluation) -> str:
     """What was measured on, in one line of HTML."""
-    return f"""{evaluation.n:,} faces (data {escape(evaluation.data)}) · {describe_labels(evaluation)} ·
+    return f"""{count_nouns(evaluation.n, "face")} (data {escape(evaluation.data)}) · {describe_labels(evaluation)} ·
 expressions as people labelled them, which is not what anyone felt"""
 
 
@@ -250,7 +251,8 @@ def _build_confusions(evaluation: Evaluation, head: HeadEvaluation) -> str:
     if not confusions:
         return ""
     items = "".join(
-        f"<li>{c.label} answered as {c.answer}: {c.count:,} faces, {format_percent(c.share)} of {c.label}</li>"
+        f"<li>{c.label} answered as {c.answer}: {count_nouns(c.count, 'face')}, "
+        f"{format_percent(c.share)} of {c.label}</li>"
         for c in confusions
     )
     return f"<p>The most frequent mistakes:</p><ol>{items}</ol>"

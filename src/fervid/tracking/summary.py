@@ -15,6 +15,7 @@ from fervid.errors import escape_bytes
 from fervid.notebook import build_table, format_share
 from fervid.results import SCHEMA, Distribution, Frame
 from fervid.spans import GAP_S, Span, Spans
+from fervid.wording import count_nouns
 
 SUMMARY_COLUMNS: Final = (
     "source", "track", "first_s", "last_s", "seen_s", "coverage", "dominant",
@@ -145,7 +146,7 @@ class Summary:
             ]
             for person in self.people
         ]
-        title = [self.source or "", f"{self.seconds:.1f} s", f"{self.frames:,} frames", self.model or ""]
+        title = [self.source or "", f"{self.seconds:.1f} s", count_nouns(self.frames, "frame"), self.model or ""]
         return build_table(title, columns, rows, "Shares of the time in which a person was seen.")
 
     def to_rows(self) -> list[dict[str, Any]]:

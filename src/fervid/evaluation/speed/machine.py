@@ -12,6 +12,7 @@ import numpy as np
 
 import fervid
 from fervid.extras import find_version
+from fervid.wording import count_nouns
 
 INSTRUCTION_SETS: Final = {
     "avx2": "AVX2",
@@ -104,11 +105,6 @@ def describe_machine() -> Machine:
         | {"BLAS": _name_blas()},
         load=os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
     )
-
-
-def count_nouns(number: int, noun: str) -> str:
-    """``1 core``, ``2 cores``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _read_cpuinfo() -> dict[str, str]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from fervid.evaluation.speed.machine import count_nouns
 from fervid.evaluation.speed.records import Benchmark, ModelSpeed, Search
 from fervid.evaluation.speed.timing import Timing
+from fervid.wording import count_nouns
 
 ONE_CORE: Final = 1.2
 """Cores that one thread may seem to keep busy: helpers that load and collect run beside it."""
