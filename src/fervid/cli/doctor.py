@@ -72,7 +72,7 @@ def run_checks() -> Iterator[tuple[str, str, str]]:
     yield "fervid", "ok", fervid.__version__
     supported = sys.version_info[:2] >= (3, 11)
     yield "python", "ok" if supported else "broken", f"{platform.python_version()} on {platform.platform()}"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     yield "processor", "ok", f"{count_nouns(cores, 'core')}, {platform.machine()}"
     for package in RUNTIME:
         yield _check_package(package)
