@@ -21,6 +21,7 @@ from fervid.cli.options import (
     check_placement,
 )
 from fervid.cli.terminal import ERROR, SOME_FAILED, print_note, show_progress, stdout
+from fervid.wording import count_nouns
 
 if TYPE_CHECKING:
     from fervid.emotions import LabelCount
@@ -104,7 +105,7 @@ def image(
                 failures.append(failure)
             advance(done, len(pictures))
     if failures:
-        print_note(f"{len(failures)} of {len(pictures)} {'picture' if len(pictures) == 1 else 'pictures'} failed:")
+        print_note(f"{len(failures):,} of {count_nouns(len(pictures), 'picture')} failed:")
         for failure in failures:
             print_note(f"  {failure.error}")
         raise typer.Exit(ERROR if len(failures) == len(pictures) else SOME_FAILED)
