@@ -89,7 +89,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory, astronaut: Path, portrait
     faces = pq.read_table(folder / "faces.parquet")
     pq.write_table(faces.take(list(range(0, len(faces), 3))), folder / "own.parquet")  # few, as one's own are
     (folder / "runs").mkdir()
-    (folder / "runs" / "small-1.toml").write_text(tiny_recipe.replace("tiny", "small-1"), encoding="utf-8")
+    (folder / "runs" / "base-2.toml").write_text(tiny_recipe.replace("tiny", "base-2"), encoding="utf-8")
     return folder
 
 
