@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { analyseImage, fetchJob, fetchJobFile } from "./client";
+import { analyseImage, fetchJob, fetchJobFile, uploadFilm } from "./client";
 import { ApiError, readError, toApiError } from "./errors";
 import type { Job } from "./types";
 
@@ -84,6 +84,21 @@ describe("requests", () => {
     await expect(fetchJob("f1")).rejects.toMatchObject({ code: "web.unreadable", isTemporary: false });
   });
 
+  it("call an answer that breaks off a lost connection, unless it was cancelled", async () => {
+    const cancelled = new DOMException("cancelled", "AbortError");
+    for (const status of [200, 502]) {
+      for (const [reason, expected] of [
+        [new TypeError("terminated"), { code: "network", isTemporary: true }],
+        [cancelled, cancelled],
+      ] as const) {
+        const body = () => new ReadableStream({ start: (stream) => stream.error(reason) });
+        vi.stubGlobal("fetch", async () => new Response(body(), { status }));
+        await expect(fetchJob("f1")).rejects.toMatchObject(expected);
+        if (status === 200) await expect(fetchJobFile(JOB, "timeline.json")).rejects.toMatchObject(expected);
+      }
+    }
+  });
+
   it("name a file that a job has not", async () => {
     await expect(fetchJobFile({ ...JOB, files: [] }, "timeline.json")).rejects.toMatchObject({
       code: "web.not_found",
@@ -91,7 +106,42 @@ describe("requests", () => {
   });
 });
 
+describe("a file that does not arrive", () => {
+  class LostTransfer {
+    upload = {};
+    onerror: () => void = () => {};
+    open = () => {};
+    send = () => this.onerror();
+  }
+
+  /** A file that browsers can read, or cannot: it has changed since, or is a folder. */
+  function makeFile(isReadable: boolean): File {
+    const file = new File(["film"], "a.mp4");
+    const failure = new DOMException("", "NotReadableError");
+    if (!isReadable) file.slice = () => ({ arrayBuffer: () => Promise.reject(failure) }) as unknown as Blob;
+    return file;
+  }
+
+  it.each([
+    [true, { code: "network", message: "The server does not answer", isTemporary: true, isFileLost: false }],
+    [
+      false,
+      { code: "file", message: "The file cannot be read any more", isTemporary: false, isFileLost: true },
+    ],
+  ])("and can still be read: %s", async (isReadable, error) => {
+    vi.stubGlobal("XMLHttpRequest", LostTransfer);
+    vi.stubGlobal("fetch", () => Promise.reject(new TypeError("Failed to fetch")));
+    await expect(uploadFilm(makeFile(isReadable))).rejects.toMatchObject(error);
+    await expect(analyseImage(makeFile(isReadable))).rejects.toMatchObject(error);
+  });
+});
+
 describe("readError", () => {
+  it("knows which errors of the way to the server pass", () => {
+    const passing = [400, 404, 429, 500, 502, 503, 504].filter((status) => readError(status, "").isTemporary);
+    expect(passing).toEqual([429, 502, 503, 504]);
+  });
+
   it("reads how long to wait", () => {
     expect(readError(429, JSON.stringify(error("web.too_many")), "3")).toMatchObject({
       retryAfterS: 3,

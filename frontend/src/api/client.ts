@@ -1,6 +1,6 @@
 /** Requests to the server that this page came from. */
 
-import { ApiError, networkError, readError } from "./errors";
+import { ApiError, fileError, networkError, readError } from "./errors";
 import type { Annotation, Health, ImageAnswer, Job, JobFile } from "./types";
 
 const ROOT = "/api/v1";
@@ -17,7 +17,7 @@ export interface ImageOptions {
 }
 
 /** Find the faces of a picture and read them. */
-export function analyseImage(picture: Blob, options: ImageOptions = {}): Promise<ImageAnswer> {
+export async function analyseImage(picture: Blob, options: ImageOptions = {}): Promise<ImageAnswer> {
   const form = new FormData();
   form.append("image", picture, picture instanceof File ? picture.name : "picture");
   const query = writeQuery({
@@ -25,7 +25,12 @@ export function analyseImage(picture: Blob, options: ImageOptions = {}): Promise
     evidence: options.evidence,
     annotated: options.annotated,
   });
-  return request(`/images${query}`, { method: "POST", body: form, signal: options.signal ?? null });
+  try {
+    return await request(`/images${query}`, { method: "POST", body: form, signal: options.signal ?? null });
+  } catch (reason) {
+    if (reason instanceof ApiError && reason.code === "network") throw await explainLoss(picture);
+    throw reason;
+  }
 }
 
 export interface FilmOptions {
@@ -61,13 +66,23 @@ export function uploadFilm(film: File, options: FilmOptions = {}): Promise<Job> 
       }
       reject(readError(transfer.status, transfer.responseText, transfer.getResponseHeader("Retry-After")));
     };
-    transfer.onerror = () => reject(networkError());
+    transfer.onerror = () => void explainLoss(film).then(reject);
     transfer.onabort = () => reject(new DOMException("The upload was cancelled", "AbortError"));
     transfer.onloadend = () => signal?.removeEventListener("abort", abort);
     transfer.open("POST", `${ROOT}/videos${writeQuery(query)}`);
     if (signal?.aborted) transfer.onabort(new ProgressEvent("abort"));
     else transfer.send(form);
   });
+}
+
+/** Why a file did not arrive: of one that they cannot read, browsers say no more than of a lost connection. */
+async function explainLoss(file: Blob): Promise<ApiError> {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+  } catch {
+    return fileError();
+  }
+  return networkError();
 }
 
 export async function fetchJobs(signal?: AbortSignal): Promise<Job[]> {
@@ -104,7 +119,7 @@ export async function fetchJobFile<T>(job: Job, name: string, signal?: AbortSign
       advice: "Read it again.",
     });
   }
-  return (await fetchAnswer(file.url, { signal: signal ?? null })).json();
+  return readJson(await fetchAnswer(file.url, { signal: signal ?? null }));
 }
 
 /** Throws why a file of a job cannot be had. */
@@ -116,9 +131,13 @@ export async function checkFile(file: JobFile): Promise<void> {
 
 /** The JSON that the API answers with. */
 export async function request<T>(path: string, init: RequestInit): Promise<T> {
-  const answer = await send(path, init);
+  return readJson(await send(path, init));
+}
+
+async function readJson<T>(answer: Response): Promise<T> {
+  const body = await receive(answer.text());
   try {
-    return await answer.json();
+    return JSON.parse(body);
   } catch {
     throw readError(answer.status, "");
   }
@@ -130,15 +149,19 @@ export function send(path: string, init: RequestInit): Promise<Response> {
 }
 
 async function fetchAnswer(url: string, init: RequestInit): Promise<Response> {
-  let answer: Response;
+  const answer = await receive(fetch(url, init));
+  if (answer.ok) return answer;
+  throw readError(answer.status, await receive(answer.text()), answer.headers.get("Retry-After"));
+}
+
+/** An answer, or what is still to come of one. */
+async function receive<T>(coming: Promise<T>): Promise<T> {
   try {
-    answer = await fetch(url, init);
+    return await coming;
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw networkError();
   }
-  if (!answer.ok) throw readError(answer.status, await answer.text(), answer.headers.get("Retry-After"));
-  return answer;
 }
 
 function writeQuery(values: Record<string, string | number | boolean | undefined>): string {

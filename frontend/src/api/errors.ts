@@ -2,6 +2,9 @@
 
 import type { ErrorDetail } from "./types";
 
+/** What passes: too many requests, a gateway in front of a server that starts again, a server that is busy. */
+const TEMPORARY: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+
 export class ApiError extends Error {
   readonly code: string;
   readonly advice: string;
@@ -21,7 +24,12 @@ export class ApiError extends Error {
 
   /** Whether the same request may succeed later. */
   get isTemporary(): boolean {
-    return this.status === 0 ? this.code === "network" : this.status === 429 || this.status === 503;
+    return this.status === 0 ? this.code === "network" : TEMPORARY.has(this.status);
+  }
+
+  /** Whether the same request can never succeed: its file has to be chosen anew. */
+  get isFileLost(): boolean {
+    return this.code === "file";
   }
 }
 
@@ -31,6 +39,15 @@ export function networkError(): ApiError {
     code: "network",
     message: "The server does not answer",
     advice: "Is fervid serve still running? Start it again, then try once more.",
+  });
+}
+
+/** A file that was chosen is no longer what it was, or never was a file. */
+export function fileError(): ApiError {
+  return new ApiError({
+    code: "file",
+    message: "The file cannot be read any more",
+    advice: "Choose it again; of a folder, choose the files in it.",
   });
 }
 

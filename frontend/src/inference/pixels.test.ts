@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { chooseAngle } from "./alignment";
 import { cropResize } from "./crop";
-import { digest, GOLDEN, makePicture, makeScene } from "./golden/pictures";
+import { CutDetector, makeThumbnail, measureLikeness } from "./cuts";
+import { digest, GOLDEN, makeFilm, makePicture, makeScene } from "./golden/pictures";
 import type { Picture } from "./picture";
 import { resize, resizeRegion } from "./resize";
 
@@ -47,6 +48,28 @@ describe("chooseAngle", () => {
 
   it("leaves faces without points upright", () => {
     expect(chooseAngle(null)).toBe(0);
+  });
+});
+
+describe("cuts", () => {
+  const { pictures, cuts, likeness } = GOLDEN.cuts;
+
+  for (const { size, thumbnail } of pictures) {
+    it(`are read from the thumbnail that Python makes of ${size}`, () => {
+      const picture = makePicture(size[0], size[1]);
+      for (const source of [picture, withAlpha(picture)]) expect(makeThumbnail(source)).toEqual(thumbnail);
+    });
+  }
+
+  it("are where Python sees them", () => {
+    const film = makeFilm();
+    const detector = new CutDetector();
+    expect(film.map((picture) => detector.detect(picture))).toEqual(cuts);
+    expect(likeness).toHaveLength(film.length - 1);
+    const thumbnails = film.map(makeThumbnail);
+    likeness.forEach((value: number, i: number) => {
+      expect(measureLikeness(thumbnails[i] ?? [], thumbnails[i + 1] ?? [])).toBeCloseTo(value, 4);
+    });
   });
 });
 

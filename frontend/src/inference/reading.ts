@@ -3,6 +3,7 @@
 import type { Face, Frame, Probabilities, Votes } from "../api/types";
 import { EMOTIONS_WITHOUT_DISGUST, type Emotion, SCHEMA, type VoteLabel } from "../generated/vocabulary";
 import { type Classifier, foldDisgust, type Prediction } from "./classifier";
+import { CutDetector } from "./cuts";
 import type { Detection } from "./decoding";
 import type { Detector } from "./detector";
 import type { Picture, Square } from "./picture";
@@ -33,10 +34,8 @@ export interface Timings {
   read: number;
 }
 
-/** What was read last, and how long after the one before. */
+/** When a picture was read last, and how long after the one before. */
 interface Step {
-  width: number;
-  height: number;
   timeS: number;
   stepS: number;
 }
@@ -53,6 +52,7 @@ export class Reading {
   private readonly settings: ReadingSettings;
   private tracker!: Tracker;
   private smoother!: Smoother;
+  private cuts!: CutDetector;
   private last: Step | null = null;
   private count = 0;
 
@@ -73,6 +73,7 @@ export class Reading {
   reset(): void {
     this.tracker = new Tracker({ sureScore: this.detector.spec.score_threshold });
     this.smoother = new Smoother(this.classifier.spec.threshold, this.settings.smooth_s);
+    this.cuts = new CutDetector();
     this.last = null;
     this.count = 0;
   }
@@ -109,14 +110,13 @@ export class Reading {
   }
 
   /** Whether nobody is where they were, in pixels, or somebody else may be there by now: the rule of Python's streams. */
-  private beginsScene({ width, height }: Picture, timeS: number): boolean {
+  private beginsScene(picture: Picture, timeS: number): boolean {
     const { last } = this;
     const stepS = last === null ? Number.POSITIVE_INFINITY : timeS - last.timeS;
-    this.last = { width, height, timeS, stepS };
-    if (last === null) return false;
-    const isTurned = last.width !== width || last.height !== height;
+    this.last = { timeS, stepS };
+    const isCut = this.cuts.detect(picture); // also after a pause: the next picture is compared with this one
     // Where pictures always come so seldom, there is no pause.
-    return isTurned || stepS > Math.max(LOST_S, 2 * last.stepS);
+    return isCut || (last !== null && stepS > Math.max(LOST_S, 2 * last.stepS));
   }
 
   private makeFace(

@@ -70,11 +70,11 @@ describe("Tracker", () => {
 });
 
 describe("Reading", () => {
-  type Step = [timeS: number, size: readonly [number, number], x: number];
+  type Step = [timeS: number, size: readonly [number, number], x: number, level?: number];
   const UPRIGHT = [60, 100] as const;
   const WIDE = [100, 60] as const;
 
-  /** The number of one face at such places in pictures of such sizes. */
+  /** The number of one face at such places in pictures of such sizes and grey levels. */
   async function follow(steps: Step[]) {
     let x = 0;
     const detector = {
@@ -88,9 +88,10 @@ describe("Reading", () => {
     } as unknown as Classifier;
     const reading = new Reading(detector, classifier, { model: "m", detector: "d" });
     const numbers = [];
-    for (const [timeS, [width, height], place] of steps) {
+    for (const [timeS, [width, height], place, level = 0] of steps) {
       x = place;
-      const picture = { width, height, channels: 1, data: new Uint8Array(width * height) } as const;
+      const data = new Uint8Array(width * height).fill(level);
+      const picture = { width, height, channels: 1, data } as const;
       numbers.push((await reading.read(picture, timeS)).frame.faces[0]?.track);
     }
     return numbers;
@@ -99,6 +100,13 @@ describe("Reading", () => {
   it("expects nobody of an upright picture in a wide one", async () => {
     const steps = [0, 0.1, 0.2, 0.3, 0.4, 0.5].map(
       (timeS): Step => [timeS, timeS < 0.3 ? UPRIGHT : WIDE, 30],
+    );
+    expect(await follow(steps)).toEqual([null, 1, 1, null, 2, 2]);
+  });
+
+  it("takes nobody after a cut inside the camera for whoever stood there", async () => {
+    const steps = [0, 0.1, 0.2, 0.3, 0.4, 0.5].map(
+      (timeS): Step => [timeS, WIDE, 30, timeS < 0.3 ? 40 : 200],
     );
     expect(await follow(steps)).toEqual([null, 1, 1, null, 2, 2]);
   });

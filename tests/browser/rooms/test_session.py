@@ -17,7 +17,7 @@ def test_a_host_and_six_participants(
     people = []
     for _ in range(4):
         people.append(join(rooms, room))
-        people[-1].keyboard.press("1")
+        people[-1].get_by_role("button", name="lost").press("1")
     see(host, "4 people are here")
     see(people[0], "You are counted. Sums are shown once 5 or more can be added up together.")
     wait_buckets(host, 3)
@@ -30,7 +30,7 @@ def test_a_host_and_six_participants(
     host.get_by_test_id("lost").wait_for()
     see(host, "of 5 are lost")
     for page in people[:4]:
-        page.keyboard.press("1")  # what they said first may have lapsed on a busy machine
+        page.get_by_role("button", name="lost").press("1")  # what they said first may have lapsed on a busy machine
     host.get_by_test_id("lost").filter(has_text="4").wait_for()
     assert count_pixels(host, ".room-chart canvas", "--option-lost") > 100
     assert count_pixels(host, ".room-chart canvas", "--option-speed_up") == 0
@@ -150,6 +150,9 @@ def test_by_keyboard_alone(context: Any, rooms: Any, tab_to: Any, see: Any) -> N
     guest.keyboard.press("Enter")
     guest.get_by_role("button", name="happy").wait_for()
     guest.keyboard.press("4")
+    assert guest.get_by_role("button", name="happy").get_attribute("aria-pressed") == "false", "the focus is elsewhere"
+    tab_to(guest, "happy4")  # and its key
+    guest.keyboard.press("4")
     assert guest.get_by_role("button", name="happy").get_attribute("aria-pressed") == "true"
     tab_to(guest, "Your name", "Raise your hand, by name")
     guest.keyboard.type("Ada 4")
@@ -159,7 +162,9 @@ def test_by_keyboard_alone(context: Any, rooms: Any, tab_to: Any, see: Any) -> N
     tab_to(page, "Lower Ada 4's hand")
     page.keyboard.press("Enter")
     guest.get_by_label("Raise your hand, by name").wait_for()
+    tab_to(guest, "happy", "happy4")  # with its key, should the answer have lapsed
     guest.keyboard.press("0")
+    assert guest.get_by_role("button", name="happy").get_attribute("aria-pressed") == "false"
     tab_to(guest, "Leave")
     guest.keyboard.press("Enter")
     see(guest, "You have left")
@@ -228,7 +233,7 @@ def test_pages_are_accessible_and_fit_a_phone(
 ) -> None:
     room, host = make_room(context, rooms)
     people = [join(rooms, room) for _ in range(5)]
-    people[0].keyboard.press("2")
+    people[0].get_by_role("button", name="slow down").press("2")
     people[0].get_by_label("Raise your hand, by name").fill("Ada")
     people[0].get_by_role("button", name="Raise").click()
     see(host, "Ada")

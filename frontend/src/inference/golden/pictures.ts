@@ -56,6 +56,23 @@ export function makeScene(): Picture {
   return { width: 320, height: 240, channels: 3, data };
 }
 
+/** Frames of one scene, moved and flashed over, and of others; two have black borders, the last another size. */
+export function makeFilm(): Picture[] {
+  const scene = makeScene();
+  const other = makePicture(320, 240);
+  const change = (picture: Picture, level: (level: number, at: number) => number): Picture => ({
+    ...picture,
+    data: picture.data.map(level),
+  });
+  const frame = (picture: Picture) =>
+    change(picture, (level, at) => (at < 40 * 960 || at >= 200 * 960 ? 0 : level));
+  const moved = change(scene, (level, at) => (at % 960 < 912 ? (scene.data[at + 48] as number) : level));
+  const bright = change(scene, (level) => Math.min(level, 175) + 80);
+  const dark = change(scene, () => 0);
+  const narrow = { ...scene, width: 300, data: scene.data.filter((_, at) => at % 960 < 900) };
+  return [scene, moved, bright, other, scene, frame(scene), frame(other), dark, scene, narrow];
+}
+
 export function digest(data: Uint8Array | Uint8ClampedArray): string {
   return createHash("sha256").update(data).digest("hex");
 }

@@ -7,6 +7,7 @@ both sides know; the one face is a chip of a public-domain portrait (NASA) in ``
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from fervid.pipeline import Analyzer
 from fervid.results import Box, Distribution, Face
 from fervid.streaming.stream import UNSURE
 from fervid.tracking.assignment import assign
+from fervid.tracking.cuts import CutDetector, make_thumbnail, measure_likeness
 from fervid.tracking.smoothing import Smoother
 from fervid.tracking.tracker import Tracker
 
@@ -222,6 +224,30 @@ def follow() -> list[dict[str, Any]]:
     return cases
 
 
+def make_film() -> list[NDArray[np.uint8]]:
+    """Frames of one scene, moved and flashed over, and of others; two have black borders, the last another size."""
+    scene, other = make_scene(), make_picture(320, 240)
+    moved, bright, dark = scene.copy(), np.minimum(scene, 175) + 80, np.zeros_like(scene)
+    moved[:, :-16] = scene[:, 16:]
+    framed, framed_other = scene.copy(), other.copy()
+    for image in (framed, framed_other):
+        image[:40] = image[-40:] = 0
+    return [scene, moved, bright, other, scene, framed, framed_other, dark, scene, scene[:, :300]]
+
+
+def find_cuts() -> dict[str, Any]:
+    """Thumbnails, and of every frame of a film whether it begins a scene and how like the one before it is."""
+    sizes = [(64, 48), (333, 222), (5, 3)]
+    thumbnails = [make_thumbnail(make_picture(*size)).ravel().tolist() for size in sizes]
+    film, detector = make_film(), CutDetector()
+    seen = [make_thumbnail(image) for image in film]
+    return {
+        "pictures": [{"size": size, "thumbnail": table} for size, table in zip(sizes, thumbnails, strict=True)],
+        "cuts": [detector.detect(image) for image in film],
+        "likeness": [round(measure_likeness(a, b), 5) for a, b in itertools.pairwise(seen)],
+    }
+
+
 def smooth() -> list[dict[str, Any]]:
     """Smoothed answers of people who change."""
     cases = []
@@ -296,6 +322,7 @@ def compute() -> dict[str, Any]:
         "decoding": find_boxes(),
         "assignments": pair(),
         "tracks": follow(),
+        "cuts": find_cuts(),
         "smoothing": smooth(),
         "blend": blend(),
         "scene": read_scene(),

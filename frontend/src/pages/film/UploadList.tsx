@@ -38,7 +38,7 @@ function UploadRow({ upload }: { upload: Upload }) {
     return (
       <ErrorNotice
         error={{ message: `${upload.film.name}: ${error.message}`, advice: error.advice }}
-        onRetry={again}
+        onRetry={error.isFileLost ? undefined : again}
       >
         <button type="button" class="button button-quiet" onClick={() => removeUpload(upload)}>
           Dismiss

@@ -1,8 +1,11 @@
 // @vitest-environment happy-dom
+import { h, render } from "preact";
+import { act } from "preact/test-utils";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { fetchHealth, uploadFilm } from "../../api/client";
-import { ApiError } from "../../api/errors";
+import { ApiError, fileError, networkError } from "../../api/errors";
 import type { Health, Job } from "../../api/types";
+import { UploadList } from "./UploadList";
 import { removeUpload, startUpload, uploads } from "./uploads";
 
 vi.mock("../../api/client");
@@ -65,4 +68,24 @@ describe("startUpload", () => {
     await settle();
     expect(uploads.value).toEqual([]);
   });
+});
+
+it("a film that cannot be read any more is not sent again", async () => {
+  for (const name of ["A.mp4", "B.mp4"]) startUpload(film(name), true);
+  for (const [i, error] of [networkError(), fileError()].entries()) {
+    await settle();
+    ends[i]?.reject(error);
+  }
+  await settle();
+  const root = document.createElement("div");
+  act(() => render(h(UploadList, null), root));
+  const rows = [...root.querySelectorAll("li")].map((row) => [
+    row.querySelector(".notice-title")?.textContent,
+    [...row.querySelectorAll("button")].map((button) => button.textContent),
+  ]);
+  expect(rows).toEqual([
+    ["A.mp4: The server does not answer.", ["Try again", "Dismiss"]],
+    ["B.mp4: The file cannot be read any more.", ["Dismiss"]],
+  ]);
+  render(null, root);
 });

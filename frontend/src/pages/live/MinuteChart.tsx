@@ -29,8 +29,10 @@ export function MinuteChart({
 
   useEffect(() => {
     const element = room.current as HTMLDivElement;
-    const chart = new uPlot(makeOptions(element), stack(session.history.measure(chosen)), element);
+    const now = session.history.measure(chosen);
+    const chart = new uPlot(makeOptions(element), stack(now), element);
     drawn.current = chart;
+    setSummary(describe(now)); // a pause refreshes nothing, and somebody else may be chosen in it
     const observer = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: HEIGHT }));
     observer.observe(element);
     const refresh = (): void => {

@@ -79,7 +79,7 @@ export class LiveSession {
     this.draw = draw;
   }
 
-  /** Ask for a camera, which is the one that was wanted last unless it is named; get ready, go on until `stop`. */
+  /** Ask for a camera, which is the one that worked last unless it is named; get ready, go on until `stop`. */
   async start(deviceId = this.wantedId): Promise<void> {
     const run = ++this.run;
     this.wantedId = deviceId;
@@ -90,7 +90,9 @@ export class LiveSession {
     try {
       await this.connect(run, deviceId);
     } catch (reason) {
-      if (run === this.run) this.fail(explainCamera(reason));
+      if (run !== this.run) return;
+      this.wantedId = this.cameraId.value; // the last one that worked: the next try must not depend on this one
+      this.fail(explainCamera(reason));
       return;
     }
     if (run !== this.run) return;

@@ -71,7 +71,9 @@ export function PhotoResult({ photo }: { photo: Photo }) {
             </span>
           </p>
         )}
-        {view === "emoji" && emoji.error && <ErrorNotice error={emoji.error} onRetry={emoji.retry} />}
+        {view === "emoji" && emoji.error && (
+          <ErrorNotice error={emoji.error} onRetry={emoji.error.isFileLost ? undefined : emoji.retry} />
+        )}
         {state.kind === "read" && (
           <p class="photo-facts soft">
             <bdi class="photo-name">{photo.name}</bdi> · {state.analysis.size.join(" × ")} px ·{" "}
@@ -85,7 +87,12 @@ export function PhotoResult({ photo }: { photo: Photo }) {
         aria-label="What was read"
         aria-busy={state.kind !== "read" && state.kind !== "failed"}
       >
-        {state.kind === "failed" && <ErrorNotice error={state.error} onRetry={() => rereadPhoto(photo)} />}
+        {state.kind === "failed" && (
+          <ErrorNotice
+            error={state.error}
+            onRetry={state.error.isFileLost ? undefined : () => rereadPhoto(photo)}
+          />
+        )}
         {(state.kind === "waiting" || state.kind === "reading") && (
           <p class="photo-waiting">
             <span class="spinner" aria-hidden="true" />

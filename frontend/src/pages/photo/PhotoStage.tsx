@@ -1,8 +1,10 @@
 /** The picture, its faces as frames that can be reached by keyboard, and the evidence over them. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
+import { type ApiError, toApiError } from "../../api/errors";
 import type { Face } from "../../api/types";
 import type { Emotion } from "../../generated/vocabulary";
+import { ErrorNotice } from "../../ui/ErrorNotice";
 import { Icon } from "../../ui/Icon";
 import { EvidenceCanvas } from "./EvidenceCanvas";
 import { FaceFrames } from "./FaceFrames";
@@ -35,8 +37,8 @@ export function PhotoStage({
 }) {
   const image = useRef<HTMLImageElement>(null);
   const [loaded, setLoaded] = useState(false);
-  const { url, onUnreadable } = useReadable(photo);
-  const failed = photo.state.value.kind === "failed" && !loaded;
+  const { url, onUnreadable, error, retry } = useReadable(photo);
+  const failed = (error !== null || photo.state.value.kind === "failed") && !loaded;
 
   useEffect(() => {
     onImage(loaded ? image.current : null);
@@ -45,10 +47,13 @@ export function PhotoStage({
 
   if (failed) {
     return (
-      <div class="stage stage-broken">
-        <Icon name="picture" />
-        <p>{photo.name}</p>
-      </div>
+      <>
+        <div class="stage stage-broken">
+          <Icon name="picture" />
+          <p>{photo.name}</p>
+        </div>
+        {error && <ErrorNotice error={error} onRetry={error.isFileLost ? undefined : retry} />}
+      </>
     );
   }
   return (
@@ -86,25 +91,32 @@ function widthOf(image: HTMLImageElement | null): string {
 }
 
 /** The photo's address; of formats that this browser does not know, the address of the server's own drawing. */
-function useReadable(photo: Photo): { url: string; onUnreadable: () => void } {
+function useReadable(photo: Photo) {
   const [url, setUrl] = useState(photo.url);
   const [unreadable, setUnreadable] = useState(false);
+  const [error, setError] = useState<ApiError | null>(null);
+  const [attempt, setAttempt] = useState(0);
+  const isRead = photo.state.value.kind === "read";
   useEffect(() => {
     if (!unreadable) return;
     let made: string | null = null;
     let current = true;
+    setError(null);
     drawPhoto(photo, "boxes").then(
       (blob) => {
         if (!current) return;
         made = URL.createObjectURL(blob);
         setUrl(made);
       },
-      () => undefined, // the photo's own state says what is wrong with it
+      (reason: unknown) => {
+        // Until it is read, the photo's own state says what is wrong; once it is, the drawing is asked for again.
+        if (current && isRead) setError(toApiError(reason));
+      },
     );
     return () => {
       current = false;
       if (made) URL.revokeObjectURL(made);
     };
-  }, [unreadable]);
-  return { url, onUnreadable: () => setUnreadable(true) };
+  }, [unreadable, isRead, attempt]);
+  return { url, error, onUnreadable: () => setUnreadable(true), retry: () => setAttempt(attempt + 1) };
 }

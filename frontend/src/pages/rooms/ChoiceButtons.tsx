@@ -1,6 +1,6 @@
-/** The answers as large buttons, and as the keys 1, 2, 3, … */
+/** The answers as large buttons, and as the keys 1, 2, 3, … while the focus is among them. */
 
-import { useLayoutEffect } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Choice } from "../../api/rooms";
 import { announce } from "../../ui/announce";
 import { formatDuration } from "../../ui/format";
@@ -23,6 +23,7 @@ export function ChoiceButtons({
   const { room } = participant;
   const choices = listChoices(room);
   const chosen = participant.choice.value;
+  const section = useRef<HTMLElement>(null);
 
   const choose = (choice: Choice | null): void => {
     participant.choose(choice);
@@ -30,19 +31,22 @@ export function ChoiceButtons({
   };
 
   useLayoutEffect(() => {
-    if (isDisabled) return;
+    const element = section.current;
+    if (isDisabled || element === null) return;
+    // Not of the whole page: whoever speaks to the computer, or misses a field, must not answer unawares.
     const press = (event: KeyboardEvent): void => {
-      if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTyping(event.target)) return;
+      if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
       const choice = choices[Number(event.key) - 1];
       if (choice) choose(choice);
       else if (event.key === "0" && participant.choice.value !== null) choose(null);
     };
-    document.addEventListener("keydown", press);
-    return () => document.removeEventListener("keydown", press);
+    element.addEventListener("keydown", press);
+    return () => element.removeEventListener("keydown", press);
   }, [isDisabled, participant]);
 
   return (
-    <section aria-label="Your answer" class="choices" data-count={choices.length}>
+    // It takes the focus when what had it in here is gone, so that the keys go on.
+    <section ref={section} aria-label="Your answer" class="choices" data-count={choices.length} tabIndex={-1}>
       <ul class="choice-list">
         {choices.map((choice, index) => (
           <li key={choice}>
@@ -109,12 +113,5 @@ function Lapse({ participant, choice }: { participant: Participant; choice: Choi
       You say “{nameOption(choice)}”. It lapses in {formatDuration(Math.max(0, leftMs) / 1000)}. Tap it again
       to keep it.
     </span>
-  );
-}
-
-function isTyping(target: EventTarget | null): boolean {
-  return (
-    target instanceof HTMLElement &&
-    (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
   );
 }

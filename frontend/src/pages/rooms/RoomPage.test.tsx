@@ -86,13 +86,34 @@ it("keeps the keyboard at the hand that is raised and lowered", async () => {
   expect(await press("Lower it")).toBe("Your hand");
 });
 
+/** Presses a key, with the focus on what a selector finds. */
+async function type(key: string, selector: string): Promise<void> {
+  const element = main.querySelector<HTMLElement>(selector);
+  element?.focus();
+  await act(async () => void element?.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true })));
+}
+
+it("answers by digits while the focus is among the answers, and nowhere else", async () => {
+  await press("Agree and join");
+  const chosen = () => main.querySelector('.choice[aria-pressed="true"] .choice-name')?.textContent;
+  for (const place of ["h1", "input", "summary"]) await type("2", place);
+  expect(chosen()).toBeUndefined();
+  await type("2", ".choice");
+  expect(chosen()).toBe("slow down");
+  expect(await press("Take it back")).toBe("Your answer");
+  await type("1", ".choices");
+  expect(chosen()).toBe("lost");
+  await type("0", ".choices");
+  expect(chosen()).toBeUndefined();
+});
+
 it("names the answer that is chosen, and marks it by more than its colour", async () => {
   await press("Agree and join");
   act(() => {
     FakeSocket.last.open();
     FakeSocket.last.say({ type: "welcome", room: ROOM, bucket: 3, ends_in_s: 10 });
   });
-  act(() => void document.dispatchEvent(new KeyboardEvent("keydown", { key: "2" })));
+  await type("2", ".choice");
   expect(main.querySelector(".choice-foot")?.textContent).toContain(
     "You say “slow down”. It holds for 5 min.",
   );

@@ -85,6 +85,21 @@ describe("CameraReader", () => {
     expect(read).toHaveBeenCalledTimes(3);
   });
 
+  it("keeps no networks that failed: another try gets others", async () => {
+    vi.useFakeTimers();
+    vi.stubGlobal("createImageBitmap", vi.fn().mockResolvedValue({}));
+    const { video } = camera as unknown as { video: HTMLVideoElement };
+    Object.defineProperties(video, { videoWidth: { value: 640 } });
+    read.mockRejectedValueOnce(new Error("the graphics card is gone"));
+    arrive();
+    await camera.start();
+    await vi.advanceTimersByTimeAsync(500);
+    expect([camera.phase.value, close.mock.calls.length]).toEqual(["failed", 1]);
+    await camera.start();
+    expect(camera.phase.value).toBe("on");
+    expect(WorkerReader).toHaveBeenCalledTimes(2);
+  });
+
   it("waits for networks that were asked for before a pause", async () => {
     void camera.start();
     await settle();

@@ -88,8 +88,7 @@ export class CameraReader {
 
   close(): void {
     this.stop();
-    this.worker?.reader.close();
-    this.worker = null;
+    this.closeWorker();
   }
 
   /** Counts of the samples since the last call. */
@@ -125,6 +124,11 @@ export class CameraReader {
     return this.worker;
   }
 
+  private closeWorker(): void {
+    this.worker?.reader.close();
+    this.worker = null;
+  }
+
   private async read(run: number): Promise<void> {
     if (this.isReading || this.worker === null || this.video.videoWidth === 0) return;
     if (!this.hasNewPicture()) {
@@ -143,7 +147,9 @@ export class CameraReader {
         this.size.value = this.sampler.size;
       });
     } catch (error) {
-      if (run === this.run) this.fail(describeError(error));
+      if (run !== this.run) return;
+      this.closeWorker(); // or the next try would get the network that failed
+      this.fail(describeError(error));
     } finally {
       this.isReading = false;
     }
