@@ -65,6 +65,10 @@ class Budget:
         """Seconds until the end; below 0 after it."""
         return self._end - self._clock()
 
+    def begin(self) -> None:
+        """Forget the epoch that was judged last: that of another run, though it has the same number, is not judged."""
+        self._judged = None
+
     def watch(self, progress: Progress, images: int) -> None:
         """Raise OutOfTime when an epoch, as soon as its speed is known, is seen to end too late.
 
@@ -143,6 +147,7 @@ class Sweep:
         if finished < recipe.schedule.epochs or not model.exists():
             print_note(f"{recipe.name}: {finished} of {recipe.schedule.epochs} epochs are done")
             data = make_training_data(self._read(), recipe)
+            budget.begin()
             with show_training() as show:
 
                 def on_progress(progress: Progress) -> None:

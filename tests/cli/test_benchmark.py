@@ -13,11 +13,10 @@ from typer.testing import CliRunner
 from fervid.cli.app import app
 from fervid.cli.benchmark import describe_command
 from fervid.detection.selection import DETECTORS
-from fervid.errors import UsageError
+from fervid.errors import OutputError, UsageError
 from fervid.evaluation.speed import benchmark as measuring
 from fervid.evaluation.speed import coldstart, searches
 from fervid.evaluation.speed.benchmark import run_benchmark
-from fervid.evaluation.speed.coldstart import name_model
 from fervid.evaluation.speed.machine import describe_machine
 from fervid.evaluation.speed.rounds import QUICK, Effort
 from fervid.evaluation.speed.timing import Burst
@@ -163,6 +162,25 @@ def test_outputs_that_would_be_lost_are_refused_before_anything_runs(asked, monk
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("my.onnx", b"a model")]
 
 
+@pytest.mark.parametrize("option", ["--json", "-o"])
+def test_a_place_that_cannot_be_made_is_said_before_anything_runs(asked, tmp_path, option):
+    (tmp_path / "file").write_text("in the way")
+    done = runner.invoke(app, ["benchmark", option, str(tmp_path / "file" / "figures")])
+    assert isinstance(done.exception, OutputError)
+    assert (asked, done.stdout) == ([], "")
+
+
+def test_an_output_that_cannot_be_written_loses_no_other(asked, measured, tmp_path):
+    long, json_file, page = tmp_path / ("n" * 300), tmp_path / "figures.json", tmp_path / "page.md"
+    done = runner.invoke(app, ["benchmark", "--json", str(long), "-o", str(page)])
+    assert "File name too long" in str(done.exception)
+    assert "Cold start" in done.stdout
+    assert page.read_text().startswith("# 20")
+    done = runner.invoke(app, ["benchmark", "--json", str(json_file), "-o", str(long)])
+    assert "File name too long" in str(done.exception)
+    assert json.loads(json_file.read_text()) == measured[0].to_dict()
+
+
 def test_a_page_is_saved_beside_the_tables(asked, tmp_path):
     path = tmp_path / "new" / "page.md"
     done = runner.invoke(app, ["benchmark", "--seconds", "0.5", "-o", str(path)])
@@ -213,4 +231,3 @@ def test_the_command_measures_the_same_again():
     line = describe_command(["a b.onnx"], 0.5, True, True)
     assert line == "fervid benchmark --model 'a b.onnx' --quick --peers --seconds 0.5"
     describe_command([os.fsdecode(b"m\xe9.onnx")], None, False, False).encode()
-    assert name_model(os.fsdecode(b"m\xe9.onnx")) == r"m\xe9"

@@ -121,6 +121,7 @@ def test_prepare_says_what_it_took_for_granted(run, lines, tmp_path):
         (["prepare", "absent.csv"], 2, "Missing option"),
         (["prepare", "", "-o", "x.parquet"], 2, "a path is empty"),
         (["export", "absent.parquet", ""], 2, "a path is empty"),
+        (["export", "absent.parquet", "-"], 2, "a folder is not written to stdout"),
         (["prepare", "absent.csv", "-o", "x.parquet", "--split", "test"], 2, "Invalid value for '--split'"),
         (["export", "absent.parquet", "x"], 1, "there is no file absent.parquet"),
         (["export", "absent.parquet", "x", "--format", "gif"], 2, "Invalid value for '--format'"),

@@ -249,6 +249,7 @@ def test_outputs_that_would_be_lost_are_refused_before_anything_is_read(run, mod
         (["--json", tmp_path / "r", "-o", f"{tmp_path}/./r"], "both --json and -o go to"),
         (["--json", tmp_path, "-o", tmp_path], "it is a folder"),
         (["-o", ""], "a path is empty"),
+        (["-o", "-"], "a folder is not written to stdout"),
         (["--json", ""], "--json is empty"),
     ):
         status, out, err = run(*words, "--data", tmp_path / "absent.parquet")

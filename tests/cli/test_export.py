@@ -98,7 +98,10 @@ def finished(faces: Path, no_curves: None, tmp_path_factory: pytest.TempPathFact
     return folder
 
 
-def test_a_run_is_exported_in_every_precision(finished: Path, faces: Path, tmp_path: Path) -> None:
+def test_a_run_is_exported_in_every_precision(
+    finished: Path, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fervid.training.expressions.export.PARITY_FACES", 64)
     sizes = {}
     for precision in ("float32", "float16", "int8"):
         path = tmp_path / f"{precision}.onnx"
@@ -107,6 +110,9 @@ def test_a_run_is_exported_in_every_precision(finished: Path, faces: Path, tmp_p
         assert f"{path.stat().st_size:,} bytes, weights as {precision}" in done.stdout
         assert "% of 256 faces" in done.stdout
         assert ("before rounding" in done.stdout.split("calibration")[0]) == (precision == "int8")
+        said = " ".join(done.stdout.split())
+        assert "64 faces in ONNX Runtime: " in said
+        assert ("; 256 faces: " in said) == (precision == "int8")  # of which 64 were computed in floating point too
         assert "checking the file" in done.stderr
         assert Classifier(path).spec.name == "tiny"
         assert "label head; the votes head had no votes to learn from" in done.stdout
@@ -233,10 +239,12 @@ def test_options_go_before_what_the_recipe_says(
         (False, [], False), (True, [], True), (False, ["--mirror"], True), (True, ["--no-mirror"], False),
     ]  # fmt: skip
     for stored, options, mirror in ways:
-        recipe["export"] = {"precision": "int8", "mirror": stored, "clean_norms": not stored}
+        recipe["export"] = {"precision": "int8", "licence": "MIT", "mirror": stored, "clean_norms": not stored}
         (folder / "config.json").write_text(json.dumps(recipe), encoding="utf-8")
         assert run("export", folder, "--data", faces, "-o", output, *options).exit_code == 1
-        export_onnx.assert_called_with(ANY, data, output, precision="int8", mirror=mirror, clean_norms=not stored)
+        export_onnx.assert_called_with(
+            ANY, data, output, precision="int8", licence="MIT", mirror=mirror, clean_norms=not stored
+        )
 
 
 def test_an_unknown_precision_in_a_recipe_is_refused(faces: Path, tmp_path: Path) -> None:

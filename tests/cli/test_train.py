@@ -198,6 +198,14 @@ def test_wrong_arguments_cost_no_reading(recipe: Path, tmp_path: Path) -> None:
     assert isinstance(fail(recipe, "--data", nowhere, "--labels", "5"), UsageError)
     assert isinstance(fail(recipe, "--data", nowhere, "-o", tmp_path / "run"), DatasetError)
     assert not (tmp_path / "run").exists()
+    for folder, words in (("", "a path is empty"), ("-", "a folder is not written to stdout")):
+        error = fail(recipe, "--data", nowhere, "-o", folder)
+        assert isinstance(error, UsageError)
+        assert error.message == words
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "config.json").write_text('{"name": "an application"}', encoding="utf-8")
+    assert "config.json is no recipe of fervid" in fail(recipe, "--data", nowhere, "-o", theirs).message
     text = recipe.read_text(encoding="utf-8")
     for path in ((tmp_path / "none").as_posix(), "none.onnx", "nobody"):
         recipe.write_text(f'initial_weights = "{path}"\n{text}', encoding="utf-8")

@@ -13,6 +13,7 @@ from fervid.evaluation.detection_metrics import (
     match_detections,
     ratio_interval,
 )
+from fervid.evaluation.metrics import wilson_interval
 
 NO_BOXES = np.empty((0, 4))
 FRONTAL = np.array([[15.0, 20], [35, 20], [25, 30], [17.5, 40], [32.5, 40]])  # points, the eyes 20 px apart
@@ -114,4 +115,18 @@ def test_the_interval_of_a_ratio_covers_its_truth():
         low, high = ratio_interval(rng.binomial(faces, 0.8), faces, seed=seed)
         covered += low <= 0.8 <= high
     assert 51 <= covered <= 60
-    assert ratio_interval(np.array([2, 0]), np.array([2, 0])) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("numerators", "denominators", "expected"),
+    [
+        ([3, 1, 0, 2], [3, 1, 0, 2], wilson_interval(3, 3)),  # all found; a photo without a face counts for nothing
+        ([0, 0, 0], [5, 0, 1], wilson_interval(0, 2)),
+        ([1, 2], [3, 6], wilson_interval(2 / 3, 2)),
+        ([2, 0], [2, 0], wilson_interval(1, 1)),
+    ],
+)
+def test_a_ratio_that_every_draw_gives_has_wilsons_interval_of_the_photos(numerators, denominators, expected):
+    low, high = ratio_interval(np.array(numerators), np.array(denominators))
+    assert (low, high) == pytest.approx(expected)
+    assert high - low > 0.5

@@ -9,6 +9,7 @@ from fervid.datasets.faceset import SPLITS, FaceSet
 from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS
 from fervid.errors import DatasetError, UsageError
 from fervid.evaluation.evaluation import CHUNK, evaluate_model
+from fervid.evaluation.heads import Estimate
 from fervid.evaluation.metrics import (
     bootstrap_interval,
     calibration_error_interval,
@@ -18,6 +19,7 @@ from fervid.evaluation.metrics import (
     negative_log_likelihood,
     risk_coverage_area,
     risk_coverage_area_interval,
+    wilson_interval,
 )
 
 ANGRY, DISGUST, FEAR, HAPPY, SAD, SURPRISE, NEUTRAL = range(7)
@@ -69,6 +71,15 @@ def test_figures_equal_the_measures_of_the_answers(world):
     assert error.n == area.n == 600
     assert sum(part.count for part in evaluation.label_head.reliability) == 600
     assert len(evaluation.label_head.reliability) == 15
+
+
+@pytest.mark.parametrize("hits", [0, 9])
+def test_a_share_of_none_or_all_has_wilsons_interval(hits):
+    share = Estimate.of_mean(np.arange(9) < hits)
+    assert (share.value, share.n) == (hits / 9, 9)
+    assert (share.low, share.high) == wilson_interval(hits, 9)
+    assert share.high - share.low > 0.2
+    assert Estimate.of_mean(np.ones(9)) == Estimate(1, 1, 1, 9)  # a mean of numbers, which are no share
 
 
 def test_the_answer_blends_both_heads(make_world, make_votes):

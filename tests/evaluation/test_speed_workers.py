@@ -1,11 +1,10 @@
-"""What a benchmark runs: workers, what they load, peers, fresh processes. No test looks at how fast anything was."""
+"""What a benchmark runs: workers, what they load, peers. No test looks at how fast anything was."""
 
 import io
 import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -17,7 +16,6 @@ from fervid.errors import ModelError, UnknownModelError, UsageError
 from fervid.evaluation.speed import benchmark as measuring
 from fervid.evaluation.speed import peers, subjects, worker
 from fervid.evaluation.speed.benchmark import Effort, compare, list_expression_models, read_facts
-from fervid.evaluation.speed.coldstart import measure_environment, name_model, plan_commands, time_process
 from fervid.evaluation.speed.peers import PEERS, Peer, find_peer, limit_onnxruntime
 from fervid.evaluation.speed.processes import THREAD_VARIABLES, Worker, limit_threads
 from fervid.evaluation.speed.records import Peak
@@ -336,40 +334,6 @@ class TestFacts:
     def test_unknown_models_are_refused_before_anything_runs(self):
         with pytest.raises(UnknownModelError):
             read_facts(["absent"])
-
-
-class TestColdStart:
-    def test_commands_name_the_model_and_the_detector(self):
-        commands = plan_commands({"base": 7, "other/tiny.onnx": 6}, Path("photo.jpg"), "haar")
-        assert [model for _, model, _ in commands] == ["", "", *["base"] * 3, *["other/tiny.onnx"] * 3]
-        assert commands[0][2] == [sys.executable, "-c", "pass"]
-        command = commands[-1][2]
-        assert command[1:4] == ["-m", "fervid", "image"]
-        assert {"photo.jpg", "other/tiny.onnx", "haar"} < set(command)
-        assert command[-2:] == ["--labels", "6"]
-
-    def test_a_network_of_six_labels_reads_its_first_photo(self, six_labels, portrait, monkeypatch):
-        (fact,) = read_facts([str(six_labels)])
-        *_, by_python, _ = plan_commands({fact.argument: fact.labels}, portrait, "faces")
-        script, *arguments = by_python[2][2:]
-        monkeypatch.setattr(sys, "argv", ["-c", *arguments])
-        exec(script, {})
-
-    def test_a_process_that_fails_says_what_it_said(self):
-        with pytest.raises(ModelError, match=r"try: a fresh process failed \(no\)"):
-            time_process("try", [sys.executable, "-c", "import sys; sys.exit('no')"])
-
-    def test_models_have_short_names(self):
-        assert [name_model(text) for text in ("base", "a/b/tiny.onnx")] == ["base", "tiny"]
-
-    def test_the_environment_is_measured_where_there_is_one(self, monkeypatch, tmp_path):
-        (tmp_path / "file").write_bytes(b"x" * 5000)
-        (tmp_path / "link").symlink_to(tmp_path / "file")
-        monkeypatch.setattr(sys, "prefix", str(tmp_path))
-        monkeypatch.setattr(sys, "base_prefix", "elsewhere")
-        assert measure_environment() == (tmp_path / "file").stat().st_blocks * 512
-        monkeypatch.setattr(sys, "base_prefix", str(tmp_path))
-        assert measure_environment() is None
 
 
 def test_large_products_are_left_out_where_they_take_long(saved_pixels, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import torch
 from fervid.errors import ConfigError, ModelError
 from fervid.training.checkpoint import (
     check_folder,
+    claim_folder,
     count_epochs,
     find_data,
     load_checkpoint,
@@ -27,8 +29,8 @@ from fervid.training.checkpoint import (
     start_from,
     write_config,
 )
-from fervid.training.expressions.checkpoint import list_origins
-from fervid.training.expressions.config import TrainingConfig
+from fervid.training.expressions.checkpoint import list_origins, read_config
+from fervid.training.expressions.config import ExportConfig, TrainingConfig
 from fervid.training.expressions.data import make_training_data
 from fervid.training.expressions.loop import train
 from fervid.training.expressions.network import ExpressionNetwork
@@ -143,6 +145,40 @@ def test_what_is_left_of_a_run_is_not_overwritten(
         check_folder(config, tmp_path)
     assert count_epochs(tmp_path, 3) == 0
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("content", ['{"name": "an application", "network": {}}', '["name"]', "name:", ""])
+def test_a_file_of_something_else_is_not_overwritten(config: TrainingConfig, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(content, encoding="utf-8")
+    for use in (check_folder, claim_folder):
+        with pytest.raises(ConfigError, match=r"config\.json is no recipe of fervid"):
+            use(config, tmp_path)
+    assert path.read_text(encoding="utf-8") == content
+
+
+def test_a_recipe_that_nothing_was_learned_by_gives_way(
+    config: TrainingConfig, detector_recipe: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.json"
+    for table in (detector_recipe(network={}, loss={}), config.to_dict() | {"of": "another version"}):
+        path.write_text(json.dumps(table), encoding="utf-8")
+        claim_folder(config, tmp_path)
+        assert json.loads(path.read_text(encoding="utf-8"))["name"] == config.name
+        assert read_config(tmp_path) == config
+
+
+def test_a_run_from_before_licences_were_stated_goes_on(
+    config: TrainingConfig, network: ExpressionNetwork, tmp_path: Path
+) -> None:
+    leave_run(tmp_path, config, network, 2)
+    path = tmp_path / "config.json"
+    table = json.loads(path.read_text(encoding="utf-8"))
+    del table["export"]["licence"]
+    path.write_text(json.dumps(table), encoding="utf-8")
+    check_folder(config, tmp_path)
+    check_folder(replace(config, export=ExportConfig(licence="Apache-2.0")), tmp_path)
+    assert read_config(tmp_path) == config
 
 
 def damage(whole: bytes) -> list[bytes]:

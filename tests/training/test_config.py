@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize("path", sorted((ROOT / "runs").glob("*.toml")), ids=lambda path: path.stem)
 def test_the_published_recipes_are_read(path: Path) -> None:
     config = read_recipe(path)
-    assert config.name == path.stem
+    assert (config.name, config.export.licence) == (path.stem, "Apache-2.0")
     if isinstance(config, TrainingConfig):
         assert config.schedule.size_at(config.schedule.epochs - 1) == config.input.size
 
@@ -94,6 +94,9 @@ def test_a_stage_ends_where_the_next_begins(recipe: Any) -> None:
         ({"distillation": {"teachers": [""]}}, "distillation.teachers has an empty path"),
         ({"distillation": {"temperature": 0}}, "distillation.temperature is 0"),
         ({"distillation": {"weight": 1.5}}, "distillation.weight is 1.5"),
+        ({"export": {"licence": 2}}, "export.licence is 2, not of type str"),
+        ({"export": {"licence": "MIT\nor not"}}, "export.licence is 'MIT\\nor not', not one line of text"),
+        ({"export": {"licence": " "}}, "export.licence is ' ', not one line of text"),
     ],
 )
 def test_a_wrong_recipe_is_refused(recipe: Any, changes: dict[str, Any], words: str) -> None:

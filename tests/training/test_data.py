@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ pytestmark = pytest.mark.training
 
 import torch
 
+from fervid.classification.classifier import Classifier
 from fervid.datasets.faceset import PUBLIC_TEST, SPLITS, TRAINING, VOTE_COLUMNS
 from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, Emotion
 from fervid.errors import DatasetError
+from fervid.training.expressions import data as module
 from fervid.training.expressions import validation
 from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.data import make_training_data, prepare_inputs, training_rows
@@ -131,3 +134,17 @@ def test_the_spec_says_where_a_model_comes_from(make_faces: Any, recipe: Any) ->
     changes = {"initial_weights": ["training-runs/first/weights.pt", "other.onnx", "weights.pt"]}
     mixed = make_training_data(make_faces(40, 16, 4), TrainingConfig.from_dict(recipe(**changes))).spec.recipe
     assert mixed == f"{plain}, from the mean of the weights of first and other.onnx and weights.pt"
+
+
+def test_the_spec_says_what_an_exported_file_had_learned_from(
+    make_faces: Any, recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def describe(*paths: str) -> str:
+        config = TrainingConfig.from_dict(recipe(initial_weights=list(paths)))
+        return make_training_data(make_faces(40, 16, 4), config).spec.training_data
+
+    own, known = describe(), Classifier("small", threads=1).spec.training_data
+    assert describe("small") == f"{own}; began from small ({known})"
+    assert describe(str(tmp_path / "gone.onnx"), str(tmp_path)) == own  # as when a begun run is exported later
+    monkeypatch.setattr(module, "find_training_data", lambda _: own)
+    assert describe("small") == own  # of the same faces it is said once

@@ -306,7 +306,9 @@ def test_a_file_says_whose_photos_it_learned_from(
     theirs = make_spec(published, training_photos)
     faces = sum(len(part.marks.boxes) for part in (*training_photos.album.people, *training_photos.album.heads))
     assert theirs.training_data == f"10 photos with people and 5 heads, {faces} faces marked; 5 photos without a face"
-    assert theirs.recipe == "faces.toml"
+    assert (theirs.recipe, theirs.licence) == ("faces.toml", "not stated")
+    stated = dataclasses.replace(published, export=dataclasses.replace(published.export, licence="MIT"))
+    assert make_spec(stated, training_photos).licence == "MIT"
     monkeypatch.setattr(export, "PHOTOS_DIGEST", training_photos.digest)
     ours = make_spec(published, training_photos)
     bundled = read_metadata(create_session(load_model("faces")))

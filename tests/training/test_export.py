@@ -154,10 +154,18 @@ def test_the_file_is_standard_onnx(trained: Any, tmp_path: Path) -> None:
     assert model.graph.name == "tiny"
     assert model.producer_name == "fervid"
     assert "FER2013" in model.doc_string
+    assert model.doc_string.startswith("tiny 1, licence not stated. ")
     shape = model.graph.input[0].type.tensor_type.shape.dim
     assert shape[0].dim_param
     assert [d.dim_value for d in shape[1:]] == [1, 20, 20]
     assert not any("Batch" in node.op_type for node in model.graph.node)
+
+
+def test_the_file_has_the_licence_that_is_stated(trained: Any, tmp_path: Path) -> None:
+    network, data = trained
+    assert export_onnx(network, data, tmp_path / "a.onnx").spec.licence == "not stated"
+    stated = export_onnx(network, data, tmp_path / "b.onnx", licence="MIT")
+    assert Classifier(stated.path).spec.licence == stated.spec.licence == "MIT"
 
 
 def test_one_network_gives_one_file(trained: Any, tmp_path: Path) -> None:

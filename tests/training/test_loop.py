@@ -20,9 +20,9 @@ from fervid.training.average import WeightAverage
 from fervid.training.checkpoint import read_metrics, save_weights, start_from
 from fervid.training.expressions import loop
 from fervid.training.expressions.checkpoint import load_network, read_config
-from fervid.training.expressions.config import StageConfig, TrainingConfig
+from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.data import TrainingData, make_training_data
-from fervid.training.expressions.loop import estimate_remaining, learning_rate, train
+from fervid.training.expressions.loop import estimate_remaining, train
 from fervid.training.expressions.network import ExpressionNetwork
 from fervid.training.progress import Progress
 
@@ -345,17 +345,6 @@ def test_a_folder_that_cannot_be_written_is_named(
     assert [line["epoch"] for line in read_metrics(tmp_path / "run")] == [1, 2, 3]
 
 
-def test_the_rate_warms_up_and_falls_to_zero(config: TrainingConfig) -> None:
-    config = replace(config, schedule=replace(config.schedule, warmup_epochs=1, learning_rate=0.2))
-    assert 0 < learning_rate(config, 0) < 0.01
-    assert learning_rate(config, 0.5) == pytest.approx(0.1)
-    assert learning_rate(config, 1) == pytest.approx(0.2)
-    assert learning_rate(config, 2) == pytest.approx(0.1)
-    assert learning_rate(config, 3) == pytest.approx(0, abs=1e-12)
-    without = replace(config, schedule=replace(config.schedule, warmup_epochs=0))
-    assert learning_rate(without, 0) == pytest.approx(0.2)
-
-
 def test_time_left_grows_with_the_square_of_the_size(config: TrainingConfig) -> None:
     half_of_first = estimate_remaining(config.schedule, 0, 0.5, 10.0)
     assert half_of_first == pytest.approx(10 + 2 * 20 * (20 / 16) ** 2)
@@ -375,18 +364,6 @@ def test_the_average_follows_the_network(recipe: Any) -> None:
     average.update(step=1000)
     torch.testing.assert_close(average.network.emotion_head.weight.detach(), before + 0.95)
     assert not average.network.training
-
-
-def test_a_restart_begins_another_cosine(config: TrainingConfig) -> None:
-    stages = (StageConfig(4, 16), StageConfig(2, 20), StageConfig(3, 20, restart=0.08), StageConfig(1, 24))
-    schedule = replace(config.schedule, stages=stages, warmup_epochs=0, learning_rate=0.2)
-    config = replace(config, schedule=schedule)
-    assert [schedule.cycle_at(epoch)[:2] for epoch in (0, 5.9, 6, 9.9)] == [(0, 6), (0, 6), (6, 10), (6, 10)]
-    assert learning_rate(config, 3) == pytest.approx(0.1)
-    assert learning_rate(config, 5.999) == pytest.approx(0, abs=1e-6)
-    assert learning_rate(config, 6) == pytest.approx(0.08)
-    assert learning_rate(config, 8) == pytest.approx(0.04)
-    assert learning_rate(config, 10) == pytest.approx(0, abs=1e-12)
 
 
 def test_training_leaves_tiny_numbers_to_others(config: TrainingConfig, data: TrainingData, tmp_path: Path) -> None:

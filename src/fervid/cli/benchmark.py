@@ -10,6 +10,7 @@ import typer
 
 from fervid.cli.layout import print_fitting
 from fervid.cli.options import JsonOption
+from fervid.cli.outputs import make_places, take_steps
 from fervid.cli.terminal import format_command, print_note, show_progress, stdout, write_output
 from fervid.errors import escape_bytes
 from fervid.files import check_destinations
@@ -47,6 +48,7 @@ def benchmark(
 
     places = {name: place for name, place in (("--json", json_file), ("-o", output)) if place is not None}
     check_destinations(places, tables=(), media=(), sources=model or ())
+    make_places(json_file, output)
     effort = QUICK if quick else Effort()
     if seconds is not None:
         effort = dataclasses.replace(effort, seconds=seconds)
@@ -58,14 +60,19 @@ def benchmark(
     for warning in result.warnings:
         if warning != machine.warning:
             print_note(f"warning: {warning}")
-    if json_file is not None:
-        write_output(json_file, json.dumps(result.to_dict(), indent=2, ensure_ascii=False) + "\n")
-    if "-" not in (json_file, output):
-        print_benchmark(result)
+
+    def write_page(place: str) -> None:
+        write_output(place, format_page(result, describe_command(model or [], seconds, quick, peers)))
+        if place != "-":
+            print_note(f"saved {place}")
+
+    steps = [] if "-" in (json_file, output) else [lambda: print_benchmark(result)]
     if output is not None:
-        write_output(output, format_page(result, describe_command(model or [], seconds, quick, peers)))
-        if output != "-":
-            print_note(f"saved {output}")
+        steps.append(lambda: write_page(output))
+    if json_file is not None:
+        text = json.dumps(result.to_dict(), indent=2, ensure_ascii=False) + "\n"
+        steps.append(lambda: write_output(json_file, text))
+    take_steps(*steps)
 
 
 def describe_command(models: list[str], seconds: float | None, quick: bool, peers: bool) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from fervid.cli.layout import print_fitting
-from fervid.cli.options import JsonOption, check_path
+from fervid.cli.options import JsonOption, check_output_folder, check_path
 from fervid.cli.terminal import print_note, show_progress, stdout, write_output
 from fervid.errors import UsageError
 from fervid.files import check_destinations
@@ -98,7 +98,10 @@ def prepare(
 def export(
     source: FacesArgument,
     folder: Annotated[
-        str, typer.Argument(metavar="DIR", callback=check_path, help="Absent, empty, or an export of the same faces.")
+        str,
+        typer.Argument(
+            metavar="DIR", callback=check_output_folder, help="Absent, empty, or an export of the same faces."
+        ),
     ],
     image_format: Annotated[
         PictureFormat, typer.Option("--format", help="png keeps every pixel, jpg does not.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Annotated
 import typer
 
 from fervid.cli.evaluationtables import print_comparison, print_detectors, print_evaluation
-from fervid.cli.options import JsonOption, check_path
+from fervid.cli.options import JsonOption, check_output_folder
+from fervid.cli.outputs import make_places, take_steps
 from fervid.cli.terminal import print_note, show_progress, write_output
 from fervid.errors import UsageError
 from fervid.files import check_destinations
@@ -53,7 +53,11 @@ def evaluate(
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="PATH", callback=check_path, help="Folder for a page, figures, CSV and JSON."
+            "--output",
+            "-o",
+            metavar="PATH",
+            callback=check_output_folder,
+            help="Folder for a page, figures, CSV and JSON.",
         ),
     ] = None,
     examples: Annotated[
@@ -94,7 +98,7 @@ def evaluate(
     facts = read_facts(names) if len(names) > 1 else []
     with show_progress("reading", "faces") as advance:
         faces = read_faces(data, progress=advance)
-    make_places(json_file, output)
+    make_places(json_file, folder=output)
     evaluations, benchmarks = [], []
     for classifier in classifiers:
         with show_progress(f"evaluating {classifier.identity}", "faces") as advance:
@@ -133,16 +137,6 @@ def check_outputs(json_file: str | None, output: str | None, sources: Sequence[s
     check_destinations(places, tables=(), media=(), sources=sources)
 
 
-def make_places(json_file: str | None, output: str | None) -> None:
-    """Make the outputs' folders, before the minutes that are lost where they cannot be made. Raises OutputError."""
-    from fervid.evaluation.report import make_folder
-
-    if output is not None:
-        make_folder(Path(output))
-    if json_file not in (None, "-"):
-        make_folder(Path(json_file).parent)
-
-
 def hand_out(
     json_file: str | None,
     output: str | None,
@@ -171,13 +165,12 @@ def hand_out(
         if warning:
             print_note(warning)
 
-    with contextlib.ExitStack() as steps:  # which are taken whatever fails, the last one first
-        if json_file is not None:
-            steps.callback(lambda: write_output(json_file, text()))
-        if output is not None:
-            steps.callback(write, output)
-        if json_file != "-":
-            tables()
+    steps = [] if json_file == "-" else [tables]
+    if output is not None:
+        steps.append(lambda: write(output))
+    if json_file is not None:
+        steps.append(lambda: write_output(json_file, text()))
+    take_steps(*steps)
 
 
 def evaluate_detectors(
@@ -202,7 +195,7 @@ def evaluate_detectors(
     thresholds, notes = choose_detectors(names, peers=peers)
     bad: list[DatasetError] = []
     photos = list(iterate_photos(data, split=None if split == "all" else split, on_bad=bad.append))  # type: ignore[arg-type]
-    make_places(json_file, output)
+    make_places(json_file, folder=output)
     evaluations = []
     for name, threshold in thresholds.items():
         with show_progress(f"evaluating {name}", "photos") as advance:

@@ -116,9 +116,9 @@ def print_export(exported: ExportedModel, public_faces: int) -> None:
     if integer:
         public += f", {exported.trained_accuracy * 100:.2f} % before rounding"
         checked = (
-            f"{parity.faces:,} faces in ONNX Runtime: integer sums as in floating point, probabilities within "
-            f"{parity.max_difference:.0e}; {parity.trained_agreement * 100:.1f} % of the answers as before rounding, "
-            f"probabilities within {parity.trained_difference:.2f}"
+            f"{parity.written_faces:,} faces in ONNX Runtime: integer sums as in floating point, probabilities within "
+            f"{parity.max_difference:.0e}; {parity.faces:,} faces: {parity.trained_agreement * 100:.1f} % of the "
+            f"answers as before rounding, probabilities within {parity.trained_difference:.2f}"
         )
     else:
         checked = (

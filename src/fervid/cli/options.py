@@ -37,6 +37,13 @@ def check_path(path: str | None) -> str | None:
     return path
 
 
+def check_output_folder(path: str | None) -> str | None:
+    """Refuse what :func:`check_path` does, and ``-``, which is stdout wherever a file is written."""
+    if path == "-":
+        raise UsageError("a folder is not written to stdout", advice="Name a folder; ./- is one that is called so.")
+    return check_path(path)
+
+
 LabelsOption = Annotated[int, typer.Option("--labels", min=6, max=7, help="7 emotions, or 6: disgust counts as anger.")]
 DetectorOption = Annotated[
     str,

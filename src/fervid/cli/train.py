@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from fervid.cli.export import print_export
+from fervid.cli.options import check_output_folder
 from fervid.cli.terminal import ERROR, INTERRUPTED, format_command, print_note, show_progress, stderr, stdout
 from fervid.emotions import emotions_for
 from fervid.errors import UsageError
@@ -37,14 +38,21 @@ ROOMY: Final = 100
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="Recipe in TOML, as runs/small-1.toml or runs/faces-1.toml.")],
+    config: Annotated[Path, typer.Argument(help="Recipe in TOML, as runs/base-2.toml or runs/faces-1.toml.")],
     data: Annotated[
         Path,
         typer.Option("--data", help="Faces in Parquet, as fervid data prepare writes them; photos for a detector."),
     ],
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Folder of the run; training-runs/NAME when absent.", show_default=False),
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            callback=check_output_folder,
+            help="Folder of the run; training-runs/NAME when absent.",
+            show_default=False,
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     threads: Annotated[
@@ -75,7 +83,7 @@ def train(
         raise UsageError(f"{config} is the recipe of a detector, which has no labels", advice="Leave --labels out.")
     elif processes > 1 or is_started():
         raise UsageError(f"{config} is the recipe of a detector: one process trains it", advice="Use --threads.")
-    folder = output or RUNS / recipe.name
+    folder = RUNS / recipe.name if output is None else Path(output)
     again = ["fervid", "train", str(config), "--data", str(data), "-o", str(folder)]
     again += ["--labels", str(labels)] if labels is not None else []
     again += ["--device", device] if device != "auto" else []
@@ -134,7 +142,7 @@ def train_expressions(
     from fervid.training.expressions.data import load_training_data
     from fervid.training.expressions.export import export_onnx
     from fervid.training.expressions.loop import train as train_network
-    from fervid.training.expressions.unfolding import find_initial_weights
+    from fervid.training.expressions.origins import find_initial_weights
 
     team.lead(lambda: check_folder(recipe, folder))
     team.lead(lambda: check_beginning(recipe, folder, find_initial_weights))

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fervid.evaluation.metrics import BOOTSTRAP_RESAMPLES
+from fervid.evaluation.metrics import BOOTSTRAP_RESAMPLES, wilson_interval
 from fervid.geometry import intersection_over_union
 
 OVERLAP: Final = 0.5
@@ -166,10 +166,12 @@ class Findings:
 def ratio_interval(numerators: Ints, denominators: Ints, *, seed: int = 0) -> tuple[float, float]:
     """95 % percentile bootstrap interval of a ratio of sums, from resampling photos.
 
-    Faces of one photo are found or missed together, so photos are drawn, not faces.
+    Faces of one photo are found or missed together, so photos are drawn, not faces. Where every draw gives the same, as
+    when all faces are found, that would leave no width: the interval is then Wilson's, of as many photos as have a
+    denominator above 0.
 
     Args:
-        numerators: ``(photos,)``.
+        numerators: ``(photos,)``, at most the denominators.
         denominators: ``(photos,)``, not all 0.
         seed: of the draws; the same interval every time.
     """
@@ -182,4 +184,7 @@ def ratio_interval(numerators: Ints, denominators: Ints, *, seed: int = 0) -> tu
         top, bottom = numerators[rows].sum(axis=1), denominators[rows].sum(axis=1)
         ratios.append(top[bottom > 0] / bottom[bottom > 0])  # a draw without a face says nothing about the share found
     low, high = np.quantile(np.concatenate(ratios), [0.025, 0.975])
+    if low == high:
+        counted = int((denominators > 0).sum())
+        return wilson_interval(float(low) * counted, counted)
     return float(low), float(high)

@@ -154,7 +154,7 @@ def build_detection_page(evaluations: Evaluations, notes: Sequence[str], split: 
     """The table and the curve as one HTML page: no script, nothing fetched from elsewhere, no photo."""
     names = name_detectors(evaluations)
     title = f"{', '.join(e.identity for e in evaluations)} on {split}"
-    caption = "Tinted: the best of its row. Small: 95 % interval, bootstrap over photos."
+    caption = "Tinted: the best of its row. Small: 95 % interval, bootstrap over photos, Wilson's of 0 and 100 %."
     table = build_table(tabulate_detectors(evaluations), [escape(name) for name in names], caption, counted="n")
     light, dark = (embed_svg(_draw_svg(evaluations, theme=theme)) for theme in (LIGHT, DARK))
     body = f"""<h1>{escape(title)}</h1>

@@ -25,6 +25,7 @@ from fervid.evaluation.metrics import (
     risk_coverage_area,
     risk_coverage_area_interval,
     row_losses,
+    wilson_interval,
 )
 
 CURVE_POINTS: Final = 100
@@ -41,8 +42,14 @@ class Estimate:
 
     @classmethod
     def of_mean(cls, rows: NDArray[np.floating] | NDArray[np.bool_]) -> Self:
-        """The mean of ``(N,)`` rows, of which there is at least one; the interval is a bootstrap's."""
-        return cls(float(rows.mean()), *bootstrap_interval(rows), len(rows))
+        """The mean of ``(N,)`` rows, of which there is at least one; the interval is a bootstrap's.
+
+        That of booleans that are all alike is Wilson's: every draw of them is the same, which would leave no width.
+        """
+        n = len(rows)
+        alike = rows.dtype == np.bool_ and rows.sum() in (0, n)
+        interval = wilson_interval(int(rows.sum()), n) if alike else bootstrap_interval(rows)
+        return cls(float(rows.mean()), *interval, n)
 
     @classmethod
     def of_rows(cls, rows: NDArray[np.bool_]) -> Self | None:

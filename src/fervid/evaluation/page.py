@@ -173,7 +173,7 @@ def _build_summary(columns: Sequence[str], figures: Sequence[SummaryRow]) -> str
 <tbody>
 {rows}
 </tbody>
-<caption>Small: 95 % interval, bootstrap, 2,000 resamples of the faces.</caption>
+<caption>Small: 95 % interval, bootstrap, 2,000 resamples of the faces; Wilson's of 0 and 100 %.</caption>
 </table></div>"""
 
 

@@ -61,7 +61,7 @@ class DetectorSpec:
         framing: square of FER2013's framing around a box: its side as a share of the box's height, and how far its
             centre lies to the right of and below the box's, as shares of the side.
         training_data: what it was trained on, in words.
-        licence: of the weights (SPDX).
+        licence: of the weights, an SPDX identifier or other words; "not stated" when their recipe says none.
         recipe: the recipe it was trained with, in words or as a path of the project.
         strides: of the grids, px, rising.
         layout: of the input: ``planes``, one colour after the other, float32; or ``pixels`` as they are, uint8.

@@ -95,7 +95,7 @@ class ModelSpec:
         blend: share of the votes head in the answer; the label head has the rest.
         threshold: confidence of the answer below which it is "uncertain".
         training_data: what it was trained on, in words.
-        licence: of the weights (SPDX).
+        licence: of the weights, an SPDX identifier or other words; "not stated" when their recipe says none.
         recipe: the recipe it was trained with, in words or as a path of the project.
     """
 

@@ -18,6 +18,7 @@ from torch import nn
 
 from fervid.errors import ConfigError, ModelError, OutputError
 from fervid.files import write_file
+from fervid.training.recipes import is_recipe
 from fervid.training.tensorfiles import load_tensors, save_tensors
 
 CONFIG_FILE: Final = "config.json"
@@ -71,7 +72,7 @@ def claim_folder(config: Recipe, folder: Path) -> None:
     """Make the folder of a run, or recognise it as this recipe's.
 
     Raises:
-        ConfigError: it holds a run of another recipe.
+        ConfigError: as :func:`check_folder`.
         OutputError: it cannot be written to.
     """
     check_folder(config, folder)
@@ -85,7 +86,8 @@ def check_folder(config: Recipe, folder: Path) -> None:
     A recipe that no epoch was finished of gives way to any other.
 
     Raises:
-        ConfigError: it holds a run of another recipe, or what is left of one that can neither go on nor be exported.
+        ConfigError: it holds a run of another recipe, or what is left of one that can neither go on nor be exported,
+            or a ``config.json`` of something else.
         OutputError: nothing can be there.
     """
     try:
@@ -93,11 +95,27 @@ def check_folder(config: Recipe, folder: Path) -> None:
     except OSError as error:
         raise OutputError.for_place(folder, error) from None
     if not begun:
+        _check_place(folder)
         return
     check_recipe(config, folder)
     if not (folder / CHECKPOINT_FILE).exists() and not is_complete(folder):
         missing = " and ".join(name for name in (CONFIG_FILE, CHECKPOINT_FILE) if not (folder / name).exists())
         raise ConfigError(f"{folder} holds what is left of a run, which cannot go on without {missing}", advice=ANEW)
+
+
+def _check_place(folder: Path) -> None:
+    """Raise ConfigError when a run would write its ``config.json`` over one that is not fervid's."""
+    path = folder / CONFIG_FILE
+    if not path.exists():
+        return
+    try:
+        table: Any = read_config_table(folder)
+    except ConfigError:
+        table = None
+    if not is_recipe(table):
+        raise ConfigError(
+            f"{path} is no recipe of fervid, and the run would write over it", advice="Give another folder with -o."
+        )
 
 
 def is_begun(folder: Path) -> bool:

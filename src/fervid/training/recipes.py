@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fervid.errors import ConfigError
 from fervid.training.tables import read_toml
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
 TASKS: Final = ("expression", "detection")
 """What ``task``, a key of the recipe's top level, may say; an absent one says the first."""
+
+COMMON_KEYS: Final = frozenset({"name", "seed", "network", "schedule", "loss"})
+"""Which ``config.json`` has had in every version, whatever the task."""
+
+
+def is_recipe(table: Any) -> bool:
+    """Whether what a JSON file holds is the whole recipe of either task, of this version or another."""
+    return isinstance(table, dict) and table.keys() >= COMMON_KEYS
 
 
 def read_recipe(path: str | Path) -> TrainingConfig | DetectionConfig:

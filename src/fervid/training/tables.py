@@ -7,12 +7,15 @@ import tomllib
 import typing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from fervid.errors import ConfigError
 
 Precision = Literal["float16", "float32", "int8"]
 """How an exported file stores its weights; with int8 it computes in integers too, see :mod:`.quantisation`."""
+
+UNSTATED: Final = "not stated"
+"""What an exported file says of a licence that its recipe does not name."""
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
@@ -51,11 +54,19 @@ class ExportConfig:
 
     Attributes:
         precision: how it stores its weights.
+        licence: of its weights: an SPDX identifier, or other words in one line; the file says "not stated" where it is
+            empty.
     """
 
     precision: Precision = "float16"
+    licence: str = ""
 
     def __post_init__(self) -> None:
+        if not self.licence.isprintable() or self.licence != self.licence.strip():
+            raise ConfigError(
+                f"export.licence is {self.licence!r}, not one line of text",
+                advice='Give an SPDX identifier, as "Apache-2.0", or a few words.',
+            )
         known = typing.get_args(Precision)
         if self.precision not in known:
             raise ConfigError(f"export.precision is {self.precision!r}", advice=f"Use one of: {', '.join(known)}.")

@@ -82,11 +82,10 @@ def run_benchmark(
     measured_at = datetime.now().astimezone().isoformat(timespec="minutes")
     machine = machine or describe_machine()
     facts = read_facts(models or list_expression_models())
-    labels = {fact.argument: fact.labels for fact in facts}
     threads = tuple(sorted({1, machine.cores}))
     photo, detector = find_portrait(), create_detector("auto").name
     found = [name for name in DETECTORS if name != "auto"]
-    commands = len(plan_commands(labels, photo, detector)) * (effort.processes + effort.warm_up)
+    commands = len(plan_commands(facts, photo, detector)) * (effort.processes + effort.warm_up)
     advance = _count_steps(
         len(threads) * (1 + len(effort.batches)) + len(facts) + len(found) + 2 + commands, on_progress
     )
@@ -106,7 +105,7 @@ def run_benchmark(
         contenders = compare(facts, PEERS if peers else (), effort, portrait)
         advance()
     cold_start = measure_cold_start(
-        labels, photo, detector, effort.processes, warm_up=effort.warm_up, on_process=advance
+        facts, photo, detector, effort.processes, warm_up=effort.warm_up, on_process=advance
     )
     return Benchmark(
         measured_at=measured_at,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from fervid.errors import ModelError, escape_bytes
+from fervid.errors import ModelError
 from fervid.evaluation.speed.records import ColdStart, ColdStep
+
+if TYPE_CHECKING:
+    from fervid.evaluation.speed.benchmark import ModelFacts
 
 TIMEOUT_S: Final = 300.0
 
@@ -30,7 +34,7 @@ fervid.analyze(sys.argv[2], model=sys.argv[1], detector=sys.argv[3], labels=int(
 
 
 def measure_cold_start(
-    models: Mapping[str, int],
+    facts: Sequence[ModelFacts],
     photo: Path,
     detector: str,
     processes: int,
@@ -41,7 +45,7 @@ def measure_cold_start(
     """Start every command in turn, so often, and take the medians.
 
     Args:
-        models: names or paths, each with a name of its own, and how many labels each knows.
+        facts: of the models.
         photo: with a face.
         detector: for the photo.
         processes: per command.
@@ -51,7 +55,7 @@ def measure_cold_start(
     Raises:
         ModelError: a command fails; the message ends with what it said.
     """
-    commands = plan_commands(models, photo, detector)
+    commands = plan_commands(facts, photo, detector)
     seconds: list[list[float]] = [[] for _ in commands]
     for turn in range(-warm_up, processes):
         for (what, _, command), row in zip(commands, seconds, strict=True):
@@ -60,33 +64,29 @@ def measure_cold_start(
                 row.append(duration)
             on_process()
     steps = (
-        ColdStep(what, name_model(model), statistics.median(row) * 1000, len(row))
+        ColdStep(what, model, statistics.median(row) * 1000, len(row))
         for (what, model, _), row in zip(commands, seconds, strict=True)
     )
     return ColdStart(tuple(steps), measure_environment())
 
 
-def plan_commands(models: Mapping[str, int], photo: Path, detector: str) -> list[tuple[str, str, list[str]]]:
+def plan_commands(facts: Sequence[ModelFacts], photo: Path, detector: str) -> list[tuple[str, str, list[str]]]:
     """(what it does, with which model, the command), the interpreter alone first; see :func:`measure_cold_start`."""
     python = [sys.executable]
     commands = [
         ("interpreter alone", "", [*python, "-c", "pass"]),
         ("import fervid", "", [*python, "-c", "import fervid"]),
     ]
-    for model, labels in models.items():
-        given = [model, str(photo), detector, str(labels)]
-        shown = [str(photo), "--model", model, "--detector", detector, "--labels", str(labels)]
+    for fact in facts:
+        model, labels = fact.argument, str(fact.labels)
+        given = [model, str(photo), detector, labels]
+        shown = [str(photo), "--model", model, "--detector", detector, "--labels", labels]
         commands += [
-            ("load the network, read a face", model, [*python, "-c", _FIRST_FACE, model]),
-            (f"first photo ({detector}), Python", model, [*python, "-c", _FIRST_PHOTO, *given]),
-            (f"first photo ({detector}), command line", model, [*python, "-m", "fervid", "image", *shown]),
+            ("load the network, read a face", fact.name, [*python, "-c", _FIRST_FACE, model]),
+            (f"first photo ({detector}), Python", fact.name, [*python, "-c", _FIRST_PHOTO, *given]),
+            (f"first photo ({detector}), command line", fact.name, [*python, "-m", "fervid", "image", *shown]),
         ]
     return commands
-
-
-def name_model(model: str) -> str:
-    """``base`` of ``base`` and of ``somewhere/base.onnx``."""
-    return escape_bytes(Path(model).stem) if model.endswith(".onnx") else model
 
 
 def time_process(what: str, command: list[str]) -> float:
@@ -114,6 +114,7 @@ def measure_environment() -> int | None:
     for folder, _, files in os.walk(sys.prefix):
         for name in files:
             path = Path(folder, name)
-            if not path.is_symlink():
-                total += path.stat().st_blocks * 512
+            with contextlib.suppress(FileNotFoundError):  # another process's, and gone since the folder was listed
+                if not path.is_symlink():
+                    total += path.stat().st_blocks * 512
     return total

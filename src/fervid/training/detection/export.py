@@ -41,9 +41,7 @@ from fervid.training.detection.validation import (
 )
 from fervid.training.onnxgraph import find_precision, replace_spec, store_weights
 from fervid.training.quantisation import open_session
-from fervid.training.tables import Precision
-
-LICENCE: Final = "Apache-2.0"
+from fervid.training.tables import UNSTATED, Precision
 
 PHOTOS_DIGEST: Final = "721fd673b040"
 """Of the photos that this project trains its detectors with, see :class:`.data.TrainingPhotos`."""
@@ -240,7 +238,7 @@ def make_spec(config: DetectionConfig, data: TrainingPhotos) -> DetectorSpec:
         framing=YUNET.framing,  # its boxes are what the network learns to draw
         training_data=f"{len(album.people):,} photos with people and {len(album.heads):,} heads{origin}, "
         f"{faces:,} faces marked{teacher}; {len(album.background):,} photos without a face",
-        licence=LICENCE,
+        licence=config.export.licence or UNSTATED,
         recipe=f"{'runs/' if ours and config.name in RECIPES else ''}{config.name}.toml",
         strides=STRIDES,
     )

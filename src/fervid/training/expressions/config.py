@@ -339,6 +339,7 @@ class ExportConfig(tables.ExportConfig):
 
     Attributes:
         precision: how it stores its weights.
+        licence: of its weights, see :class:`.tables.ExportConfig`.
         mirror: it reads each face and its mirror image, in twice the time, and answers with the mean of both.
         clean_norms: the statistics of its norms are those of clean faces, see :func:`.norms.measure_norms`.
     """

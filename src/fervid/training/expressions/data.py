@@ -21,11 +21,9 @@ from fervid.emotions import emotions_for
 from fervid.errors import DatasetError
 from fervid.geometry import Square, central_box
 from fervid.models.spec import ModelSpec
-from fervid.training.checkpoint import WEIGHTS_FILE
 from fervid.training.expressions.config import TrainingConfig
-
-LICENCE: Final = "Apache-2.0"
-"""Of the weights that this project trains."""
+from fervid.training.expressions.origins import find_training_data, name_origin
+from fervid.training.tables import UNSTATED
 
 FER2013_SIZES: Final = (28_709, 3_589)
 """Faces of its Training and its PublicTest: what it is known by, as its pixels come in several codings."""
@@ -111,7 +109,7 @@ def make_training_data(faces: FaceSet, config: TrainingConfig) -> TrainingData:
 
 
 def draft_spec(config: TrainingConfig, training: FaceSet, origin: str) -> ModelSpec:
-    """What is known of a model before it is trained: everything but the temperatures and the threshold.
+    """What is known of a model before it is trained: everything but the temperatures, the threshold and the licence.
 
     Args:
         config: the recipe.
@@ -123,9 +121,13 @@ def draft_spec(config: TrainingConfig, training: FaceSet, origin: str) -> ModelS
         f"{stage.epochs} at {stage.size} px" + (f" from {stage.restart:g}" if stage.restart else "")
         for stage in schedule.stages
     )
-    begun = " and ".join(name_origin(Path(path)) for path in config.initial_weights)
+    begun = " and ".join(map(name_origin, config.initial_weights))
     start = f", from the {'mean of the ' if len(config.initial_weights) > 1 else ''}weights of {begun}" if begun else ""
     teachers = ", ".join(Path(folder).name for folder in config.distillation.teachers)
+    learned = f"{origin}, {len(training):,} faces without duplicates, "
+    learned += "labels and FER+ votes" if training.votes is not None else "labels alone"
+    before = [(name_origin(path), find_training_data(path)) for path in config.initial_weights]
+    others = dict.fromkeys(f"; began from {name} ({data})" for name, data in before if data not in (None, learned))
     return ModelSpec(
         name=config.name,
         version=config.version,
@@ -137,19 +139,13 @@ def draft_spec(config: TrainingConfig, training: FaceSet, origin: str) -> ModelS
         temperature=1.0,
         votes_temperature=1.0,
         threshold=0.0,
-        training_data=f"{origin}, {len(training):,} faces without duplicates, "
-        + ("labels and FER+ votes" if training.votes is not None else "labels alone"),
-        licence=LICENCE,
+        training_data=learned + "".join(others),
+        licence=UNSTATED,
         recipe=f"{config.name}.toml: {schedule.epochs} epochs ({sizes}), batches of {schedule.batch_size}, "
         f"rate {schedule.learning_rate:g}, EMA {schedule.ema:g}, seed {config.seed}"
         + (f", taught by {teachers}" if teachers else "")
         + start,
     )
-
-
-def name_origin(path: Path) -> str:
-    """What initial weights are called: all runs keep theirs in a file of one name, so their folder says whose."""
-    return (path.parent.name if path.name == WEIGHTS_FILE else "") or path.name
 
 
 def training_rows(faces: FaceSet) -> NDArray[np.int64]:

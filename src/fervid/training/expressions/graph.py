@@ -72,7 +72,8 @@ def build_model(
         producer_version=producer,
         domain="fervid",
         model_version=1,
-        doc_string=f"{spec.name} {spec.version}, {spec.licence}. Trained on {spec.training_data}. {spec.recipe}.",
+        doc_string=f"{spec.name} {spec.version}, licence {spec.licence}. Trained on {spec.training_data}. "
+        f"{spec.recipe}.",
     )
     helper.set_model_props(model, spec.to_metadata() | layers_to_metadata(tabulate_layers(model)))
     onnx.checker.check_model(model, full_check=True)

@@ -209,11 +209,12 @@ def train(
         team.do_all(partial(_check_loss, mean_loss, epoch))
         speed = steps * schedule.batch_size / (time.perf_counter() - began)
         figures = team.lead(lambda: validate(average.network, data, place))
+        end = math.nextafter(epoch + 1, 0)  # a restart may lift the rate at the next epoch's very beginning
         metrics.append(
             {
                 "epoch": epoch + 1,
                 "size": size,
-                "learning_rate": round(learning_rate(config, epoch + 1), 6),
+                "learning_rate": round(learning_rate(config, end), 6),
                 "train_loss": round(mean_loss, 5),
                 "images_per_s": round(speed, 1),
                 **({"data": data.digest} if epoch == 0 else {}),

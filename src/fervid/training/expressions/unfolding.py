@@ -6,9 +6,7 @@ are rounded. What it says stays as it is; what learning needs beside that is mea
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -18,17 +16,17 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
-from fervid.errors import ConfigError, UnknownModelError
+from fervid.errors import ConfigError
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.spec import ModelSpec
-from fervid.models.store import ModelFile, list_bundled, load_model
-from fervid.training.checkpoint import WEIGHTS_FILE, find_run, read_run
+from fervid.training.checkpoint import read_run
 from fervid.training.expressions.augmentation import augment
 from fervid.training.expressions.config import TrainingConfig
 from fervid.training.expressions.data import TrainingData, sample_inputs
 from fervid.training.expressions.losses import TargetTable, compute_loss
 from fervid.training.expressions.network import ExpressionNetwork
 from fervid.training.expressions.norms import BATCH, FACES
+from fervid.training.expressions.origins import find_initial_weights
 from fervid.training.noise import Noise
 from fervid.training.onnxgraph import fold_norms
 
@@ -48,7 +46,7 @@ def read_initial_weights(path: str, config: TrainingConfig, data: TrainingData) 
     """What :func:`fervid.training.checkpoint.start_from` begins with: a run's weights, or an exported file's.
 
     Args:
-        path: as :func:`find_initial_weights` takes it.
+        path: as :func:`.origins.find_initial_weights` takes it.
         config: the recipe that begins.
         data: that it trains with.
 
@@ -70,39 +68,6 @@ def read_initial_weights(path: str, config: TrainingConfig, data: TrainingData) 
         )
     network = unfold(onnx.load_from_string(file.data), path, config, data)
     return file.sha256[:12], network.state_dict()
-
-
-def find_initial_weights(path: str) -> ModelFile | None:
-    """The exported file that a run begins with; None where that is another run's ``weights.pt``.
-
-    Args:
-        path: folder of a run, its ``weights.pt``, an ``.onnx`` file, or an installed model by its name, with ``@`` and
-            the digest that results carry (``base@c146a9b8aab6``) where it must be that very one.
-
-    Raises:
-        ConfigError: there is no such file.
-        ModelError: it is damaged.
-    """
-    name, _, digest = path.partition("@")
-    plain = not {os.sep, "/"} & set(path) and Path(path).suffix not in (".pt", ".onnx")
-    named = plain and not (Path(path) / WEIGHTS_FILE).is_file()
-    if not named and not path.endswith(".onnx"):
-        find_run(path)
-        return None
-    try:
-        file = load_model(name if named else path)
-    except UnknownModelError as error:
-        known = ", ".join(model.name for model in list_bundled() if model.kind == "expression")
-        raise ConfigError(
-            f"the initial weights {path} are not there ({error.message})",
-            advice=f"Give the folder of a run, its weights.pt, an .onnx file, or one of {known}.",
-        ) from None
-    if digest and named and file.identity != path:
-        raise ConfigError(
-            f"the model {name} that is installed is {file.identity}, not {path}",
-            advice="Install the version of fervid that has it, or give the path of its .onnx file.",
-        )
-    return file
 
 
 def unfold(model: onnx.ModelProto, path: str, config: TrainingConfig, data: TrainingData) -> ExpressionNetwork:
