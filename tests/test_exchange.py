@@ -10,7 +10,7 @@ import supervision as sv
 
 import fervid
 from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS, Emotion
-from fervid.errors import ImageError, MissingExtraError
+from fervid.errors import ImageError, MissingExtraError, UsageError
 from fervid.exchange import COLUMNS, build_detections, list_rows
 from fervid.results import Analysis, Box, Distribution, Face, Failure, Frame
 
@@ -81,6 +81,24 @@ def test_a_stored_result_gives_the_same_rows():
         stored = json.loads(json.dumps(result.to_dict()))
         assert list_rows(stored) == list_rows(result.to_dict())
     assert list_rows(FAILURE.to_dict()) == []
+
+
+@pytest.mark.parametrize("wrong", [make_face(), (make_face(),), "a.jpg", None])
+def test_what_is_no_result_is_no_empty_table(wrong):
+    with pytest.raises(UsageError, match=f"a {type(wrong).__name__} is not the result of a picture.*face.to_dict"):
+        fervid.to_pandas([wrong])
+
+
+def test_a_single_result_is_refused():
+    for one in (make_photo(make_face()), FAILURE, None):
+        with pytest.raises(UsageError, match=rf"was given one object \({type(one).__name__}\).*Give a list"):
+            fervid.to_pandas(one)
+
+
+def test_json_of_something_else_is_refused():
+    for data, has in ((make_face().to_dict(), "box, score"), ({}, "nothing")):
+        with pytest.raises(UsageError, match=f"neither faces nor an error; it has {has}"):
+            list_rows(data)
 
 
 def test_a_photo_becomes_detections():

@@ -7,9 +7,11 @@ from fervid.geometry import (
     Square,
     boxes_to_array,
     central_box,
+    central_square,
     clip_box,
     grow_box,
     intersection_over_union,
+    make_square,
     move_points,
     scale_box,
     shrink_box,
@@ -71,6 +73,18 @@ def test_suppression_keeps_the_best_and_nothing_that_overlaps(found: list[Box], 
 def test_squares_and_centres() -> None:
     assert square_box(5, 6, 4) == Box(3, 4, 7, 8)
     assert central_box(48, 48, 44 / 48) == Box(2, 2, 46, 46)
+    assert central_square(48, 48) == Box(0, 0, 48, 48)
+    assert central_square(64, 49) == Box(7.5, 0, 56.5, 49)
+    assert make_square(Box(0, 10, 16, 14)) == Box(4, 8, 12, 16)
+
+
+@given(boxes())
+def test_a_made_square_keeps_middle_and_area_and_squares_stay(box: Box) -> None:
+    box = grow_box(box, 1)
+    square = make_square(box)
+    assert square.area == pytest.approx(box.area)
+    assert square.centre == pytest.approx(box.centre, abs=1e-6)
+    assert make_square(square) is square
 
 
 @given(boxes(), st.floats(0, 100))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import fervid
+from fervid.detection.alignment import MEAN_POINTS
 from fervid.detection.detector import Detection
 from fervid.detection.framing import Framing
 from fervid.detection.selection import choose_detector, create_detector
@@ -103,6 +104,31 @@ def test_a_chip_given_with_its_own_box_scores_like_the_chip(analyzer: Analyzer, 
     assert by_box.box == square
     assert by_chip.box == Box(0, 0, 96, 96)
     assert by_chip.score == by_box.score == 1
+
+
+def test_faces_are_not_stretched(analyzer: Analyzer, astronaut: Path) -> None:
+    image = load_image(astronaut)
+    given = Box(182, 54, 262, 182)  # 80×128: the area of a square of 101.2 px
+    face, same = analyzer.analyze(image, boxes=[given, square_box(222, 118, math.sqrt(80 * 128))]).faces
+    assert face.box == given
+    assert face.probabilities == same.probabilities
+    assert face.quality == same.quality
+    wide, tall, middle = analyzer.classify([image[70:166, 154:290], image[50:186, 174:270], image[70:166, 174:270]])
+    assert wide.probabilities == tall.probabilities == middle.probabilities
+    assert wide.box == Box(0, 0, 136, 96)
+    with pytest.raises(ImageError, match=r"square in the middle of the box -100, 0, 10, 10 is outside the picture"):
+        analyzer.analyze(image, boxes=[(-100, 0, 10, 10)])
+    with pytest.raises(ImageError, match=r"empty box \(0×40 px\)"):
+        analyzer.analyze(image, boxes=[(10, 0, 10, 40)])
+
+
+def test_what_the_framing_is_said_to_be_is_what_was_measured() -> None:
+    right, left, _, *mouth = np.array(MEAN_POINTS)
+    said = " ".join((Analyzer.classify.__doc__ or "").split())
+    eyes, apart, lips = (
+        round(100 * share) for share in ((right + left)[1] / 2, left[0] - right[0], np.mean(mouth, 0)[1])
+    )
+    assert f"eyes at {eyes} % of its height and {apart} % of its side apart, the mouth at {lips} %" in said
 
 
 def test_classify_takes_every_kind_of_picture(analyzer: Analyzer, rng: np.random.Generator, tmp_path: Path) -> None:

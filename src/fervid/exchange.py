@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from fervid.emotions import EMOTIONS
-from fervid.errors import MissingExtraError
+from fervid.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     import pandas
@@ -43,14 +43,24 @@ def list_rows(data: Mapping[str, Any]) -> list[tuple[Any, ...]]:
 
     Args:
         data: the JSON of an analysis, a frame or a failure.
+
+    Raises:
+        UsageError: it is of something else, such as a single face.
     """
+    if "error" in data:
+        return []
+    if "faces" not in data:
+        raise UsageError(
+            f"the JSON has neither faces nor an error; it has {', '.join(map(str, data)) or 'nothing'}",
+            advice="Give that of an analysis, a frame or a failure.",
+        )
     source, frame, time_s, model = (data.get(key) for key in ("source", "frame", "time_s", "model"))
     return [
         (
             source, frame, time_s, index, face["track"], *face["box"], face["score"], face["emotion"],
             face["confidence"], *(face["probabilities"].get(str(emotion)) for emotion in EMOTIONS), model,
         )
-        for index, face in enumerate(data.get("faces", ()))
+        for index, face in enumerate(data["faces"])
     ]  # fmt: skip
 
 

@@ -135,6 +135,18 @@ def central_box(width: float, height: float, factor: float = 1.0) -> Box:
     return shrink_box(Box(0.0, 0.0, float(width), float(height)), factor)
 
 
+def central_square(width: float, height: float) -> Box:
+    """The largest square in the middle of a picture."""
+    return square_box(width / 2, height / 2, min(width, height))
+
+
+def make_square(box: Box) -> Box:
+    """The square of the same middle and area; what is square, or empty, stays as it is."""
+    if math.isclose(box.width, box.height) or not box.area:
+        return box
+    return square_box(*box.centre, math.sqrt(box.area))
+
+
 def boxes_to_array(boxes: Sequence[Box]) -> NDArray[np.float64]:
     """``(N, 4)`` float64 of x1, y1, x2, y2."""
     return np.array([(b.x1, b.y1, b.x2, b.y2) for b in boxes], dtype=np.float64).reshape(-1, 4)
@@ -145,15 +157,17 @@ def read_boxes(given: Iterable[BoxLike], width: int, height: int) -> list[Box]:
 
     Raises:
         UsageError: one is no box.
-        ImageError: one is outside the picture: its pixels would be made up.
+        ImageError: one, or its :func:`make_square`, is outside the picture: its pixels would be made up.
     """
     if not isinstance(given, Iterable):
         raise UsageError(f"{reprlib.repr(given)} is no list of boxes", advice=_BOX_ADVICE)
     boxes = [_read_box(box) for box in given]
     for box in boxes:
-        if box.x2 <= 0 or box.y2 <= 0 or box.x1 >= width or box.y1 >= height:
-            message = f"the box {box.x1:g}, {box.y1:g}, {box.x2:g}, {box.y2:g} is outside the picture"
-            raise ImageError(f"{message} ({width}×{height} px)", advice="Give boxes in pixels of the picture.")
+        name = f"the box {box.x1:g}, {box.y1:g}, {box.x2:g}, {box.y2:g}"
+        for part, place in ((box, name), (make_square(box), f"the square in the middle of {name}")):
+            if part.x2 <= 0 or part.y2 <= 0 or part.x1 >= width or part.y1 >= height:
+                message = f"{place} is outside the picture ({width}×{height} px)"
+                raise ImageError(message, advice="Give boxes in pixels of the picture.")
     return boxes
 
 

@@ -14,7 +14,7 @@ from fervid.classification.preprocess import preprocess, stack_inputs
 from fervid.classification.quality import measure_quality
 from fervid.detection.detector import Detection
 from fervid.emotions import Emotion, fold_disgust
-from fervid.geometry import Square
+from fervid.geometry import Square, central_box, central_square
 from fervid.results import Distribution, Evidence, Face, Quality
 
 
@@ -51,6 +51,11 @@ class FaceReader:
         """Cut a face out of a ``(H, W, 3)`` RGB uint8 picture."""
         quality = measure_quality(image, square, detection.landmarks)
         return PreparedFace(detection, square, quality, preprocess(image, [square], self.classifier.spec))
+
+    def prepare_chip(self, image: NDArray[np.uint8]) -> PreparedFace:
+        """Cut the central square out of a ``(H, W, 3)`` RGB uint8 picture that shows one face and nothing else."""
+        size = image.shape[1], image.shape[0]
+        return self.prepare(image, Detection(central_box(*size), 1.0), Square(central_square(*size)))
 
     def predict(self, prepared: Sequence[PreparedFace]) -> Prediction:
         """The network's answers, all faces in as few runs as it takes."""

@@ -102,6 +102,18 @@ def test_a_tilted_face_is_shown_upright(classifier: Classifier, astronaut: Path)
         assert np.abs(shown - upright[0]).mean() < 0.2 * np.abs(tilted - upright[0]).mean()
 
 
+def test_of_a_picture_the_central_square_is_read(classifier: Classifier) -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (48, 80), dtype=np.uint8)
+    whole, middle = (classifier.predict([image]) for image in (picture, picture[:, 16:64]))
+    assert whole.probabilities.tolist() == middle.probabilities.tolist()
+
+
+@pytest.mark.parametrize("batch_size", [0, -1])
+def test_batches_of_nothing_are_refused(classifier: Classifier, chips: list[np.ndarray], batch_size: int) -> None:
+    with pytest.raises(UsageError, match=f"batch_size is {batch_size}"):
+        classifier.predict(chips, batch_size=batch_size)
+
+
 def test_squares_must_match_the_pictures(classifier: Classifier, chips: list[np.ndarray]) -> None:
     with pytest.raises(UsageError, match="1 squares for 5 pictures"):
         classifier.predict(chips, [Square(central_box(48, 48))])

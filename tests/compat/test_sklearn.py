@@ -117,6 +117,29 @@ def test_rows_of_grey_levels_and_stacks_read_alike(classifier, chips):
             classifier.predict(wrong)
 
 
+def test_pictures_are_read_as_the_network_comes_to_them(classifier, chips, monkeypatch):
+    """Of thousands, only batch_size inputs are in memory at a time."""
+    few, network = clone(classifier).set_params(batch_size=2), classifier._load()
+    events = []
+    few._loaded = ((few.model, few.threads), network)
+    monkeypatch.setattr("fervid.compat.sklearn.load_image", lambda chip: events.append("read") or chip)
+    run = type(network).run
+    monkeypatch.setattr(type(network), "run", lambda self, inputs: events.append(len(inputs)) or run(self, inputs))
+    expected = classifier.predict_proba(chips[:5])
+    for faces in (chips[:5], (chip for chip in chips[:5])):
+        events.clear()
+        assert few.predict_proba(faces) == pytest.approx(expected)
+        assert events == ["read", "read", 2, "read", "read", 2, "read", 1]
+    events.clear()
+    few.predict(np.zeros((3, 48 * 48)))
+    assert events == ["read", "read", 2, "read", 1]
+
+
+def test_a_face_is_not_stretched(classifier, chips):
+    wide = np.pad(chips[0], [(0, 0), (9, 9), (0, 0)])
+    assert classifier.predict_proba([wide]).tolist() == classifier.predict_proba(chips[:1]).tolist()
+
+
 def test_it_stands_in_a_pipeline_and_travels_to_other_processes(classifier, chips):
     pipeline = make_pipeline(FunctionTransformer(lambda faces: [face[:, ::-1] for face in faces]), clone(classifier))
     assert pipeline.fit(chips, classifier.predict(chips)).predict(chips)[0] == "happy"

@@ -1,5 +1,6 @@
 """Rows with ``image`` and ``label``: stand-ins with the manners of ``datasets``."""
 
+import io
 import json
 import os
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from fervid.datasets.huggingface import iterate_rows, read_rows
-from fervid.datasets.parquet import encode_face, read_faces, write_faces
+from fervid.datasets.parquet import SIZE_ADVICE, encode_face, read_faces, write_faces
 from fervid.datasets.preparation import keep_good, prepare_faces
 from fervid.datasets.sources import open_source
 from fervid.emotions import EMOTIONS
@@ -132,6 +133,21 @@ def test_larger_faces_are_brought_to_size_when_asked():
     found = read_rows([{"image": picture, "label": "fear"}], split="Training", resize=True)
     assert found.images.shape == (1, 48, 48)
     assert (found.images[0, :, 1:-1] == 200).all()
+
+
+def test_faces_of_another_size_come_with_what_helps_there(faces, hub_rows, tmp_path):
+    large = Image.fromarray(faces.images[0]).resize((100, 100))
+    (row,) = iterate_rows([{"image": large, "label": "fear"}], split="Training")
+    assert row.advice == "Faces are 48×48; resize=True makes them."
+    buffer = io.BytesIO()
+    large.save(buffer, "PNG")
+    path = tmp_path / "train.parquet"
+    with path.open("wb") as file:
+        pq.write_table(pa.table({"image": [{"bytes": buffer.getvalue()}], "label": ["fear"]}), file)
+    (row,) = open_source(path).iterate()
+    assert row.message.endswith("the image is 100×100")
+    assert row.advice == SIZE_ADVICE
+    assert "write_faces(path, keep_good(iterate_rows" in iterate_rows.__doc__  # as the advice says
 
 
 def test_they_are_evaluated_and_written_for_training(faces, hub_rows, tmp_path):

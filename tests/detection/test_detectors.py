@@ -15,7 +15,7 @@ from fervid.imaging import load_image
 from fervid.results import Box
 
 FACES = {"portrait": Box(165, 110, 370, 330), "astronaut": Box(175, 65, 272, 172)}
-"""Brow to chin of the two portraits, marked by hand."""
+"""Forehead to chin of the two portraits, marked by hand."""
 
 
 @pytest.fixture(params=["haar", "yunet", "faces"])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS, Emotion
-from fervid.errors import ImageError, MissingExtraError
+from fervid.errors import ImageError, MissingExtraError, UsageError
 from fervid.results import Analysis, Box, Distribution, Face, Failure, Frame
 from fervid.sinks import parquet
 from fervid.sinks.parquet import ParquetWriter
@@ -79,6 +79,15 @@ def test_an_error_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ImageError):
         fail()
     assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_face_is_no_result_of_a_picture(tmp_path: Path) -> None:
+    with (
+        pytest.raises(UsageError, match="a Face is not the result of a picture"),
+        ParquetWriter(tmp_path / "t.parquet") as writer,
+    ):
+        writer.write(make_frame(0).faces[0])  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_pyarrow_the_pip_line_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

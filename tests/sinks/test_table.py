@@ -3,9 +3,10 @@ import io
 import json
 
 import numpy as np
+import pytest
 
 from fervid.emotions import EMOTIONS, EMOTIONS_WITHOUT_DISGUST, VOTE_LABELS, Emotion
-from fervid.errors import ImageError
+from fervid.errors import ImageError, UsageError
 from fervid.results import Analysis, Box, Distribution, Face, Failure, Frame
 from fervid.sinks.table import COLUMNS, CsvWriter, JsonLinesWriter
 
@@ -40,6 +41,13 @@ def test_csv_has_a_row_per_face_and_none_for_failures_or_empty_pictures() -> Non
     assert (first["x1"], first["x2"]) == ("1.0", "3.5")
     assert (first["emotion"], first["p_neutral"], first["track"], first["frame"]) == ("neutral", "0.75", "4", "")
     assert (second["emotion"], second["track"]) == ("", "")
+
+
+def test_a_face_is_no_result_of_a_picture() -> None:
+    stream = io.StringIO()
+    writer = CsvWriter(stream)
+    with pytest.raises(UsageError, match="a Face is not the result of a picture"):
+        writer.write(make_analysis().faces[0])  # type: ignore[arg-type]
 
 
 def test_six_labels_leave_disgust_empty() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from fervid.classification.calibration import blend_heads, softmax
 from fervid.classification.preprocess import preprocess, stack_inputs
 from fervid.errors import ContractError, UsageError
-from fervid.geometry import Square, central_box
+from fervid.geometry import Square, central_square
 from fervid.models.runtime import create_session, read_metadata
 from fervid.models.spec import EVIDENCE_OUTPUTS, INPUT, LOGIT_OUTPUTS, ModelSpec
 from fervid.models.store import load_model
@@ -79,29 +80,44 @@ class Classifier:
         self.explainable = set(EVIDENCE_OUTPUTS) <= set(outputs)
 
     def predict(
-        self, images: Sequence[NDArray[np.uint8]], squares: Sequence[Square] | None = None, *, batch_size: int = 64
+        self, images: Iterable[NDArray[np.uint8]], squares: Sequence[Square] | None = None, *, batch_size: int = 64
     ) -> Prediction:
         """Read the expression of one face per picture.
 
         Args:
-            images: each ``(H, W)`` grey or ``(H, W, 3)`` RGB uint8.
-            squares: the face's square in each, in FER2013's framing; None takes the whole picture.
-            batch_size: faces in the network at a time.
+            images: each ``(H, W)`` grey or ``(H, W, 3)`` RGB uint8; without ``squares`` one is asked for after another,
+                and none is kept.
+            squares: the face's square in each, in FER2013's framing; None takes the central square of each picture.
+            batch_size: faces in the network, and cut out in memory, at a time.
+
+        Raises:
+            UsageError: ``batch_size`` is out of range, or there are more or fewer squares than pictures.
         """
+        if batch_size < 1:
+            raise UsageError(f"batch_size is {batch_size}", advice="Use 1 or more.")
         if squares is None:
-            squares = [Square(central_box(image.shape[1], image.shape[0])) for image in images]
-        if len(squares) != len(images):
+            pairs = ((image, Square(central_square(image.shape[1], image.shape[0]))) for image in images)
+            return self._predict_pairs(pairs, batch_size)
+        pictures = list(images)
+        if len(squares) != len(pictures):
             raise UsageError(
-                f"{len(squares)} squares for {len(images)} pictures", advice="Give one square per picture."
+                f"{len(squares)} squares for {len(pictures)} pictures", advice="Give one square per picture."
             )
-        parts = [preprocess(image, [square], self.spec) for image, square in zip(images, squares, strict=True)]
-        return self.predict_inputs(stack_inputs(parts, self.spec), batch_size=batch_size)
+        return self._predict_pairs(zip(pictures, squares, strict=True), batch_size)
+
+    def _predict_pairs(self, pairs: Iterable[tuple[NDArray[np.uint8], Square]], batch_size: int) -> Prediction:
+        parts = (preprocess(image, [square], self.spec) for image, square in pairs)
+        batches = iter(lambda: list(islice(parts, batch_size)), [])
+        return self._predict_batches(stack_inputs(batch, self.spec) for batch in batches)
 
     def predict_inputs(self, inputs: NDArray[np.float32], *, batch_size: int = 64) -> Prediction:
         """The same for ``(N, 1, S, S)`` inputs made by :func:`.preprocess.preprocess`."""
+        return self._predict_batches(inputs[i : i + batch_size] for i in range(0, len(inputs), batch_size))
+
+    def _predict_batches(self, batches: Iterable[NDArray[np.float32]]) -> Prediction:
         label_parts, vote_parts = [np.empty((0, len(self.spec.labels)))], [np.empty((0, len(self.spec.vote_labels)))]
-        for start in range(0, len(inputs), batch_size):
-            emotion_logits, vote_logits = self.run(inputs[start : start + batch_size])
+        for inputs in batches:
+            emotion_logits, vote_logits = self.run(inputs)
             label_parts.append(softmax(emotion_logits, self.spec.temperature))
             vote_parts.append(softmax(vote_logits, self.spec.votes_temperature))
         labels, votes = np.concatenate(label_parts), np.concatenate(vote_parts)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
@@ -32,15 +32,15 @@ class ExpressionClassifier:
     ``predict`` answers in the same words or numbers. There is no "uncertain": every face gets its most probable
     expression.
 
-    ``X`` is a sequence of pictures that each show one face, square and as tight as FER2013's: whatever
-    :func:`fervid.load_image` reads, ``(N, H, W)`` or ``(N, H, W, 3)`` uint8, or ``(N, S²)`` whole grey levels of 0–255,
-    a square face per row.
+    ``X`` is a sequence of pictures that each show one face in FER2013's square, see :meth:`fervid.Analyzer.classify`:
+    whatever :func:`fervid.load_image` reads, ``(N, H, W)`` or ``(N, H, W, 3)`` uint8, or ``(N, S²)`` whole grey levels
+    of 0–255, a square face per row. Of a picture that is not square, the central square is read.
 
     Args:
         model: a name, or the path of an ``.onnx`` file exported by ``fervid train``.
         labels: 7, or 6 to fold disgust into anger.
         threads: within the network; None means one per core.
-        batch_size: faces in the network at a time.
+        batch_size: faces in the network, and cut out in memory, at a time.
 
     Attributes:
         classes_: ``(labels,)`` sorted: names, or FER2013's numbers when ``y`` was numbers; the columns of
@@ -106,12 +106,10 @@ class ExpressionClassifier:
             InputError: a picture cannot be read.
             UsageError: ``X`` is a single picture, or ``labels`` or ``batch_size`` is out of range.
         """
-        if self.batch_size < 1:
-            raise UsageError(f"batch_size is {self.batch_size}", advice="Use 1 or more.")
         classifier, emotions = self._load(), emotions_for(self.labels)
         if len(emotions) > len(classifier.spec.labels):
             raise UsageError(f"{classifier.identity} was trained on six labels", advice="Use labels=6.")
-        answers = classifier.predict([load_image(chip) for chip in _iterate_chips(X)], batch_size=self.batch_size)
+        answers = classifier.predict(map(load_image, _iterate_chips(X)), batch_size=self.batch_size)
         values: NDArray[np.floating] = answers.probabilities
         if len(emotions) < values.shape[1]:
             values = fold_disgust(values)
@@ -183,15 +181,16 @@ def _fold(emotion: Emotion, known: Sequence[Emotion]) -> Emotion:
     return emotion if emotion in known else Emotion.ANGRY
 
 
-def _iterate_chips(pictures: Sequence[ImageLike] | NDArray[Any]) -> Iterable[ImageLike]:
+def _iterate_chips(pictures: Sequence[ImageLike] | NDArray[Any]) -> Iterator[ImageLike]:
     """One picture after another, of whatever ``X`` is."""
     if not isinstance(pictures, np.ndarray) or pictures.ndim != 2:
         return iterate_pictures(pictures, "predict")
     side = math.isqrt(pictures.shape[1])
-    whole = np.issubdtype(pictures.dtype, np.integer) or bool((pictures == np.round(pictures)).all())
+    # Row by row: of all at once, the copies would take a multiple of the memory of the rows.
+    whole = np.issubdtype(pictures.dtype, np.integer) or all((row == np.round(row)).all() for row in pictures)
     if side * side != pictures.shape[1] or not whole or pictures.min(initial=0) < 0 or pictures.max(initial=0) > 255:
         raise UsageError(
             f"rows of {pictures.shape[1]} {pictures.dtype} are no faces",
             advice="Give a square face per row, as whole grey levels of 0–255.",
         )
-    return pictures.reshape(-1, side, side).astype(np.uint8)
+    return (row.reshape(side, side).astype(np.uint8) for row in pictures)

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from fervid.datasets.faceset import FACE_SIZE, SPLITS, FaceRow, FaceSet
 from fervid.datasets.kagglecsv import SPLIT_NAMES, parse_label
-from fervid.datasets.parquet import ROWS_PER_GROUP, import_pyarrow, open_parquet
+from fervid.datasets.parquet import ROWS_PER_GROUP, SIZE_ADVICE, import_pyarrow, open_parquet
 from fervid.errors import DatasetError, InputError, UsageError
-from fervid.geometry import square_box
+from fervid.geometry import central_square
 from fervid.imaging import crop_resize, load_image
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def iterate_rows(
 ) -> Iterator[FaceRow | DatasetError]:
     """The faces of a data set, one by one; a bad row comes as its error, which names it.
 
-    ``write_faces(path, keep_good(iterate_rows(…), None))`` writes the Parquet that ``fervid train`` reads.
+    ``write_faces(path, keep_good(iterate_rows(…), None))``, with :func:`fervid.datasets.parquet.write_faces` and
+    :func:`fervid.datasets.preparation.keep_good`, writes the Parquet that ``fervid train`` reads.
 
     Args:
         rows: of one split, or several by name, as ``datasets.load_dataset`` gives them.
@@ -92,12 +93,17 @@ def iterate_rows(
     else:
         own = getattr(rows, "split", None)
         parts = [(rows, split or _name_split(None if own is None else str(own)), "rows")]
-    return _iterate_parts(parts, image, label, names, resize)
+    return _iterate_parts(parts, image, label, names, None if resize else "Faces are 48×48; resize=True makes them.")
 
 
 def _iterate_parts(
-    parts: Sequence[tuple[Rows, str, str]], image: str, label: str, names: Sequence[str] | None, resize: bool
+    parts: Sequence[tuple[Rows, str, str]],
+    image: str,
+    label: str,
+    names: Sequence[str] | None,
+    size_advice: str | None,
 ) -> Iterator[FaceRow | DatasetError]:
+    """The rows of parts: their rows, split and title. ``size_advice`` as in :func:`_read_face`."""
     for rows, split, title in parts:
         known = names if names is not None else _find_names(rows, label)
         for number, row in enumerate(rows):
@@ -108,7 +114,7 @@ def _iterate_parts(
                         f"{where}: no column {' and '.join(missing)}; it has {', '.join(map(str, row))}",
                         advice="Say which they are with image= and label=.",
                     )
-                pixels = _read_face(row[image], where, resize=resize)
+                pixels = _read_face(row[image], where, size_advice)
                 emotion = _read_label(row[label], known, where)
                 yield FaceRow(pixels, emotion, SPLITS.index(split), where=where)
             except DatasetError as error:
@@ -152,7 +158,7 @@ def iterate_hub_parquet(path: Path, split: str | None) -> Iterator[FaceRow | Dat
         names = json.loads(metadata[b"huggingface"])["info"]["features"]["label"]["names"]
     except (KeyError, TypeError, ValueError):
         names = None
-    return _iterate_parts([(read(), named, str(path))], "image", "label", names, resize=False)
+    return _iterate_parts([(read(), named, str(path))], "image", "label", names, SIZE_ADVICE)
 
 
 def _name_split(text: str | None) -> str:
@@ -193,8 +199,8 @@ def _is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text.strip()) is not None
 
 
-def _read_face(value: Any, where: str, *, resize: bool) -> NDArray[np.uint8]:
-    """``(48, 48)`` uint8 grey."""
+def _read_face(value: Any, where: str, size_advice: str | None) -> NDArray[np.uint8]:
+    """``(48, 48)`` uint8 grey; a picture of another size is refused with that advice, or resized where it is None."""
     from PIL import Image
 
     if isinstance(value, Mapping):
@@ -208,7 +214,6 @@ def _read_face(value: Any, where: str, *, resize: bool) -> NDArray[np.uint8]:
     height, width = picture.shape[:2]
     if (height, width) == (FACE_SIZE, FACE_SIZE):
         return np.asarray(Image.fromarray(picture).convert("L"))
-    if not resize:
-        raise DatasetError(f"{where}: the image is {width}×{height}", advice="Faces are 48×48; resize=True makes them.")
-    face = square_box(width / 2, height / 2, min(width, height))
-    return np.round(crop_resize(picture, face, FACE_SIZE)).astype(np.uint8)
+    if size_advice is not None:
+        raise DatasetError(f"{where}: the image is {width}×{height}", advice=size_advice)
+    return np.round(crop_resize(picture, central_square(width, height), FACE_SIZE)).astype(np.uint8)

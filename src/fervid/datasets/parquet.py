@@ -35,6 +35,12 @@ VOTE_COLUMN_NAMES: Final = tuple(f"votes_{name}" for name in VOTE_COLUMNS.values
 MAX_VOTES: Final = 127
 """The most votes that a column (int8) can count."""
 
+SIZE_ADVICE: Final = (
+    "Resize them to 48×48 first, or in Python: iterate_rows(…, resize=True) of fervid.datasets.huggingface, "
+    "whose help shows how to write them."
+)
+"""What to do about pictures of another size than FER2013's faces, where nothing resizes them."""
+
 _FORMATS: Final = ("PNG", "WEBP", "JPEG", "BMP", "GIF", "TIFF")
 
 
@@ -228,7 +234,7 @@ def decode_face(data: bytes | None, where: str) -> NDArray[np.uint8]:
     except Image.DecompressionBombError:
         raise DatasetError(f"{where}: the image is far too large", advice="Faces are 48×48.") from None
     if size != (FACE_SIZE, FACE_SIZE):
-        raise DatasetError(f"{where}: the image is {size[0]}×{size[1]}", advice="Faces are 48×48.")
+        raise DatasetError(f"{where}: the image is {size[0]}×{size[1]}", advice=SIZE_ADVICE)
     if pixels is None:
         raise DatasetError(f"{where}: the image has more than 8 bits a pixel ({mode})", advice="Save it as 8-bit grey.")
     return pixels

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING, Any
 
 from fervid import exchange
+from fervid.errors import UsageError
 from fervid.exchange import COLUMNS
 from fervid.results import Analysis, Failure
 
@@ -18,7 +19,16 @@ __all__ = ["COLUMNS", "CsvWriter", "JsonLinesWriter", "list_rows", "to_pandas"]
 
 
 def list_rows(result: Analysis | Failure) -> list[tuple[Any, ...]]:
-    """One row per face with the values of :data:`COLUMNS`; None where there is none. A failure has no rows."""
+    """One row per face with the values of :data:`COLUMNS`; None where there is none. A failure has no rows.
+
+    Raises:
+        UsageError: it is something else, such as a face of :meth:`fervid.Analyzer.classify`.
+    """
+    if not isinstance(result, Analysis | Failure):
+        raise UsageError(
+            f"a {type(result).__name__} is not the result of a picture",
+            advice="Give analyses, frames or failures; of faces alone, face.to_dict() says everything.",
+        )
     return exchange.list_rows(result.to_dict())
 
 
@@ -29,8 +39,14 @@ def to_pandas(results: Iterable[Analysis | Failure]) -> pandas.DataFrame:
     folders as the answers of :meth:`fervid.Analyzer.map`.
 
     Raises:
+        UsageError: ``results`` is a single result, or has something that is none.
         MissingExtraError: pandas is not installed.
     """
+    if not isinstance(results, Iterable):
+        raise UsageError(
+            f"to_pandas makes a table of many results, and was given one object ({type(results).__name__})",
+            advice="Give a list: [analysis].",
+        )
     return exchange.build_data_frame(row for result in results for row in list_rows(result))
 
 
