@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import numpy as np
 import pytest
 
 from fervid.cli import app
+from fervid.imaging import load_image, save_image
 
 
 @pytest.fixture
@@ -33,3 +35,14 @@ def call_fervid(
         return CompletedProcess(words, status, *capsys.readouterr())
 
     return call
+
+
+@pytest.fixture
+def folder(tmp_path: Path, astronaut: Path) -> Path:
+    """A folder with a good picture, one in a subfolder, an empty file and a text."""
+    place = tmp_path / "photos"
+    save_image(place / "a.png", load_image(astronaut))
+    save_image(place / "inner" / "a.png", np.full((40, 40, 3), 99, dtype=np.uint8))
+    (place / "bad.jpg").write_bytes(b"")
+    (place / "notes.txt").write_text("not a picture")
+    return place

@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 
 from fervid.cli.image import open_writers
-from fervid.cli.inputs import collect_pictures, plan_outputs
-from fervid.errors import ImageError, OutputError, UsageError
+from fervid.errors import ImageError, OutputError
 from fervid.imaging import load_image, save_image
 from fervid.results import Failure
 from fervid.sinks.table import COLUMNS, CsvWriter, JsonLinesWriter
@@ -27,17 +26,6 @@ def run_fervid(*arguments: str | Path, **variables: str) -> subprocess.Completed
     environment = {**os.environ, "COLUMNS": "120", "PYTHONWARNINGS": "error", **variables}
     command = [sys.executable, "-m", "fervid", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, astronaut: Path) -> Path:
-    """A folder with a good picture, one in a subfolder, an empty file and a text."""
-    place = tmp_path / "photos"
-    save_image(place / "a.png", load_image(astronaut))
-    save_image(place / "inner" / "a.png", np.full((40, 40, 3), 99, dtype=np.uint8))
-    (place / "bad.jpg").write_bytes(b"")
-    (place / "notes.txt").write_text("not a picture")
-    return place
 
 
 def test_a_table_goes_to_stdout(astronaut: Path) -> None:
@@ -318,49 +306,6 @@ def test_an_interrupt_leaves_no_half_file(tmp_path: Path, astronaut: Path) -> No
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert [p.name for p in tmp_path.iterdir()] == ["many"]
-
-
-def test_folders_globs_and_repeats_are_expanded_in_order(folder: Path) -> None:
-    pictures = collect_pictures([str(folder), str(folder / "*.png"), str(folder / "absent.jpg")])
-    assert [p.source.relative_to(folder).as_posix() for p in pictures] == [
-        "a.png", "bad.jpg", "inner/a.png", "absent.jpg",
-    ]  # fmt: skip
-    (folder / "none").mkdir()
-    with pytest.raises(UsageError, match="has no pictures"):
-        collect_pictures([str(folder / "none")])
-
-
-def test_each_file_is_read_once_whatever_way_leads_to_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("up", "again"):  # ** would go from one to the other, and never end
-        (folder / "inner" / name).symlink_to(folder)
-    (folder / "z.png").symlink_to(folder / "a.png")
-    monkeypatch.chdir(folder)
-    for arguments, expected in (
-        (["./a.png", str(folder / "a.png"), "inner/../a.png", "z.png"], ["a.png"]),
-        (["**/*.png"], ["a.png", "inner/a.png"]),
-        ([".", "inner/up"], ["a.png", "bad.jpg", "inner/a.png"]),
-    ):
-        assert [str(picture.source) for picture in collect_pictures(arguments)] == expected
-
-
-def test_what_is_read_once_cannot_be_drawn_on(call_fervid: Any, tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    for option in ("--annotate", "--emoji", "--explain"):
-        done = call_fervid("image", tmp_path / "pipe", option, "-o", tmp_path)  # nobody writes: to open it would hang
-        assert done.returncode == 2
-        assert "pipe is no file, and cannot be read a second time" in done.stderr
-    assert plan_outputs(collect_pictures([str(tmp_path / "pipe")]), tmp_path) == [{}]
-
-
-def test_no_two_pictures_are_saved_under_one_name(tmp_path: Path) -> None:
-    pictures = collect_pictures([f"{place}/team.{suffix}" for place in "ab" for suffix in ("jpg", "bmp", "gif")])
-    plans = plan_outputs(pictures, tmp_path, annotate=True, emoji=True, explain=True)
-    names = [path for plan in plans for path in plan.values()]
-    assert len(set(names)) == len(names) == 18
-    assert plans[0]["annotated"] == tmp_path / "team.annotated.jpg"
-    assert plans[1]["emoji"] == tmp_path / "team.emoji.png"
-    assert plans[2]["explained"] == tmp_path / "team-2.explained.png"
-    assert plans[3]["annotated"] == tmp_path / "team-2.annotated.jpg"
 
 
 def test_explained_pictures_are_saved_beside_the_others(call_fervid: Any, astronaut: Path, tmp_path: Path) -> None:

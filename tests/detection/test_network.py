@@ -144,6 +144,17 @@ def test_a_seam_neither_hides_nor_doubles_a_face(
         assert found[0].box.centre == pytest.approx((x, 150), abs=8)
 
 
+def test_what_a_coarser_pass_sees_below_the_networks_reach_does_not_count(dots: ModuleType, tmp_path: Path) -> None:
+    spec = dataclasses.replace(dots.SPEC, smallest_face=40.0, largest_face=320.0)  # a dot's box is lower than that
+    detector = FacesDetector(dots.write_detector(tmp_path / "dots.onnx", spec), threads=1)
+    image = dots.paint(320, 320, [(100, 160)])
+    fine, coarse = detector.plan(320, 320, min_face=40)
+    (found,) = detector.read(image, [fine, coarse], least=16)
+    assert found.box.height < spec.smallest_face
+    unseeing = dataclasses.replace(coarse, tiles=())
+    assert detector.read(image, [unseeing, fine], least=16) == []  # what showed the dot is not the first any more
+
+
 def test_small_dots_come_with_a_smaller_min_face(dots: ModuleType, tmp_path: Path) -> None:
     detector = FacesDetector(dots.write_detector(tmp_path / "dots.onnx"), threads=1)
     image = np.full((100, 350, 3), 80, dtype=np.uint8)

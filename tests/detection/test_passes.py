@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fervid.detection.passes import MARGIN, MAX_ENLARGEMENT, Pass, Tile, find_cut, plan_passes, split_tiles
+from fervid.detection.passes import MARGIN, MAX_ENLARGEMENT, TALLEST, Pass, Tile, find_cut, plan_passes, split_tiles
 
 SMALLEST, LARGEST, TILE = 20.0, 480.0, (1280, 1280)
 
@@ -16,7 +16,13 @@ def plan(width: int, height: int, min_face: float, tile: tuple[int, int] = TILE)
 
 def test_a_small_picture_is_read_once_as_it_is() -> None:
     for min_face in (20.0, 60.0, 1000.0):
-        assert plan(640, 480, min_face) == (Pass(640, 480, (Tile(0, 0, 640, 480),)),)
+        assert plan(640, 430, min_face) == (Pass(640, 430, (Tile(0, 0, 640, 430),)),)
+
+
+@pytest.mark.parametrize("side", [48, 100, 224, 290, 320])
+def test_a_face_that_fills_its_picture_is_read_well_within_what_the_network_finds(side: int) -> None:
+    passes = plan_passes(side, side, min_face=20, smallest=20, largest=320, tile=TILE)
+    assert any(20 < TALLEST * reading.height < 320 for reading in passes)
 
 
 def test_faces_smaller_than_the_network_sees_need_a_larger_picture() -> None:
@@ -91,7 +97,7 @@ def test_every_face_stands_whole_and_at_a_good_size_somewhere(
 def inside(box: np.ndarray, tile: Tile) -> bool:
     x1, y1, x2, y2 = box[0]
     slack = 1e-6
-    return x1 >= tile.x1 - slack and y1 >= tile.y1 - slack and x2 <= tile.x2 + slack and y2 <= tile.y2 + slack
+    return bool(x1 >= tile.x1 - slack and y1 >= tile.y1 - slack and x2 <= tile.x2 + slack and y2 <= tile.y2 + slack)
 
 
 @settings(deadline=None)

@@ -62,9 +62,11 @@ export class Detector {
   async detect(picture: Picture, minFace: number, scoreThreshold: number): Promise<Detection[]> {
     const reach = { smallest: this.spec.smallest_face, largest: this.spec.largest_face, tile: TILE };
     const found: Detection[] = [];
-    for (const pass of planPasses(picture.width, picture.height, minFace, reach)) {
+    for (const [i, pass] of planPasses(picture.width, picture.height, minFace, reach).entries()) {
+      // A finer pass has read what is lower than the network finds: what a coarser one sees there is mostly no face.
+      const least = i === 0 ? 0 : (reach.smallest * picture.height) / pass.height;
       for (const tile of pass.tiles)
-        found.push(...(await this.read(picture, pass, tile, minFace, scoreThreshold)));
+        found.push(...(await this.read(picture, pass, tile, Math.max(minFace, least), scoreThreshold)));
     }
     return suppressOverlaps(found, this.spec.overlap_threshold, CONTAINMENT).map((detection) => ({
       ...detection,

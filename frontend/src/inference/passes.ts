@@ -9,6 +9,7 @@ const OVERLAP = 1 / 8;
 const MARGIN = 0.1;
 const SLACK = 1.5;
 const COMFORT = 0.5;
+const TALLEST = 1.1;
 const MIN_STEP = 0.75;
 
 /** One reading of the whole picture; tiles are px of the scaled picture. */
@@ -40,7 +41,7 @@ export function planPasses(width: number, height: number, minFace: number, reach
     const tiles = splitTiles(columns, rows, tile);
     passes.push({ width: columns, height: rows, tiles });
     const found = tiles.length === 1 ? largest : uncut;
-    if (found >= biggest * scale) return passes;
+    if (found >= TALLEST * biggest * scale) return passes;
     const wanted = Math.min(whole, (COMFORT * largest) / biggest);
     scale = Math.min(Math.max(wanted, (scale * SLACK * smallest) / found), scale * MIN_STEP);
   }

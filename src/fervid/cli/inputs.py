@@ -1,12 +1,13 @@
 """From the arguments of ``fervid image`` to the pictures they mean and the files they make."""
 
-# ruff: noqa: PTH110, PTH112, PTH113
+# ruff: noqa: PTH110, PTH112, PTH113, PTH114
 # Where a name is too long or a folder closed to us, pathlib's questions raise, and these are answered with no.
 
 from __future__ import annotations
 
 import glob
-import os.path
+import os
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +31,8 @@ class Picture:
 def collect_pictures(arguments: list[str]) -> list[Picture]:
     """Expand folders (all their pictures, subfolders included) and globs, in a fixed order, each file once.
 
-    Of several paths and links to one file the first is kept. A path that does not exist is kept: reading it will fail
-    and be reported like any other bad file.
+    Of several paths and links to one file the first is kept. A path that does not exist and a folder that cannot be
+    listed are kept: reading them will fail and be reported like any other bad file.
 
     Raises:
         UsageError: a folder or a glob has no pictures, or an argument is empty.
@@ -44,11 +45,7 @@ def collect_pictures(arguments: list[str]) -> list[Picture]:
             raise UsageError("a path is empty", advice="Give a picture, a folder or a glob; . is the current folder.")
         path = Path(argument)
         if os.path.isdir(path):
-            found = [
-                Picture(file, file.parent.relative_to(path))
-                for file in sorted(path.rglob("*"))
-                if file.suffix.lower() in SUFFIXES and os.path.isfile(file)
-            ]
+            found = _search_folder(path)
             if not found:
                 raise UsageError(
                     f"the folder {path} has no pictures", advice=f"Looked for {', '.join(sorted(SUFFIXES))}."
@@ -67,6 +64,36 @@ def collect_pictures(arguments: list[str]) -> list[Picture]:
     return list(pictures.values())
 
 
+def _search_folder(top: Path) -> list[Picture]:
+    """The pictures below a folder and the folders that cannot be listed, in the order of their paths.
+
+    Links to folders are entered when the others have been, and no folder twice: links may lead back up.
+    """
+    from fervid.imaging import SUFFIXES
+
+    found: list[Picture] = []
+
+    def keep_closed(error: OSError) -> None:
+        found.append(Picture(Path(error.filename), Path()))
+
+    seen: set[str] = set()
+    waiting = deque([top])
+    while waiting:
+        for folder, names, files in os.walk(waiting.popleft(), onerror=keep_closed):
+            real = os.path.realpath(folder)
+            if real in seen:
+                names.clear()
+                continue
+            seen.add(real)
+            names.sort()  # of several links to one folder, always the same is entered
+            waiting.extend(path for name in names if os.path.islink(path := Path(folder, name)))
+            for path in (Path(folder, name) for name in files):
+                # A path that cannot be looked at stays: reading it will say why.
+                if path.suffix.lower() in SUFFIXES and (os.path.isfile(path) or not os.path.exists(path)):
+                    found.append(Picture(path, path.parent.relative_to(top)))
+    return sorted(found, key=lambda picture: picture.source)
+
+
 def plan_outputs(
     pictures: list[Picture], folder: Path, *, annotate: bool = False, emoji: bool = False, explain: bool = False
 ) -> list[dict[str, Path]]:
@@ -82,9 +109,10 @@ def plan_outputs(
     asked = {"annotated": annotate, "emoji": emoji, "explained": explain}
     kinds = [kind for kind, wanted in asked.items() if wanted]
     for picture in pictures if kinds else ():
-        if os.path.exists(picture.source) and not os.path.isfile(picture.source):
+        source = picture.source  # a folder that cannot be listed will fail by itself
+        if os.path.exists(source) and not (os.path.isfile(source) or os.path.isdir(source)):
             raise UsageError(
-                f"{picture.source} is no file, and cannot be read a second time to draw on it",
+                f"{source} is no file, and cannot be read a second time to draw on it",
                 advice="Save it first, or leave out --annotate, --emoji and --explain.",
             )
     plans: list[dict[str, Path]] = []

@@ -101,7 +101,11 @@ class NetworkDetector:
             passes: in which it is read, from :meth:`plan`.
             least: height of the lowest box that counts, px of the picture; the passes do not depend on it.
         """
-        found = [self._read_tile(image, reading, tile, least) for reading in passes for tile in reading.tiles]
+        # A finer pass has read what is lower than the network finds: what a coarser one sees there is mostly no face.
+        coarser = (self.spec.smallest_face * image.shape[0] / reading.height for reading in passes[1:])
+        lowest = [least, *(max(least, height) for height in coarser)]
+        pairs = zip(passes, lowest, strict=True)
+        found = [self._read_tile(image, reading, tile, low) for reading, low in pairs for tile in reading.tiles]
         boxes, scores, points = (np.concatenate(parts) for parts in zip(*found, strict=True))
         kept = suppress_overlaps(boxes, scores, self.spec.overlap_threshold, containment=CONTAINMENT)
         return [Detection(Box(*boxes[i]), min(1.0, float(scores[i])), points[i]) for i in kept]

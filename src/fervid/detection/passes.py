@@ -20,7 +20,8 @@ MAX_ENLARGEMENT: Final = 2.0
 
 LEAST_SIDE: Final = 320
 """Pictures whose longer side is shorter than this are enlarged to it, px: that costs next to nothing, and networks are
-not at home in tiny pictures. Of FER2013's 48 px faces by themselves, YuNet finds 75 % as they are and 99 % enlarged."""
+not at home in tiny pictures. Of FER2013's 48 px faces by themselves, which become 192 px, YuNet finds 75 % as they are
+and 99 % enlarged, `faces` 89 % and 96 %."""
 
 MOST_FOR_LEAST: Final = 4.0
 """But by no more than this."""
@@ -38,6 +39,11 @@ COMFORT: Final = 0.5
 """How large the largest face of a coarser pass becomes, as a share of what the network finds: less is cheaper, and
 finds them as well, but says less exactly where they are."""
 
+TALLEST: Final = 1.1
+"""How tall a face's box may be, as a share of the picture's shorter side: that of a face that fills its picture goes
+beyond it. Were this 1, such a face would at some sizes be read at the edge of what the network finds alone. Of 700 of
+FER2013's faces by themselves, at 80 to 320 px, `faces` would miss 6.5 %, and misses 2.5 %; of 300 at 480 px, YuNet
+would miss 18 %, and misses 1 %."""
 
 MIN_STEP: Final = 0.75
 """From a pass to the next the scale falls at least by this, whatever a network finds."""
@@ -117,7 +123,7 @@ def plan_passes(
         tiles = tuple(split_tiles(columns, rows, tile))
         passes.append(Pass(columns, rows, tiles))
         reach = largest if len(tiles) == 1 else uncut
-        if reach >= biggest * scale:
+        if reach >= TALLEST * biggest * scale:
             return tuple(passes)
         wanted = min(whole, COMFORT * largest / biggest)
         scale = min(max(wanted, scale * SLACK * smallest / reach), scale * MIN_STEP)
