@@ -28,8 +28,10 @@ from fervid.errors import FervidError
 from fervid.evaluation.detection import CURVE_FROM, DetectionEvaluation, evaluate_detector
 from fervid.evaluation.detection_report import describe_photos, format_detection_markdown
 from fervid.evaluation.evaluation import Evaluation, evaluate_model
+from fervid.evaluation.heads import Estimate
+from fervid.evaluation.metrics import wilson_interval
 from fervid.evaluation.robustness import HEADS, CorruptionBenchmark, evaluate_corruptions
-from fervid.evaluation.summary import SummaryRow, format_percent, format_recall, summarise, summarise_corruptions
+from fervid.evaluation.summary import SummaryRow, format_estimate, format_recall, summarise, summarise_corruptions
 from fervid.models.store import list_bundled
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -150,11 +152,11 @@ def format_corruptions(benchmark: CorruptionBenchmark, *, full: bool) -> str:
     lines = [title, "", *_tabulate("figure", summarise_corruptions(benchmark))]
     measured = benchmark.measure("answer", "FER+ majority")
     if full and measured is not None:
-        lines += ["", "| answer, FER+ majority | strength 1 | 2 | 3 | mean |", "|---|---:|---:|---:|---:|"]
-        lines += [
-            f"| {name} | {' | '.join(format_percent(value) for value in (*row, row.mean()))} |"
-            for name, row in zip(benchmark.corruptions, measured.accuracy, strict=True)
-        ]
+        n = measured.clean.n
+        lines += ["", "| answer, FER+ majority | strength 1 | 2 | 3 | faces |", "|---|---:|---:|---:|---:|"]
+        for name, row in zip(benchmark.corruptions, measured.accuracy, strict=True):
+            cells = [format_estimate(Estimate(share, *wilson_interval(share * n, n), n)) for share in row.tolist()]
+            lines.append(f"| {name} | {' | '.join(map(str, cells))} | {n:,} |")
     return "\n".join([*lines, ""])
 
 
