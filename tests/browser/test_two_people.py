@@ -44,7 +44,11 @@ def test_one_is_chosen_and_the_other_stays_readable(launch: Any, site: Any, film
         page.get_by_role("button", name="Start the camera").click()
         people = page.locator(".live-people button")
         people.nth(2).wait_for()
-        most = page.evaluate(COUNT_DARK) + 500
+        counts = []
+        for _ in range(20):  # on a busy machine the frames' labels come later than the list
+            counts.append(page.evaluate(COUNT_DARK))
+            page.wait_for_timeout(100)
+        most = max(counts) + 500
         assert page.get_by_text("· everybody").is_visible()
         people.nth(1).click()
         page.get_by_text(re.compile(r"· person \d")).wait_for()
@@ -52,5 +56,5 @@ def test_one_is_chosen_and_the_other_stays_readable(launch: Any, site: Any, film
         page.get_by_role("list", name="Shares now").wait_for()
         page.wait_for_function(f"() => ({COUNT_DARK})() > {most}")  # the other's label is light on dark now
         people.nth(0).click()
-        page.wait_for_function(f"() => ({COUNT_DARK})() < {most}")
         page.get_by_text("· everybody").wait_for()
+        page.wait_for_function(f"() => ({COUNT_DARK})() < {most}")
