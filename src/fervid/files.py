@@ -8,7 +8,7 @@ import io
 import os
 import sys
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
@@ -88,25 +88,36 @@ def _match(root: str, parts: tuple[str, ...]) -> Iterator[str]:
     while rest[:1] == ("**",):
         rest = rest[1:]
     for place in found:
-        for folder in _walk(place):
+        for folder, _ in walk_folders(place, hidden=False):
             yield from _match(folder, rest or ("*",))
 
 
-def _walk(top: str) -> Iterator[str]:
-    """A folder and those below it, each once, but hidden ones; links are entered when the others have been."""
+def walk_folders(
+    top: str, *, hidden: bool = True, on_error: Callable[[OSError], object] | None = None
+) -> Iterator[tuple[str, list[str]]]:
+    """A folder and those below it, each once, with the names of its files.
+
+    Links to folders are entered when the others have been; they may lead back up. Of several links to one folder the
+    same is entered every time.
+
+    Args:
+        top: the folder to begin with.
+        hidden: whether folders below it whose names begin with a dot are entered.
+        on_error: is told of a folder that cannot be listed, which is passed over.
+    """
     seen: set[str] = set()
     waiting = deque([top])
     while waiting:
-        for folder, names, _ in os.walk(waiting.popleft()):
+        for folder, names, files in os.walk(waiting.popleft(), onerror=on_error):
             real = os.path.realpath(folder)
             if real in seen:
                 names.clear()
                 continue
             seen.add(real)
-            names[:] = sorted(name for name in names if not name.startswith("."))
+            names[:] = sorted(name for name in names if hidden or not name.startswith("."))
             paths = [os.path.join(folder, name) for name in names]  # noqa: PTH118
             waiting.extend(path for path in paths if os.path.islink(path))  # noqa: PTH114
-            yield folder
+            yield folder, files
 
 
 @contextmanager

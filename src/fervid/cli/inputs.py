@@ -1,18 +1,17 @@
 """From the arguments of ``fervid image`` to the pictures they mean and the files they make."""
 
-# ruff: noqa: PTH110, PTH112, PTH113, PTH114
+# ruff: noqa: PTH110, PTH112, PTH113
 # Where a name is too long or a folder closed to us, pathlib's questions raise, and these are answered with no.
 
 from __future__ import annotations
 
 import glob
-import os
-from collections import deque
+import os.path
 from dataclasses import dataclass
 from pathlib import Path
 
 from fervid.errors import UsageError
-from fervid.files import find_matches
+from fervid.files import find_matches, walk_folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +64,7 @@ def collect_pictures(arguments: list[str]) -> list[Picture]:
 
 
 def _search_folder(top: Path) -> list[Picture]:
-    """The pictures below a folder and the folders that cannot be listed, in the order of their paths.
-
-    Links to folders are entered when the others have been, and no folder twice: links may lead back up.
-    """
+    """The pictures below a folder and the folders that cannot be listed, in the order of their paths."""
     from fervid.imaging import SUFFIXES
 
     found: list[Picture] = []
@@ -76,21 +72,11 @@ def _search_folder(top: Path) -> list[Picture]:
     def keep_closed(error: OSError) -> None:
         found.append(Picture(Path(error.filename), Path()))
 
-    seen: set[str] = set()
-    waiting = deque([top])
-    while waiting:
-        for folder, names, files in os.walk(waiting.popleft(), onerror=keep_closed):
-            real = os.path.realpath(folder)
-            if real in seen:
-                names.clear()
-                continue
-            seen.add(real)
-            names.sort()  # of several links to one folder, always the same is entered
-            waiting.extend(path for name in names if os.path.islink(path := Path(folder, name)))
-            for path in (Path(folder, name) for name in files):
-                # A path that cannot be looked at stays: reading it will say why.
-                if path.suffix.lower() in SUFFIXES and (os.path.isfile(path) or not os.path.exists(path)):
-                    found.append(Picture(path, path.parent.relative_to(top)))
+    for folder, files in walk_folders(str(top), on_error=keep_closed):
+        for path in (Path(folder, name) for name in files):
+            # A path that cannot be looked at stays: reading it will say why.
+            if path.suffix.lower() in SUFFIXES and (os.path.isfile(path) or not os.path.exists(path)):
+                found.append(Picture(path, path.parent.relative_to(top)))
     return sorted(found, key=lambda picture: picture.source)
 
 
